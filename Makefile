@@ -1,0 +1,47 @@
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test check bench docs clean
+.DEFAULT_GOAL := demo
+
+demo: $(VENV)/core  ## set everything up and audit a real model on real mortgage data
+	$(BIN)/pellucid demo --out demo --force
+
+test: $(VENV)/test  ## the whole test suite
+	$(BIN)/python -m pytest
+
+check: $(VENV)/check  ## lint, types, the import contract and the size limits
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python tools/check_sizes.py
+
+bench: $(VENV)/test  ## speed and accuracy beside the named peers
+	$(BIN)/python -m benchmarks
+
+docs: $(VENV)/test  ## run every example in the documentation
+	$(BIN)/python -m pytest tests/docs
+
+clean:
+	rm -rf $(VENV) build dist demo
+
+# A source that changed needs no new installation (it is editable), a kernel or dependency does.
+SOURCES := pyproject.toml CMakeLists.txt $(shell find cpp -type f)
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
+
+$(VENV)/core: $(BIN)/python $(SOURCES)
+	$(BIN)/python -m pip install --quiet --editable .
+	touch $@
+
+$(VENV)/test: $(VENV)/core
+	$(BIN)/python -m pip install --quiet --group test
+	touch $@
+
+$(VENV)/check: $(VENV)/test
+	$(BIN)/python -m pip install --quiet --group check
+	touch $@

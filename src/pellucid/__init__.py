@@ -1,0 +1,91 @@
+"""pellucid: explanations of machine-learning models that carry the measure of their own error.
+
+The doors are `explain`, `Explainer`, `importance`, `pdp`, `ice`, `ale` and `audit`. Everything here is
+loaded when it is first used, so importing pellucid loads none of scikit-learn, scipy, pandas, altair or torch.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pellucid import datasets, fairness, glassbox, plot, quality, testing
+    from pellucid._base.errors import (
+        AdapterMismatchError,
+        AdditivityError,
+        ColumnError,
+        FileError,
+        InputError,
+        MissingDependencyError,
+        ModelError,
+        PellucidError,
+        UnsupportedModelError,
+        UnsupportedRequestError,
+    )
+    from pellucid._door import Explainer, ale, explain, ice, importance, pdp
+    from pellucid.adapters.files import load_model
+    from pellucid.auditing.audit import Audit, audit, audit_data
+    from pellucid.auditing.policy import Policy
+    from pellucid.explainers.exact import Exact
+    from pellucid.explainers.lime import Lime
+    from pellucid.explainers.linear import Linear
+    from pellucid.explainers.permutation import Permutation
+    from pellucid.explainers.shapley import Shapley
+    from pellucid.explainers.tree import Tree
+    from pellucid.explanation import Effect, Explanation, Importance, Interactions, Provenance, Quality
+    from pellucid.ir import LinearForm, Model, Space, TreeEnsemble
+    from pellucid.report import save_report
+    from pellucid.table import Table
+
+__version__ = "0.1.0"
+
+_MODULES = ("datasets", "fairness", "glassbox", "plot", "quality", "testing")
+_HOMES = {
+    "pellucid._base.errors": (
+        "AdapterMismatchError",
+        "AdditivityError",
+        "ColumnError",
+        "FileError",
+        "InputError",
+        "MissingDependencyError",
+        "ModelError",
+        "PellucidError",
+        "UnsupportedModelError",
+        "UnsupportedRequestError",
+    ),
+    "pellucid._door": ("Explainer", "ale", "explain", "ice", "importance", "pdp"),
+    "pellucid.adapters.files": ("load_model",),
+    "pellucid.auditing.audit": ("Audit", "audit", "audit_data"),
+    "pellucid.auditing.policy": ("Policy",),
+    "pellucid.explainers.exact": ("Exact",),
+    "pellucid.explainers.lime": ("Lime",),
+    "pellucid.explainers.linear": ("Linear",),
+    "pellucid.explainers.permutation": ("Permutation",),
+    "pellucid.explainers.shapley": ("Shapley",),
+    "pellucid.explainers.tree": ("Tree",),
+    "pellucid.explanation": ("Effect", "Explanation", "Importance", "Interactions", "Provenance", "Quality"),
+    "pellucid.ir": ("LinearForm", "Model", "Space", "TreeEnsemble"),
+    "pellucid.report": ("save_report",),
+    "pellucid.table": ("Table",),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = [  # noqa: PLE0604, RUF022 - the names stand in _HOMES and _MODULES, once
+    "__version__",
+    *_MODULES,
+    *_HOME_OF,
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME_OF:
+        value = getattr(importlib.import_module(_HOME_OF[name]), name)
+    elif name in _MODULES:
+        value = importlib.import_module(f"pellucid.{name}")
+    else:
+        raise AttributeError(f"module 'pellucid' has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,402 @@
+"""The doors: `explain`, `Explainer`, `importance` and the pure rule that chooses a method."""
+
+import platform
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, is_dataclass
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import numpy as np
+
+from pellucid._base.errors import AdditivityError, InputError, UnsupportedRequestError
+from pellucid._base.progress import Progress
+from pellucid._base.typing import Array, Names
+from pellucid.adapters import as_model
+from pellucid.adapters.proof import prove
+from pellucid.explainers import effects
+from pellucid.explainers.base import Attribution, Bound, Method, Question
+from pellucid.explainers.exact import Exact
+from pellucid.explainers.importance import permutation_importance
+from pellucid.explainers.lime import Lime
+from pellucid.explainers.linear import Linear
+from pellucid.explainers.permutation import Permutation
+from pellucid.explainers.shapley import Shapley
+from pellucid.explainers.tree import Tree
+from pellucid.explanation import Effect, Explanation, Importance, Provenance, Quality
+from pellucid.ir import LinearForm, Model, Space, TreeEnsemble
+from pellucid.table import Table
+
+METHODS: Mapping[str, type[Any]] = {
+    method.name: method for method in (Tree, Linear, Exact, Shapley, Permutation, Lime)
+}
+ENUMERABLE = 2048
+"""Coalitions that "auto" enumerates without being given a budget."""
+LEAST_SQUARES_FEATURES = 1000
+"""Beyond this many features the least-squares system costs more than it saves."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A method and the sentence that says why it was taken."""
+
+    method: Method
+    reason: str
+
+
+def choose(
+    model: Model, *, n_features: int, has_background: bool, space: Space = Space.RAW, budget: int | None = None
+) -> Choice:
+    """Choose the cheapest method that is exact, else the best sampled one.
+
+    A pure function of what is asked; it never swaps an impossible request for another.
+
+    Raises
+    ------
+    UnsupportedRequestError
+        When no method can answer, with what to pass.
+    """
+    structure = model.structure if model.structure_answers(space) else None
+    if isinstance(structure, TreeEnsemble):
+        game = "against the background rows" if has_background else "with the trees' own cover as background"
+        return Choice(Tree(), f"{model.label} is a tree ensemble, so Shapley values are exact {game}.")
+    if not has_background:
+        raise UnsupportedRequestError(
+            f"{model.label} needs background= to be explained in space={str(space)!r}: "
+            "rows that stand for hidden features, such as 100 training rows."
+        )
+    if isinstance(structure, LinearForm):
+        return Choice(Linear(), f"{model.label} is linear, so Shapley values are exact in closed form.")
+    why = model.why_no_structure if model.structure is None else f"its structure does not compute {str(space)!r}"
+    allowed = ENUMERABLE if budget is None else budget
+    if n_features < 60 and 2**n_features <= allowed:
+        return Choice(Exact(), f"{why}; {n_features} features have {2**n_features} coalitions, so all are evaluated.")
+    if n_features <= LEAST_SQUARES_FEATURES:
+        return Choice(Shapley(), f"{why}; {n_features} features are too many to enumerate, so coalitions are sampled.")
+    return Choice(Permutation(), f"{why}; with {n_features} features, permutations are sampled.")
+
+
+class Explainer:
+    """A model made ready to be explained many times. Thread-safe: nothing changes after it is built.
+
+    Parameters
+    ----------
+    model : object
+        A fitted model of a library that pellucid reads, any object with ``predict`` or
+        ``predict_proba``, or a function from rows to outputs.
+    background : table of shape (background rows, features), optional
+        Rows that stand for a hidden feature. All are used. Without it only tree ensembles can be
+        explained, against the covers of their own training.
+    method : str or Method
+        ``"auto"``, ``"tree"``, ``"linear"``, ``"exact"``, ``"shapley"``, ``"permutation"``,
+        ``"lime"``, or an instance such as ``Lime(kernel_width=2.0)``.
+    output : str, int, sequence or None
+        Outputs to keep, by name or position; None keeps all.
+    space : str
+        ``"raw"`` (the model's margin, else what it returns), ``"probability"``, ``"log_odds"`` or ``"loss"``.
+    budget : int, optional
+        Coalitions per row that a sampled method may evaluate.
+    tol : float, optional
+        Absolute error in `space` at which a sampled method stops.
+    random_state : int
+        Seed of every random stream.
+    n_jobs : int, optional
+        Threads; the answer does not depend on it.
+    progress : bool or callable, optional
+        Progress on long work; None shows a bar on a terminal only.
+
+    Examples
+    --------
+    >>> import pellucid
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn.ensemble import RandomForestRegressor
+    >>> X, y = load_diabetes(return_X_y=True, as_frame=True)
+    >>> model = RandomForestRegressor(n_estimators=10, random_state=0).fit(X, y)
+    >>> explainer = pellucid.Explainer(model, X.head(100))
+    >>> explainer(X.head(3)).values.shape
+    (3, 10, 1)
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        background: Any = None,
+        *,
+        method: str | Method = "auto",
+        output: str | int | Sequence[str | int] | None = None,
+        space: str = "raw",
+        budget: int | None = None,
+        tol: float | None = None,
+        random_state: int = 0,
+        n_jobs: int | None = None,
+        progress: Progress = None,
+    ) -> None:
+        _check_options(budget=budget, tol=tol, random_state=random_state)
+        rows = None if background is None else Table.of(background, what="background")
+        if rows is not None and len(rows) == 0:
+            raise InputError("background must have at least one row; got none.")
+        self.model = as_model(model, reference=rows)
+        self.space = Space.of(space)
+        self.output = output
+        self.features: Names | None = self.model.features or (rows.names if rows is not None else None)
+        self.background = None if rows is None or self.features is None else rows.aligned(self.features, what="background")
+        self._question = Question(
+            model=self.model,
+            background=self.background,
+            space=self.space,
+            budget=budget,
+            tol=tol,
+            random_state=random_state,
+            n_jobs=n_jobs,
+            progress=progress,
+        )
+        self.choice = self._chosen(method)
+        self._bound: Bound = self.choice.method.bind(self._question)
+        if self.background is not None and self.choice.method.needs != "predict":
+            prove(self.model, self.background)
+
+    def _chosen(self, method: str | Method) -> Choice:
+        if not isinstance(method, str):
+            return Choice(method, "asked for by the caller.")
+        if method == "auto":
+            n_features = len(self.features) if self.features else 0
+            return choose(
+                self.model,
+                n_features=n_features,
+                has_background=self.background is not None,
+                space=self.space,
+                budget=self._question.budget,
+            )
+        if method not in METHODS:
+            raise InputError(f"method must be 'auto' or one of {', '.join(map(repr, METHODS))}; got {method!r}.")
+        return Choice(METHODS[method](), "asked for by name.")
+
+    def __call__(self, X: Any, y: Any = None) -> Explanation:
+        """Explain rows.
+
+        Parameters
+        ----------
+        X : table of shape (rows, features)
+            Columns are matched by name; their order does not matter.
+        y : array of shape (rows,), optional
+            True targets; needed in loss space.
+
+        Raises
+        ------
+        AdapterMismatchError
+            When our reading of the model differs from the model on these rows.
+        AdditivityError
+            When exact values do not add up to the model's output.
+        """
+        started = time.perf_counter()
+        table = Table.of(X)
+        table = table.aligned(self.features or table.names)
+        target = None if y is None else np.asarray(y)
+        attribution = self._bound.explain(table, target)
+        predicted = self.model.predict(table, self.space, target)
+        residual = self._residual(attribution, predicted, table)
+        explanation = Explanation(
+            values=attribution.values,
+            base_values=attribution.base_values,
+            std_error=attribution.std_error,
+            features=table.names,
+            outputs=self.model.outputs_in(self.space),
+            space=self.model.resolve(self.space),
+            quality=Quality(
+                residual=residual,
+                bound=attribution.bound if attribution.sums else None,
+                evaluations=attribution.evaluations,
+                local_r2=attribution.local_r2,
+                top_stability=attribution.top_stability,
+                warnings=attribution.warnings,
+            ),
+            provenance=self._provenance(attribution, table, time.perf_counter() - started),
+            data=table,
+        )
+        return explanation if self.output is None else explanation.take(outputs=self.output)
+
+    def _residual(self, attribution: Attribution, predicted: Array, table: Table) -> float:
+        """Compare the sum with the ORIGINAL model's output; a promise that is broken raises."""
+        gap = np.abs(attribution.base_values + attribution.values.sum(axis=1) - predicted)
+        residual = float(gap.max(initial=0.0))
+        if attribution.sums and not residual <= attribution.bound:
+            if self.choice.method.needs != "predict":
+                prove(self.model, table.take([int(gap.max(axis=1).argmax())]))
+            raise AdditivityError(
+                f"{self.choice.method.name} values of {self.model.label} should add up to its output within "
+                f"{attribution.bound:.2g}, but differ by {residual:.2g} at row {int(gap.max(axis=1).argmax())}. "
+                "The model may not be deterministic; else use method='shapley' and report this as a bug."
+            )
+        return residual
+
+    def _provenance(self, attribution: Attribution, table: Table, seconds: float) -> Provenance:
+        hashes = {"rows": table.digest()}
+        if self.background is not None:
+            hashes["background"] = self.background.digest()
+        method = self.choice.method
+        return Provenance(
+            method=method.name,
+            reason=self.choice.reason,
+            model=self.model.label,
+            background=attribution.background,
+            parameters=asdict(method) if is_dataclass(method) and not isinstance(method, type) else {},
+            random_state=self._question.random_state,
+            hashes=hashes,
+            versions=_versions(),
+            seconds=seconds,
+        )
+
+    def __repr__(self) -> str:
+        return f"Explainer({self.model.label}, method={self.choice.method!r}, space={str(self.space)!r})"
+
+
+def explain(
+    model: Any,
+    X: Any,
+    *,
+    background: Any = None,
+    method: str | Method = "auto",
+    output: str | int | Sequence[str | int] | None = None,
+    space: str = "raw",
+    budget: int | None = None,
+    tol: float | None = None,
+    random_state: int = 0,
+    n_jobs: int | None = None,
+    progress: Progress = None,
+    y: Any = None,
+) -> Explanation:
+    """Explain rows of a model: how much each feature moved each output.
+
+    Parameters are those of `Explainer`; `y` has the true targets and is needed in loss space.
+
+    Returns
+    -------
+    Explanation
+        Values of shape (rows, features, outputs) with their residual, bound and standard errors.
+
+    Examples
+    --------
+    >>> import pellucid
+    >>> from sklearn.datasets import load_wine
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> X, y = load_wine(return_X_y=True, as_frame=True)
+    >>> model = LogisticRegression(max_iter=10_000).fit(X, y)
+    >>> explanation = pellucid.explain(model, X.head(2), background=X, output=1)
+    >>> explanation.values.shape
+    (2, 13, 1)
+    """
+    explainer = Explainer(
+        model,
+        background,
+        method=method,
+        output=output,
+        space=space,
+        budget=budget,
+        tol=tol,
+        random_state=random_state,
+        n_jobs=n_jobs,
+        progress=progress,
+    )
+    return explainer(X, y)
+
+
+def _check_options(*, budget: int | None, tol: float | None, random_state: int) -> None:
+    if budget is not None and (isinstance(budget, bool) or not isinstance(budget, int | np.integer) or budget < 1):
+        raise InputError(f"budget must be a positive whole number of coalitions per row; got {budget!r}.")
+    if tol is not None and not tol > 0:
+        raise InputError(f"tol must be a positive error in units of the output; got {tol!r}.")
+    if isinstance(random_state, bool) or not isinstance(random_state, int | np.integer):
+        raise InputError(f"random_state must be a whole number, so that the answer can be made again; got {random_state!r}.")
+
+
+def _versions() -> dict[str, str]:
+    found = {"python": platform.python_version()}
+    for package in ("pellucid", "numpy"):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def importance(
+    model: Any,
+    X: Any,
+    y: Any = None,
+    *,
+    measure: str = "shapley",
+    background: Any = None,
+    method: str | Method = "auto",
+    output: str | int | Sequence[str | int] | None = None,
+    space: str = "raw",
+    budget: int | None = None,
+    tol: float | None = None,
+    random_state: int = 0,
+    n_jobs: int | None = None,
+    progress: Progress = None,
+) -> Importance:
+    """Measure how much a model uses each feature over many rows, with 95 % intervals.
+
+    Parameters
+    ----------
+    model, X, background, method, output, space, budget, tol, random_state, n_jobs, progress
+        As in `explain`.
+    y : array of shape (rows,), optional
+        True targets; needed for ``measure="permutation"`` and in loss space.
+    measure : {"shapley", "permutation"}
+        Mean absolute Shapley value, or the rise of the loss when a feature is shuffled
+        (Breiman, 2001).
+
+    Examples
+    --------
+    >>> import pellucid
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn.tree import DecisionTreeRegressor
+    >>> X, y = load_diabetes(return_X_y=True, as_frame=True)
+    >>> model = DecisionTreeRegressor(max_depth=2).fit(X, y)
+    >>> pellucid.importance(model, X).values.shape
+    (10, 1)
+    """
+    if measure == "shapley":
+        return explain(
+            model,
+            X,
+            background=background,
+            method=method,
+            output=output,
+            space=space,
+            budget=budget,
+            tol=tol,
+            random_state=random_state,
+            n_jobs=n_jobs,
+            progress=progress,
+            y=y,
+        ).importance()
+    if measure != "permutation":
+        raise InputError(f"measure must be 'shapley' or 'permutation'; got {measure!r}.")
+    if y is None:
+        raise InputError("measure='permutation' compares predictions with the truth: pass y.")
+    read, table = read_model(model, X)
+    return permutation_importance(read, table, np.asarray(y), random_state=random_state)
+
+
+def read_model(model: Any, X: Any) -> tuple[Model, Table]:
+    """The model and its rows in the house's own forms, columns matched by name."""
+    table = Table.of(X)
+    read = as_model(model, reference=table)
+    return read, table.aligned(read.features or table.names)
+
+
+def pdp(model: Any, X: Any, feature: str, **options: Any) -> Effect:
+    """Partial dependence: the mean output while one feature is set to each value of a grid (Friedman, 2001)."""
+    return effects.pdp(*read_model(model, X), feature, **options)
+
+
+def ice(model: Any, X: Any, feature: str, **options: Any) -> Effect:
+    """Individual conditional expectation: partial dependence row by row (Goldstein et al., 2015)."""
+    return effects.ice(*read_model(model, X), feature, **options)
+
+
+def ale(model: Any, X: Any, feature: str, **options: Any) -> Effect:
+    """Accumulated local effects, which stay where the data are (Apley and Zhu, 2020)."""
+    return effects.ale(*read_model(model, X), feature, **options)

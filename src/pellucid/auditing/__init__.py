@@ -1,0 +1,1 @@
+"""Checks and findings: measures are taken here, judged by a policy, and drawn elsewhere."""

@@ -1,0 +1,10 @@
+"""The nouns every method returns: values, names, units and the measure of their own error."""
+
+from pellucid.explanation.effect import Effect
+from pellucid.explanation.explanation import Explanation
+from pellucid.explanation.importance import Importance
+from pellucid.explanation.interactions import Interactions
+from pellucid.explanation.provenance import Provenance
+from pellucid.explanation.quality import Evaluations, Quality
+
+__all__ = ["Effect", "Evaluations", "Explanation", "Importance", "Interactions", "Provenance", "Quality"]

@@ -1,0 +1,30 @@
+"""A linear function of encoded columns."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pellucid._base.typing import Float1, Float2
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LinearForm:
+    """``columns @ coefficients.T + intercept``.
+
+    Parameters
+    ----------
+    coefficients : array of shape (outputs, columns)
+    intercept : array of shape (outputs,)
+    """
+
+    coefficients: Float2
+    intercept: Float1
+
+    def predict(self, columns: Float2) -> Float2:
+        """Return the outputs for encoded rows, of shape (rows, outputs)."""
+        return columns @ self.coefficients.T + self.intercept
+
+    def rounding_bound(self, columns: Float2) -> float:
+        """Largest difference that float64 rounding can make between two ways to sum a row."""
+        size = np.abs(columns) @ np.abs(self.coefficients.T) + np.abs(self.intercept)
+        return float((columns.shape[1] + 2) * np.finfo(float).eps * np.nan_to_num(size).max(initial=0.0))

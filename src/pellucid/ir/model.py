@@ -1,0 +1,154 @@
+"""A model as the rest of the house sees it: a function of a table, and perhaps a structure."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from pellucid._base.errors import InputError, ModelError, UnsupportedRequestError
+from pellucid._base.typing import Array, Float2, Int1, Names
+from pellucid.ir.linear import LinearForm
+from pellucid.ir.space import Space, log_odds
+from pellucid.ir.trees import TreeEnsemble
+from pellucid.table import Table
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Encoding:
+    """How raw features become the columns a structure reads.
+
+    Parameters
+    ----------
+    transform : callable
+        Raw table to float64 array of shape (rows, columns).
+    groups : int64 array of shape (columns,)
+        Raw feature each column is made of; features with several columns (one-hot) move as one.
+    """
+
+    transform: Callable[[Table], Float2]
+    groups: Int1
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Model:
+    """One prediction function with named outputs, and the structure behind it where we can read it.
+
+    Parameters
+    ----------
+    label : str
+        What to call the model in a sentence.
+    outputs : tuple of str
+        ``("prediction",)`` for one regression target; one name per class, in the model's own order.
+    raw : callable
+        Table to float64 (rows, outputs): the margin where the model has one, else what it returns.
+    raw_space : Space
+        What `raw` is measured in: ``log_odds`` for a logistic margin, ``probability`` for a
+        classifier without a margin, else ``raw``.
+    probability : callable or None
+        Table to class probabilities (rows, outputs).
+    classes : array or None
+        Class labels in the order of `outputs`; None for regression.
+    features : tuple of str or None
+        Columns the model was fitted on; None where it does not say.
+    structure : TreeEnsemble, LinearForm or None
+        What `raw` computes, exactly, after `encoding`.
+    encoding : Encoding or None
+        From raw features to the structure's columns; given with every structure.
+    mirrored : bool
+        The structure has one output m and the model two: ``(-m, m)``.
+    why_no_structure : str
+        A sentence that says why there is no structure, for whoever asks for one.
+    """
+
+    label: str
+    outputs: Names
+    raw: Callable[[Table], Array]
+    raw_space: Space = Space.RAW
+    probability: Callable[[Table], Array] | None = None
+    classes: Array | None = None
+    features: Names | None = None
+    structure: TreeEnsemble | LinearForm | None = None
+    encoding: Encoding | None = None
+    mirrored: bool = False
+    why_no_structure: str = "the model is only known by its predictions"
+
+    def outputs_in(self, space: Space) -> Names:
+        """Names of the outputs when measured in `space`."""
+        return ("loss",) if space is Space.LOSS else self.outputs
+
+    def resolve(self, space: Space) -> Space:
+        """The space whose units ``raw`` means for this model, else `space` itself."""
+        return self.raw_space if space is Space.RAW else space
+
+    def predict(self, X: Table, space: Space = Space.RAW, y: Array | None = None) -> Float2:
+        """Return the outputs of shape (rows, outputs) in `space`; ``loss`` needs one `y` per row.
+
+        Raises
+        ------
+        UnsupportedRequestError
+            When the model has no output in this space.
+        ModelError
+            When the model returns another shape, or something that is not a finite number.
+        """
+        if space is Space.LOSS:
+            return self._loss(X, y)
+        if space is Space.RAW or space is self.raw_space:
+            return self._checked(self.raw(X), X)
+        if self.probability is None:
+            raise UnsupportedRequestError(
+                f"space={str(space)!r} needs class probabilities, and {self.label} has none. Use space='raw'."
+            )
+        probability = self._checked(self.probability(X), X)
+        return probability if space is Space.PROBABILITY else log_odds(probability)
+
+    def structure_answers(self, space: Space) -> bool:
+        """Whether the structure computes the model's output in this space."""
+        return self.structure is not None and space in (Space.RAW, self.raw_space)
+
+    def structure_outputs(self, values: Array) -> Array:
+        """Turn the structure's outputs (last axis) into the model's: the same, or ``(-m, m)``."""
+        return np.concatenate([-values, values], axis=-1) if self.mirrored else values
+
+    def _loss(self, X: Table, y: Array | None) -> Float2:
+        """Squared error, or minus the log of the true class's probability."""
+        if y is None:
+            raise InputError("space='loss' needs y: the true target of each row. Pass y=.")
+        if len(y) != len(X):
+            raise InputError(f"y must have one value per row; got {len(y)} for {len(X)} rows.")
+        if self.classes is None:
+            return (self.predict(X) - np.asarray(y, dtype=float).reshape(-1, 1)) ** 2
+        probability = self.predict(X, Space.PROBABILITY)
+        true = probability[np.arange(len(X)), self.class_index(y)]
+        return -np.log(np.maximum(true, np.finfo(float).tiny)).reshape(-1, 1)
+
+    def class_index(self, y: Array) -> Int1:
+        """Position of each label in `classes`."""
+        position = {label: i for i, label in enumerate(np.asarray(self.classes).tolist())}
+        labels = np.asarray(y).tolist()
+        unknown = sorted({str(label) for label in labels if label not in position})
+        if unknown:
+            known = ", ".join(map(repr, position))
+            raise InputError(f"y has labels the model does not know: {', '.join(unknown[:5])}. It knows {known}.")
+        return np.array([position[label] for label in labels], dtype=np.int64)
+
+    def _checked(self, values: Array, X: Table) -> Float2:
+        try:
+            result = np.asarray(values, dtype=np.float64)
+        except (TypeError, ValueError) as error:
+            raise ModelError(
+                f"{self.label} must return numbers of shape ({len(X)}, {len(self.outputs)}); got {values!r:.80}."
+            ) from error
+        if result.ndim == 1 and len(self.outputs) == 1:
+            result = result[:, None]
+        if result.shape != (len(X), len(self.outputs)):
+            raise ModelError(
+                f"{self.label} must return shape ({len(X)}, {len(self.outputs)}) for {len(X)} rows; "
+                f"got {result.shape}."
+            )
+        bad = ~np.isfinite(result).all(axis=1)
+        if bad.any():
+            raise ModelError(
+                f"{self.label} returned NaN or infinity for {bad.sum()} of {len(X)} rows, "
+                f"first at row {int(np.argmax(bad))}. Explanations need finite outputs."
+            )
+        return result

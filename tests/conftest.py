@@ -1,0 +1,17 @@
+import os
+
+import hypothesis
+import pytest
+
+hypothesis.settings.register_profile("pellucid", deadline=None, max_examples=50, derandomize=bool(os.environ.get("CI")))
+hypothesis.settings.load_profile("pellucid")
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    """Under PELLUCID_NO_SKIPS a skipped test is a failed one: nothing may be left out unseen."""
+    outcome = yield
+    report = outcome.get_result()
+    if report.skipped and os.environ.get("PELLUCID_NO_SKIPS") and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"{item.nodeid} was skipped: {report.longrepr}"

@@ -1,0 +1,46 @@
+"""Hold the house rules on size: no function body over 60 lines, no file over 500."""
+
+import ast
+import sys
+from pathlib import Path
+
+MOST_LINES_IN_BODY = 60
+MOST_LINES_IN_FILE = 500
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def body_lines(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """Lines of a function's body without its docstring."""
+    body = function.body[1:] if ast.get_docstring(function) else function.body
+    return (body[-1].end_lineno or 0) - body[0].lineno + 1 if body else 0
+
+
+def complaints(path: Path) -> list[str]:
+    """What is too long in one file."""
+    text = path.read_text(encoding="utf-8")
+    name = path.relative_to(ROOT)
+    found = []
+    lines = text.count("\n")
+    if lines > MOST_LINES_IN_FILE:
+        found.append(f"{name}: {lines} lines (at most {MOST_LINES_IN_FILE})")
+    if path.suffix == ".py":
+        functions = (n for n in ast.walk(ast.parse(text)) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef))
+        found += [
+            f"{name}:{f.lineno}: {f.name} has {body_lines(f)} lines (at most {MOST_LINES_IN_BODY})"
+            for f in functions
+            if body_lines(f) > MOST_LINES_IN_BODY
+        ]
+    return found
+
+
+def main() -> int:
+    """Print every complaint; 1 when there is one."""
+    patterns = ("src/**/*.py", "tests/**/*.py", "benchmarks/**/*.py", "tools/**/*.py", "cpp/**/*.[ch]pp")
+    paths = sorted(path for pattern in patterns for path in ROOT.glob(pattern))
+    found = [complaint for path in paths for complaint in complaints(path)]
+    sys.stdout.write("".join(f"{complaint}\n" for complaint in found))
+    return bool(found)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
