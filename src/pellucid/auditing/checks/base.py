@@ -1,0 +1,103 @@
+"""What a check is, and how one is run without taking the audit down."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
+
+from pellucid._base.errors import PellucidError
+from pellucid.auditing.findings import Finding, Section, Verdict
+from pellucid.auditing.subject import Subject
+
+Cost: TypeAlias = Literal["cheap", "costly"]
+
+
+class NotApplicable(Exception):  # noqa: N818 - it is an answer, not an error
+    """The check's question does not arise for this subject; the message says why."""
+
+
+@runtime_checkable
+class Check(Protocol):
+    """One question that an audit asks.
+
+    Anything with these attributes can be passed to `audit(..., checks=)`.
+
+    Attributes
+    ----------
+    code : str
+        ``PEL`` and three digits for ours; any other code for yours.
+    title : str
+        A few words.
+    section : Section
+        The chapter its finding stands in.
+    why : str
+        Why the question matters.
+    cost : {"cheap", "costly"}
+        Costly checks are skipped by ``fast=True``.
+    needs_model : bool
+        Whether the question can only be asked of a model.
+    """
+
+    code: str
+    title: str
+    section: Section
+    why: str
+    cost: Cost
+    needs_model: bool
+
+    def run(self, subject: Subject) -> Finding | Sequence[Finding]:
+        """Measure, judge by ``subject.policy`` and report; raise `NotApplicable` when there is nothing to ask."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """The fixed part of a check: subclass it and write `run`."""
+
+    code: str
+    title: str
+    section: Section
+    why: str
+    cost: Cost = "cheap"
+    needs_model: bool = True
+
+    def finding(self, verdict: Verdict, statement: str, **details: Any) -> Finding:
+        """Return a finding of this check."""
+        return Finding(
+            code=self.code,
+            title=self.title,
+            section=self.section,
+            why=self.why,
+            verdict=verdict,
+            statement=statement,
+            **details,
+        )
+
+
+def run_check(check: Check, subject: Subject) -> tuple[Finding, ...]:
+    """Run one check; whatever goes wrong becomes a finding that says so. Ctrl-C passes."""
+    try:
+        found = check.run(subject)
+    except NotApplicable as reason:
+        return (_about(check, Verdict.NOT_APPLICABLE, f"Not applicable: {reason}"),)
+    except PellucidError as error:
+        return (_about(check, Verdict.ERROR, f"This check could not run: {error}"),)
+    except Exception as error:  # noqa: BLE001 - one failing check never takes the audit down
+        return (_about(check, Verdict.ERROR, f"This check failed with {type(error).__name__}: {error}"),)
+    return (found,) if isinstance(found, Finding) else tuple(found)
+
+
+def _about(check: Check, verdict: Verdict, statement: str) -> Finding:
+    return Finding(
+        code=check.code,
+        title=check.title,
+        section=check.section,
+        verdict=verdict,
+        statement=statement,
+        why=check.why,
+    )
+
+
+def worst(verdicts: Sequence[Verdict]) -> Verdict:
+    """The gravest of several verdicts; pass when there are none."""
+    order = (Verdict.FAIL, Verdict.WARN, Verdict.NOTE, Verdict.PASS)
+    return next((verdict for verdict in order if verdict in verdicts), Verdict.PASS)

@@ -1,0 +1,123 @@
+"""`pellucid audit`: a model and data in, a report and an exit code out."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pellucid._base.errors import InputError
+from pellucid.auditing.audit import Audit, audit_data
+from pellucid.auditing.audit import audit as run_audit
+from pellucid.auditing.policy import Policy
+from pellucid.cli.files import chosen_rows, read_model, read_table, split_target
+from pellucid.cli.text import plain, wrapped
+from pellucid.report import check_destination, save_report
+
+MARKS = {"fail": "FAIL", "warn": "WARN", "note": "note", "pass": "pass", "error": "ERROR", "not_applicable": "n/a"}
+
+
+@click.command()
+@click.argument("paths", nargs=-1, required=True, metavar="[MODEL] DATA")
+@click.option("--target", required=True, help="Column of DATA with the truth.")
+@click.option("--model", "callable_name", metavar="MODULE:FUNCTION", help="A predict function instead of a MODEL file.")
+@click.option("--train", type=click.Path(path_type=Path), help="The rows the model was trained on, with the target.")
+@click.option("--favorable", help="The outcome a person hopes for, such as the label 'no' of a denial.")
+@click.option("--sensitive", multiple=True, metavar="COLUMN", help="Column with groups to compare; may be repeated.")
+@click.option("--threshold", type=float, help="Score at which the model decides for its second class.  [default: 0.5]")
+@click.option("--rows", metavar="typical|3,17", help="Decisions to explain one by one; none unless asked for.")
+@click.option("--out", type=click.Path(path_type=Path), default=Path("report.html"), show_default=True,
+              help="The report for people (HTML).")  # fmt: skip
+@click.option("--json", "json_path", type=click.Path(path_type=Path), help="The same findings for machines.  [default: beside --out]")
+@click.option("--junit", type=click.Path(path_type=Path), help="JUnit XML for continuous integration.")
+@click.option("--policy", "policy_path", type=click.Path(path_type=Path), help="Tolerances (TOML).")
+@click.option("--fail-on", type=click.Choice(["warn", "fail"]), default="fail", show_default=True,
+              help="Verdict from which the exit code is 1.")  # fmt: skip
+@click.option("--fast", is_flag=True, help="Skip the costly checks; the report says so.")
+@click.option("--force", is_flag=True, help="Overwrite existing reports.")
+@click.option("--trust-pickle", metavar="SHA256", help="Load a pickle whose file has this hash. A pickle runs code.")
+@click.option("--trust-type", "trust_types", multiple=True, metavar="NAME", help="Let a skops file hold this type.")
+def audit(paths: tuple[str, ...], target: str, **options: Any) -> int:
+    """Audit a MODEL on DATA (CSV, TSV or Parquet), and write one HTML report and the same in JSON.
+
+    Without a MODEL the data are checked before modelling begins. MODEL is a .skops file, XGBoost .json or .ubj,
+    LightGBM .txt, CatBoost .cbm, or a pickle with --trust-pickle.
+
+    Exit code: 0 all held, 1 there are findings at --fail-on, 2 the audit could not run.
+
+    \b
+    pellucid audit model.skops data.csv --target deny --favorable no --sensitive afam
+    """
+    model_name, data_path = _model_and_data(paths, options["callable_name"])
+    destinations = _destinations(options)
+    for path in destinations:
+        check_destination(path, force=options["force"])
+    X, y = split_target(read_table(data_path), target, data_path)
+    policy = Policy.load(options["policy_path"]) if options["policy_path"] else None
+    arguments = {"sensitive_features": list(options["sensitive"]) or None, "favorable": _label(options["favorable"], y)}
+    if model_name is None:
+        result = audit_data(X, y, policy=policy, fast=options["fast"], **arguments)
+    else:
+        model = read_model(model_name, trust_pickle=options["trust_pickle"], trust_types=options["trust_types"])
+        result = run_audit(
+            model,
+            X,
+            y,
+            **_training(options["train"], target),
+            **arguments,
+            threshold=options["threshold"],
+            rows=chosen_rows(options["rows"]),
+            policy=policy,
+            fast=options["fast"],
+        )
+    for path in destinations:
+        save_report(result, path, force=options["force"])
+    show(result, destinations)
+    return result.exit_code(options["fail_on"])
+
+
+def show(result: Audit, destinations: list[Path]) -> None:
+    """Print the most important findings and where the report is."""
+    for finding in result.top(3):
+        click.echo(wrapped(finding.statement, first=f"  {MARKS[finding.verdict]:<5} ", indent=" " * 8))
+    for path in destinations:
+        click.echo(plain(f"Report: {path}"))
+
+
+def _model_and_data(paths: tuple[str, ...], callable_name: str | None) -> tuple[str | None, Path]:
+    if len(paths) > 2 or (callable_name and len(paths) > 1):
+        raise InputError(f"audit takes a model and one data file; got {len(paths)}: {', '.join(paths)}.")
+    if len(paths) == 2:
+        return paths[0], Path(paths[1])
+    return callable_name, Path(paths[0])
+
+
+def _destinations(options: dict[str, Any]) -> list[Path]:
+    html: Path = options["out"]
+    if html.suffix != ".html":
+        raise InputError(f"--out is the report for people, so its name must end in .html; got {html}.")
+    return [html, options["json_path"] or html.with_suffix(".json"), *([options["junit"]] if options["junit"] else [])]
+
+
+def _training(path: Path | None, target: str) -> dict[str, Any]:
+    if path is None:
+        return {}
+    X, y = split_target(read_table(path), target, path)
+    return {"X_train": X, "y_train": y}
+
+
+def _label(text: str | None, y: Any) -> Any:
+    """The favorable label in the target's own type: ``1`` on the command line is the number 1."""
+    if text is None:
+        return None
+    matches = [value for value in y.dropna().unique().tolist() if str(value) == text or _same_number(value, text)]
+    if not matches:
+        known = ", ".join(map(repr, y.dropna().unique().tolist()[:10]))
+        raise InputError(f"--favorable {text!r} is not a value of the target, which has {known}.")
+    return matches[0]
+
+
+def _same_number(value: Any, text: str) -> bool:
+    try:
+        return float(value) == float(text)
+    except (TypeError, ValueError):
+        return False
