@@ -40,7 +40,7 @@ CAVEATS = (
     f"{TOLD} and {HBA1C} make up the target and are therefore left out of `X`.",
     "Favourable is yes: being recognised is what a screening programme hands out, and a missed case is the harm.",
     "The survey's sampling weights are not in this table, so no figure here is a figure about the United States.",
-    "Values are missing in ten columns: most in family income (653), systolic pressure (564), general health (322) "
+    "Values are missing in nine columns: most in family income (653), systolic pressure (564), general health (322) "
     "and waist (265). They are not missing at random.",
     "Adults of 20 and more who have an HbA1c value; 5,018 rows, 14 columns, no duplicated rows.",
 )
@@ -69,7 +69,7 @@ def load_nhanes() -> Dataset:
     >>> nhanes.X.shape
     (5018, 11)
     >>> int((nhanes.y == "yes").sum())
-    981
+    994
     """
     frame = read_shipped_csv("nhanes_2017_2018_adults_subset.csv", dtype={TOLD: "str"})
     frame[TARGET] = _diabetes(frame)

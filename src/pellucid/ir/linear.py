@@ -15,16 +15,19 @@ class LinearForm:
     ----------
     coefficients : array of shape (outputs, columns)
     intercept : array of shape (outputs,)
+    sum_dtype : {"float32", "float64"}
+        What the library may multiply and add in.
     """
 
     coefficients: Float2
     intercept: Float1
+    sum_dtype: str = "float64"
 
     def predict(self, columns: Float2) -> Float2:
         """Return the outputs for encoded rows, of shape (rows, outputs)."""
         return columns @ self.coefficients.T + self.intercept
 
     def rounding_bound(self, columns: Float2) -> float:
-        """Largest difference that float64 rounding can make between two ways to sum a row."""
+        """Largest difference that rounding can make between the library's own sum of a row and ours."""
         size = np.abs(columns) @ np.abs(self.coefficients.T) + np.abs(self.intercept)
-        return float((columns.shape[1] + 2) * np.finfo(float).eps * np.nan_to_num(size).max(initial=0.0))
+        return float((columns.shape[1] + 2) * np.finfo(self.sum_dtype).eps * np.nan_to_num(size).max(initial=0.0))

@@ -1,0 +1,39 @@
+// Threads over items that do not depend on each other, so their number cannot change an answer.
+#pragma once
+
+#include <algorithm>
+#include <atomic>
+#include <cstddef>
+#include <exception>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+namespace pellucid {
+
+// Calls make_worker() once per thread and the worker with each of 0 ... items - 1, in any order.
+// The first exception stops the others and is thrown again here.
+template <class MakeWorker>
+void parallel_for(std::size_t items, std::size_t threads, MakeWorker make_worker) {
+  std::atomic<std::size_t> next{0};
+  std::exception_ptr failure;
+  std::mutex lock;
+  auto run = [&] {
+    try {
+      auto worker = make_worker();
+      for (std::size_t item = next++; item < items; item = next++) worker(item);
+    } catch (...) {
+      const std::lock_guard<std::mutex> guard(lock);
+      if (!failure) failure = std::current_exception();
+      next = items;
+    }
+  };
+  std::vector<std::jthread> others;
+  const std::size_t count = std::min(threads, items);
+  for (std::size_t i = 1; i < count; ++i) others.emplace_back(run);
+  run();
+  for (auto& other : others) other.join();
+  if (failure) std::rethrow_exception(failure);
+}
+
+}  // namespace pellucid

@@ -1,0 +1,189 @@
+"""What an adapter reads from a library's object, and how that becomes an `ir.Model`.
+
+A `Reading` speaks of rows in the container that the library was fitted on; the `ir.Model` made of
+it speaks of tables. Wrappers such as pipelines compose readings, so the innermost model is always
+handed exactly what it would get without us (a sparse matrix stays sparse).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+
+from pellucid._base.errors import ColumnError, InputError, ModelError, PellucidError
+from pellucid._base.typing import Array, Float2, Int1, Names
+from pellucid.ir import Encoding, LinearForm, Model, Space, TreeEnsemble
+from pellucid.table import Table
+
+ANY_FRAME = ("pandas", "polars")
+PANDAS = ("pandas",)
+WITHOUT_READING = "method='shapley' explains it without reading its structure"
+
+
+def numeric_matrix(native: Any) -> Float2:
+    """Rows in any container as a float64 matrix, NaN where missing.
+
+    Raises
+    ------
+    InputError
+        When a column has something that is not a number.
+    """
+    if isinstance(native, np.ndarray) and native.ndim == 2 and native.dtype.kind in "fiub":
+        return np.ascontiguousarray(native, dtype=np.float64)
+    table = Table.of(native)
+    result = np.empty((table.n_rows, table.n_columns))
+    for j, name in enumerate(table.names):
+        values = table.column(name)
+        try:
+            result[:, j] = [np.nan if v is None else v for v in values] if values.dtype == object else values
+        except (TypeError, ValueError) as error:
+            raise InputError(f"column {name!r} must be numeric for this model: {error}.") from error
+    return result
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Reading:
+    """One fitted object as its library calls it.
+
+    Parameters
+    ----------
+    label : str
+        What to call the model in a sentence.
+    outputs : tuple of str
+    raw, probability : callable
+        Rows in the library's container to outputs; see `ir.Model`.
+    names : tuple of str or None
+        Columns it was fitted on; None when it was fitted on a bare array.
+    n_features : int or None
+        Number of columns it was fitted on, where it says.
+    columns : callable
+        Rows in the library's container to the float64 columns that the structure reads.
+    groups : int array or None
+        Raw feature each of those columns is made of; None when they are the features themselves.
+    frames : tuple of str
+        Frame libraries it can be fed; other frames are handed over as pandas.
+    """
+
+    label: str
+    outputs: Names
+    raw: Callable[[Any], Array]
+    raw_space: Space = Space.RAW
+    probability: Callable[[Any], Array] | None = None
+    classes: Array | None = None
+    names: Names | None = None
+    n_features: int | None = None
+    structure: TreeEnsemble | LinearForm | None = None
+    columns: Callable[[Any], Float2] = numeric_matrix
+    groups: Int1 | None = None
+    mirrored: bool = False
+    why_no_structure: str = "the model is only known by its predictions"
+    frames: tuple[str, ...] = ANY_FRAME
+
+    def without_structure(self, why: str) -> "Reading":
+        """Return the same model as a black box, with the sentence that says why."""
+        return replace(self, structure=None, groups=None, mirrored=False, why_no_structure=why)
+
+
+def feed(table: Table, reading: Reading) -> Any:
+    """Rows in the container that the model was fitted on."""
+    if reading.names is not None:
+        return _frame(table.aligned(reading.names).as_frame(), reading.frames)
+    if reading.n_features is None:
+        return table.native
+    if table.n_columns != reading.n_features:
+        raise ColumnError(
+            f"X has {table.n_columns} columns, but {reading.label} was fitted on {reading.n_features} columns "
+            "without names. Pass the same columns in the same order."
+        )
+    return table.as_array()
+
+
+def _frame(table: Table, frames: tuple[str, ...]) -> Any:
+    frame = nw.from_native(table.native, eager_only=True)
+    if str(frame.implementation) in frames:
+        return table.native
+    try:
+        return frame.to_pandas()
+    except ImportError:  # polars needs pyarrow for this; a column at a time needs nothing
+        import pandas as pd  # a third party: the frame this library was made for
+
+        return pd.DataFrame({name: table.column(name) for name in table.names})
+
+
+def finish(reading: Reading) -> Model:
+    """Make the `ir.Model` of a reading."""
+    encoding = None
+    if reading.structure is not None:
+        n = reading.n_features if reading.n_features is not None else _n_columns(reading.structure)
+        groups = np.arange(n, dtype=np.int64) if reading.groups is None else reading.groups
+        encoding = Encoding(transform=lambda table: reading.columns(feed(table, reading)), groups=groups)
+    return Model(
+        label=reading.label,
+        outputs=reading.outputs,
+        raw=_guarded(reading, reading.raw),
+        raw_space=reading.raw_space,
+        probability=None if reading.probability is None else _guarded(reading, reading.probability),
+        classes=reading.classes,
+        features=reading.names,
+        structure=reading.structure,
+        encoding=encoding,
+        mirrored=reading.mirrored,
+        why_no_structure=reading.why_no_structure if reading.structure is None else "",
+    )
+
+
+def _n_columns(structure: TreeEnsemble | LinearForm) -> int:
+    return structure.n_columns if isinstance(structure, TreeEnsemble) else structure.coefficients.shape[1]
+
+
+def _guarded(reading: Reading, function: Callable[[Any], Array]) -> Callable[[Table], Array]:
+    """Feed tables to `function`, and say whose error it is when it fails."""
+
+    def predict(table: Table) -> Array:
+        native = feed(table, reading)
+        try:
+            return function(native)
+        except PellucidError:
+            raise
+        except Exception as error:
+            raise ModelError(
+                f"{reading.label} could not predict {table.n_rows} rows: {type(error).__name__}: {error}"
+            ) from error
+
+    return predict
+
+
+def class_names(classes: Array) -> Names:
+    """Output names of a classifier, in the model's own order."""
+    return tuple(str(label) for label in np.asarray(classes).tolist())
+
+
+def output_names(n_outputs: int) -> Names:
+    """Output names of a regression."""
+    return ("prediction",) if n_outputs == 1 else tuple(f"output {k}" for k in range(n_outputs))
+
+
+def mirrored_margin(margin: Array) -> Array:
+    """Both outputs of a binary margin: ``(-m, m)``."""
+    column = np.asarray(margin, dtype=np.float64).reshape(-1, 1)
+    return np.concatenate([-column, column], axis=1)
+
+
+def fitted_names(model: Any) -> Names | None:
+    """Column names a scikit-learn style estimator was fitted on, or None."""
+    names = getattr(model, "feature_names_in_", None)
+    return None if names is None else tuple(str(name) for name in names)
+
+
+def fitted_width(model: Any) -> int | None:
+    """Number of columns a scikit-learn style estimator was fitted on, where it says."""
+    width = getattr(model, "n_features_in_", None)
+    return None if width is None else int(width)
+
+
+def require_fitted(model: Any, attribute: str) -> None:
+    """Refuse an estimator that has not been fitted."""
+    if not hasattr(model, attribute):
+        raise InputError(f"{type(model).__name__} is not fitted yet. Call fit before explaining it.")

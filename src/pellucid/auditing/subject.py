@@ -1,0 +1,337 @@
+"""`Subject`: what is audited, and the results that several checks share."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Self
+
+import numpy as np
+
+from pellucid._base.errors import InputError
+from pellucid._base.progress import Progress
+from pellucid._base.randomness import stream
+from pellucid._base.typing import Array, Float1, Float2, Int1
+from pellucid._door import Explainer
+from pellucid.adapters import as_model
+from pellucid.auditing import arguments
+from pellucid.auditing.grouping import group_labels
+from pellucid.auditing.policy import Policy, read_policy
+from pellucid.auditing.scoring import Task, classes_of_target, task_of, with_classes
+from pellucid.explanation import Explanation, Importance
+from pellucid.explainers.importance import permutation_importance
+from pellucid.ir import Model, Space
+from pellucid.table import Table
+
+BACKGROUND_ROWS = 200
+SAMPLED_BACKGROUND_ROWS = 50
+EXPLAINED_ROWS = 500
+SAMPLED_EXPLAINED_ROWS = 60
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Subject:
+    """A model (or none) with held-out data, arguments checked, shared results made once and kept.
+
+    Make one with `Subject.of`. Everything random is drawn from streams of `random_state`.
+
+    Attributes
+    ----------
+    model : Model or None
+        The model as the house sees it; None when only data are audited.
+    estimator : object
+        The user's own model.
+    X, y : Table, array
+        Held-out rows with the model's features only, and the truth.
+    X_train, y_train : Table, array or None
+    background : Table
+        Rows that stand for a hidden feature.
+    background_note : str
+        Where they come from, in words.
+    sensitive : mapping of str to array
+        Sensitive features, one value per row of `X`; they need not be features of the model.
+    favorable : label or None
+        The class that is good for the person.
+    threshold : float or None
+        Cut-off on the score of the second class; None is the model's own rule.
+    weight : array or None
+        One weight per row of `X`.
+    rows : "typical", array of row numbers or None
+        Rows whose decisions are explained.
+    classes : array or None
+        Class labels in the model's order; None for regression.
+    policy : Policy
+    fast : bool
+    random_state : int
+    progress : Progress
+    """
+
+    model: Model | None
+    estimator: Any
+    X: Table
+    y: Array
+    X_train: Table | None
+    y_train: Array | None
+    background: Table
+    background_note: str
+    sensitive: Mapping[str, Array]
+    favorable: Any
+    threshold: float | None
+    weight: Float1 | None
+    rows: str | Int1 | None
+    classes: Array | None
+    policy: Policy
+    fast: bool
+    random_state: int
+    progress: Progress
+
+    @classmethod
+    def of(
+        cls,
+        model: Any,
+        X: Any,
+        y: Any,
+        *,
+        X_train: Any = None,
+        y_train: Any = None,
+        background: Any = None,
+        sensitive_features: Any = None,
+        favorable: Any = None,
+        threshold: float | None = None,
+        sample_weight: Any = None,
+        rows: Any = None,
+        policy: Any = None,
+        fast: bool = False,
+        random_state: int = 0,
+        progress: Progress = None,
+    ) -> Self:
+        """Check every argument of `audit` and bring it into the house's forms; `model` None audits data alone."""
+        table = Table.of(X)
+        arguments.refuse_few_rows(len(table))
+        target = arguments.read_target(y, len(table))
+        sensitive = arguments.read_sensitive(sensitive_features, table)
+        read = None if model is None else as_model(model, reference=table)
+        features = table.names if read is None or read.features is None else read.features
+        table = _model_columns(table, features, sensitive, "X")
+        if read is not None:
+            read = with_classes(read, model, table, target)
+        classes = classes_of_target(target) if read is None else read.classes
+        _check_target(read, target, classes)
+        train, train_target = _read_training(X_train, y_train, features, sensitive)
+        rows_behind, note = _read_background(background, train, table, features, sensitive, random_state)
+        return cls(
+            model=read,
+            estimator=model,
+            X=table,
+            y=target,
+            X_train=train,
+            y_train=train_target,
+            background=rows_behind,
+            background_note=note,
+            sensitive=sensitive,
+            favorable=arguments.read_favorable(favorable, classes),
+            threshold=arguments.read_threshold(threshold, classes),
+            weight=arguments.read_weight(sample_weight, len(table)),
+            rows=arguments.read_rows(rows, len(table)),
+            classes=classes,
+            policy=read_policy(policy),
+            fast=bool(fast),
+            random_state=arguments.read_seed(random_state),
+            progress=progress,
+        )
+
+    @property
+    def n(self) -> int:
+        """Number of held-out rows."""
+        return len(self.X)
+
+    @property
+    def task(self) -> Task:
+        """What is predicted."""
+        return task_of(self.classes)
+
+    @cached_property
+    def read(self) -> Model:
+        """The model, for checks that need one."""
+        if self.model is None:
+            raise InputError("there is no model: only data are audited.")
+        return self.model
+
+    @cached_property
+    def y_index(self) -> Int1:
+        """Position of each row's true label in `classes`."""
+        if self.classes is None:
+            raise InputError("the target is a number and has no classes.")
+        position = {label: i for i, label in enumerate(self.classes.tolist())}
+        return np.array([position[label] for label in self.y.tolist()], dtype=np.int64)
+
+    @cached_property
+    def weights(self) -> Float1:
+        """One weight per row; ones where none were given."""
+        return np.ones(self.n) if self.weight is None else self.weight
+
+    @cached_property
+    def groups(self) -> Mapping[str, Array]:
+        """For each sensitive feature, every row's group as text; many-valued numbers are cut at their quartiles."""
+        return {name: group_labels(values) for name, values in self.sensitive.items()}
+
+    @cached_property
+    def raw(self) -> Float2:
+        """The model's own outputs (rows, outputs)."""
+        return self.read.predict(self.X)
+
+    @cached_property
+    def probability(self) -> Float2 | None:
+        """Class probabilities (rows, classes); None where the model has none."""
+        if self.read.raw_space is Space.PROBABILITY:
+            return self.raw
+        return None if self.read.probability is None else self.read.predict(self.X, Space.PROBABILITY)
+
+    @property
+    def scores(self) -> Float2:
+        """What rows are ranked by: probabilities where there are any, else the raw outputs."""
+        return self.raw if self.probability is None else self.probability
+
+    @property
+    def cut(self) -> float:
+        """Cut-off on the score of the second of two classes."""
+        if self.threshold is not None:
+            return self.threshold
+        return 0.0 if self.probability is None else 0.5
+
+    @cached_property
+    def predicted_index(self) -> Int1:
+        """Position of each row's predicted label in `classes`, by the threshold."""
+        return self.decide(self.scores)
+
+    @property
+    def predicted(self) -> Array:
+        """Predicted labels, by the threshold; for regression the predicted numbers."""
+        return self.raw[:, 0] if self.classes is None else self.classes[self.predicted_index]
+
+    def decide(self, scores: Float2) -> Int1:
+        """Labels (as positions in `classes`) that scores of any rows lead to."""
+        if self.task == "binary":
+            score = scores[:, 1]
+            above = score > self.cut if self.threshold is None else score >= self.cut
+            return above.astype(np.int64)
+        return scores.argmax(axis=1).astype(np.int64)
+
+    def score_rows(self, X: Table) -> Float2:
+        """Scores of other rows, in the units of `scores`."""
+        return self.read.predict(X, Space.RAW if self.probability is None else Space.PROBABILITY)
+
+    @cached_property
+    def structured(self) -> bool:
+        """Whether explanations are exact and cheap."""
+        return self.read.structure_answers(Space.RAW)
+
+    @cached_property
+    def explained_rows(self) -> Int1:
+        """Rows behind the global statements: all, or a seeded sample where there are many."""
+        most = EXPLAINED_ROWS if self.structured else SAMPLED_EXPLAINED_ROWS
+        return self.sample_rows("audit.explained", most // 2 if self.fast else most)
+
+    def sample_rows(self, purpose: str, most: int) -> Int1:
+        """At most so many rows of `X`, drawn without replacement, in their order."""
+        if self.n <= most:
+            return np.arange(self.n)
+        chosen = stream(self.random_state, purpose).choice(self.n, size=most, replace=False)
+        return np.sort(chosen).astype(np.int64)
+
+    @cached_property
+    def explaining_background(self) -> Table:
+        """The background, cut to what sampled methods can afford."""
+        if self.structured or len(self.background) <= SAMPLED_BACKGROUND_ROWS:
+            return self.background
+        rows = stream(self.random_state, "audit.background.sampled")
+        chosen = rows.choice(len(self.background), size=SAMPLED_BACKGROUND_ROWS, replace=False)
+        return self.background.take(np.sort(chosen))
+
+    @cached_property
+    def explainer(self) -> Explainer:
+        """The explainer of the main explanation: exact where the model can be read, else sampled."""
+        return Explainer(self.read, self.explaining_background, random_state=self.random_state, progress=False)
+
+    @cached_property
+    def explanation(self) -> Explanation:
+        """Shapley values of `explained_rows`, in raw units."""
+        return self.explainer(self.X.take(self.explained_rows))
+
+    @cached_property
+    def lime(self) -> Explainer:
+        """LIME in the same units and with the same background."""
+        return Explainer(
+            self.read, self.explaining_background, method="lime", random_state=self.random_state, progress=False
+        )
+
+    @cached_property
+    def permutation(self) -> Importance:
+        """Rise of the loss when one feature is shuffled."""
+        return permutation_importance(self.read, self.X, self.y, random_state=self.random_state)
+
+    @cached_property
+    def all_rows(self) -> tuple[Table, Array]:
+        """Training and held-out rows together with their targets, where the training data are known."""
+        if self.X_train is None or self.y_train is None:
+            return self.X, self.y
+        return self.X_train.stack(self.X), np.concatenate([self.y_train, self.y])
+
+    def unit(self) -> str:
+        """The unit of explanations, in words."""
+        space = self.read.resolve(Space.RAW)
+        return {Space.LOG_ODDS: "log-odds", Space.PROBABILITY: "probability"}.get(space, "the model's own units")
+
+
+def _model_columns(table: Table, features: tuple[str, ...], sensitive: Mapping[str, Array], what: str) -> Table:
+    """The model's own columns: sensitive columns it does not read are set aside, others are refused."""
+    if table.named:
+        aside = [name for name in table.names if name in sensitive and name not in features]
+        table = table.select([name for name in table.names if name not in aside]) if aside else table
+    return table.aligned(features, what=what)
+
+
+def _check_target(model: Model | None, y: Array, classes: Array | None) -> None:
+    if classes is not None and model is not None:
+        model.class_index(y)
+    if classes is None:
+        try:
+            finite = np.isfinite(y.astype(np.float64)).all()
+        except (TypeError, ValueError) as error:
+            raise InputError(
+                f"the model predicts a number, but y has labels such as {y[0]!r}. Pass the numeric target."
+            ) from error
+        if not finite:
+            raise InputError("y must have finite numbers for a regression model.")
+
+
+def _read_training(
+    X_train: Any, y_train: Any, features: tuple[str, ...], sensitive: Mapping[str, Array]
+) -> tuple[Table | None, Array | None]:
+    if X_train is None:
+        if y_train is not None:
+            raise InputError("y_train was given without X_train: pass both, or neither.")
+        return None, None
+    table = _model_columns(Table.of(X_train, what="X_train"), features, sensitive, "X_train")
+    arguments.refuse_few_rows(len(table))
+    return table, None if y_train is None else arguments.read_target(y_train, len(table), what="y_train")
+
+
+def _read_background(
+    background: Any,
+    train: Table | None,
+    X: Table,
+    features: tuple[str, ...],
+    sensitive: Mapping[str, Array],
+    random_state: int,
+) -> tuple[Table, str]:
+    """The given rows, else a seeded sample of training rows, else of the audited rows."""
+    if background is not None:
+        table = _model_columns(Table.of(background, what="background"), features, sensitive, "background")
+        if len(table) == 0:
+            raise InputError("background must have at least one row; got none.")
+        return table, f"the {len(table)} background rows you gave"
+    source, name = (X, "audited") if train is None else (train, "training")
+    if len(source) <= BACKGROUND_ROWS:
+        return source, f"all {len(source)} {name} rows"
+    chosen = stream(random_state, "audit.background").choice(len(source), size=BACKGROUND_ROWS, replace=False)
+    return source.take(np.sort(chosen)), f"{BACKGROUND_ROWS} {name} rows drawn with seed {random_state}"

@@ -1,0 +1,140 @@
+"""Intervals for proportions, their differences and ratios, for means, and for the area under a curve.
+
+Every function takes the confidence `level`, because comparisons that were picked among many need a higher one.
+"""
+
+import math
+from statistics import NormalDist
+
+import numpy as np
+
+from pellucid._base.randomness import stream
+from pellucid._base.typing import Bool1, Float1, Float2
+
+LEVEL = 0.95
+REPLICATES = 1000
+BISECTIONS = 60
+
+
+def normal_quantile(level: float) -> float:
+    """Half-width of the two-sided standard normal interval at `level`."""
+    return NormalDist().inv_cdf(0.5 + level / 2)
+
+
+def wilson(share: float, n: float, level: float = LEVEL) -> tuple[float, float]:
+    """Score interval for a proportion `share` of `n` trials (Wilson 1927); `n` may be an effective size."""
+    z2 = normal_quantile(level) ** 2
+    middle = share + z2 / (2 * n)
+    half = math.sqrt(z2 * (share * (1 - share) + z2 / (4 * n)) / n)
+    # At a share of 0 or 1 the bound is exactly 0 or 1; rounding must not move it.
+    low = 0.0 if share == 0 else max(0.0, (middle - half) / (1 + z2 / n))
+    high = 1.0 if share == 1 else min(1.0, (middle + half) / (1 + z2 / n))
+    return low, high
+
+
+def difference_of(
+    first: tuple[float, float, float], second: tuple[float, float, float]
+) -> tuple[float, float]:
+    """Interval for the difference of two independent estimates, each given as (value, low, high).
+
+    Newcombe's hybrid score interval (1998, method 10) when both are Wilson's; the same recipe for any two intervals is
+    MOVER (Zou and Donner 2008).
+    """
+    (a, a_low, a_high), (b, b_low, b_high) = first, second
+    low = a - b - math.hypot(a - a_low, b_high - b)
+    high = a - b + math.hypot(a_high - a, b - b_low)
+    return low, high
+
+
+def log_ratio(
+    first: tuple[float, float], second: tuple[float, float], level: float = LEVEL
+) -> tuple[float, float]:
+    """Interval for the ratio of two proportions, each given as (share, n), on the log scale (Katz et al. 1978).
+
+    Both shares must be above zero.
+    """
+    (p, n), (q, m) = first, second
+    half = normal_quantile(level) * math.sqrt((1 - p) / (n * p) + (1 - q) / (m * q))
+    return p / q * math.exp(-half), p / q * math.exp(half)
+
+
+def bootstrap_means(
+    values: Float2, *, random_state: int, purpose: str, weights: Float1 | None = None, replicates: int = REPLICATES
+) -> Float2:
+    """Means of resampled rows, of shape (replicates, columns).
+
+    One replicate at a time keeps memory flat; einsum adds in a fixed order, whatever the number of threads.
+    """
+    n = len(values)
+    weights = np.ones(n) if weights is None else weights
+    rng = stream(random_state, purpose)
+    result = np.empty((replicates, values.shape[1]))
+    for i in range(replicates):
+        drawn = np.bincount(rng.integers(0, n, size=n), minlength=n) * weights
+        total = drawn.sum()
+        result[i] = np.einsum("i,ij->j", drawn, values) / total if total > 0 else np.nan
+    return result
+
+
+def percentiles(replicates: Float1, level: float = LEVEL) -> tuple[float, float]:
+    """Percentile interval of bootstrap replicates."""
+    low, high = np.nanquantile(replicates, [0.5 - level / 2, 0.5 + level / 2])
+    return float(low), float(high)
+
+
+def auc(positive: Float1, negative: Float1) -> float:
+    """Chance that a value of `positive` is above one of `negative`, ties counted half."""
+    return float(_placements(positive, negative).mean())
+
+
+def auc_interval(positive: Float1, negative: Float1, level: float = LEVEL) -> tuple[float, float]:
+    """Interval for `auc`: DeLong, DeLong and Clarke-Pearson (1988).
+
+    Where every pair is ordered the same way DeLong's variance is zero although the truth may be below 1; then the
+    score interval of Newcombe (2006, method 5) is used.
+    """
+    wins, losses = _placements(positive, negative), _placements(-negative, -positive)
+    area = float(wins.mean())
+    m, n = len(positive), len(negative)
+    if area in (0.0, 1.0):
+        return _newcombe_auc(area, m, n, level)
+    variance = (wins.var(ddof=1) / m if m > 1 else 0.25) + (losses.var(ddof=1) / n if n > 1 else 0.25)
+    half = normal_quantile(level) * math.sqrt(float(variance))
+    return max(0.0, area - half), min(1.0, area + half)
+
+
+def _placements(upper: Float1, lower: Float1) -> Float1:
+    """For each value of `upper`: the share of `lower` below it, ties counted half."""
+    ordered = np.sort(lower)
+    below = np.searchsorted(ordered, upper, side="left")
+    not_above = np.searchsorted(ordered, upper, side="right")
+    return np.asarray((below + not_above) / (2 * len(lower)))
+
+
+def _newcombe_auc(area: float, m: int, n: int, level: float) -> tuple[float, float]:
+    """Solve |area - t| = z sqrt(V(t)) on the one side that is open, by bisection."""
+    z2, extra = normal_quantile(level) ** 2, (m + n) / 2 - 1
+
+    def inside(t: float) -> bool:
+        variance = t * (1 - t) * (1 + extra * ((1 - t) / (2 - t) + t / (1 + t))) / (m * n)
+        return (area - t) ** 2 <= z2 * variance
+
+    near, far = area, 0.5
+    if inside(far):
+        return (far, 1.0) if area == 1 else (0.0, far)
+    for _ in range(BISECTIONS):
+        middle = (near + far) / 2
+        near, far = (middle, far) if inside(middle) else (near, middle)
+    return (near, 1.0) if area == 1 else (0.0, near)
+
+
+def kish_size(weights: Float1) -> float:
+    """Number of equally weighted rows that know as much as these (Kish 1965)."""
+    return float(weights.sum() ** 2 / (weights**2).sum())
+
+
+def weighted_share(hit: Bool1, weights: Float1 | None) -> tuple[float, float]:
+    """Share of hits and the size it was measured on, (share, n); exact division when there are no weights."""
+    if weights is None:
+        return int(hit.sum()) / len(hit), float(len(hit))
+    return float(weights[hit].sum() / weights.sum()), kish_size(weights)

@@ -1,0 +1,254 @@
+"""The marginal game: a hidden feature takes its values from background rows."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+import numpy as np
+
+from pellucid._base.errors import InputError, UnsupportedRequestError
+from pellucid._base.typing import Array, Bool1, Bool2, Float1, Float2, Float3, Int1, Int2
+from pellucid.ir import Model, Space
+from pellucid.table import Table
+
+Request: TypeAlias = tuple[int, Bool2]
+"""An explained row and coalitions of its relevant players, of shape (coalitions, relevant players)."""
+
+ROW_CAP = 1 << 16
+"""Rows given to one predict call at most."""
+CELL_CAP = 1 << 23
+"""Cells of the table given to one predict call at most; wide tables get fewer rows."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class MarginalGame:
+    """Mean output over the background rows when the shown players are those of the explained row.
+
+    ``v(S) = mean over background rows b of f(x_S, b_rest)``: the interventional game of Janzing et
+    al. (2020), equation 3, and the baseline game when the background is one row. Every background
+    row is used, always.
+
+    The values of one row do not depend on the other explained rows, on chunks or on threads as long as
+    the model's own outputs do not depend on how many rows it is given at once.
+
+    Parameters
+    ----------
+    model : Model
+    background : Table
+        Rows that stand for hidden players.
+    space : Space
+        What is measured.
+    players : int64 array of shape (columns,), optional
+        Player of each column; columns of one player are shown and hidden together. By default every
+        column is a player.
+
+    Raises
+    ------
+    InputError
+        When the background is empty or players are not numbered 0, 1, ….
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from pellucid import Model, Table
+    >>> model = Model(label="a product", outputs=("y",), raw=lambda X: X.as_array()[:, 0] * X.as_array()[:, 1])
+    >>> game = MarginalGame(model=model, background=Table.of(np.array([[1.0, 1.0], [3.0, 1.0]])))
+    >>> rows = game.rows(Table.of(np.array([[5.0, 7.0]])))
+    >>> rows.values(0, np.array([[False, False], [True, False], [False, True], [True, True]])).ravel()
+    array([ 2.,  5., 14., 35.])
+    """
+
+    model: Model
+    background: Table
+    space: Space = Space.RAW
+    players: Int1 | None = None
+    empty: Float1 | None = field(init=False, default=None)
+
+    def __post_init__(self) -> None:
+        if len(self.background) == 0:
+            raise InputError("background must have at least one row; got none.")
+        columns = self.background.n_columns
+        players = np.arange(columns) if self.players is None else np.asarray(self.players, dtype=np.int64)
+        if len(players) != columns or not np.array_equal(np.unique(players), np.arange(players.max(initial=-1) + 1)):
+            raise InputError(f"players must give each of the {columns} columns a player, numbered 0, 1, … without gaps.")
+        object.__setattr__(self, "players", players)
+        if self.space is not Space.LOSS:
+            every = np.arange(len(self.background))[:, None].repeat(columns, axis=1)
+            outputs = _predict(self.model, self.background, every, self.space, None)
+            object.__setattr__(self, "empty", mean_over_background(outputs[None])[0])
+
+    @property
+    def n_players(self) -> int:
+        """Number of players."""
+        return int(self.players.max(initial=-1)) + 1  # type: ignore[union-attr]
+
+    def rows(self, X: Table, y: Array | None = None) -> "RowGames":
+        """Prepare the games of explained rows; `y` has one target per row in loss space."""
+        return RowGames(self, X, y)
+
+
+def marginal_game(model: Model, background: Table | None, space: Space, *, method: str) -> MarginalGame:
+    """Return the game a method plays, or say that it needs background rows."""
+    if background is None:
+        raise UnsupportedRequestError(
+            f"method={method!r} replaces hidden features by background rows: pass background=, "
+            "such as 100 training rows."
+        )
+    return MarginalGame(model=model, background=background, space=space)
+
+
+class RowGames:
+    """The games of several explained rows against one background.
+
+    Attributes
+    ----------
+    relevant : bool array of shape (rows, players)
+        False where the row's cells equal those of every background row: a null player, whose
+        value is 0 whatever the model does.
+    empty, full : float64 arrays of shape (rows, outputs)
+        Values of showing nothing and everything; `full` is the model's own output.
+    fixed_cost : int
+        Model rows spent on `full` and, in loss space, `empty`.
+    """
+
+    def __init__(self, game: MarginalGame, X: Table, y: Array | None) -> None:
+        self._game = game
+        self._source = game.background.stack(X)
+        self._y = y
+        self.n_rows = len(X)
+        self.relevant = _relevant(self._source, len(game.background), game)
+        self.full, self.empty = self._ends()
+        self.fixed_cost = self.n_rows * (1 if y is None else 1 + len(game.background))
+
+    def __len__(self) -> int:
+        return self.n_rows
+
+    @property
+    def cost_of_one(self) -> int:
+        """Model rows that one coalition of one row costs."""
+        return len(self._game.background)
+
+    def values(self, row: int, coalitions: Bool2) -> Float2:
+        """Values of coalitions of one row's relevant players, of shape (coalitions, outputs)."""
+        return self.evaluate([(row, coalitions)])[0][0]
+
+    def evaluate(self, requests: Sequence[Request]) -> tuple[list[Float2], int]:
+        """Evaluate coalitions of several rows: an array (coalitions, outputs) per request, and the model rows spent.
+
+        Repeated coalitions of a request are evaluated once; the empty and the full one not at all.
+        """
+        known = [self._known(row, coalitions) for row, coalitions in requests]
+        todo = [(row, distinct) for (row, _), (_, distinct, _) in zip(requests, known, strict=True)]
+        for (values, _, position), new in zip(known, self._evaluate(todo), strict=True):
+            inside = position >= 0
+            values[inside] = new[position[inside]]
+        return [values for values, _, _ in known], sum(len(distinct) for _, distinct in todo) * self.cost_of_one
+
+    def _ends(self) -> tuple[Float2, Float2]:
+        """Values of the full and the empty coalition of every row."""
+        game, b = self._game, len(self._game.background)
+        if not self.n_rows:
+            nothing = np.empty((0, len(game.model.outputs_in(game.space))))
+            return nothing, nothing
+        columns = self._source.n_columns
+        itself = (b + np.arange(self.n_rows))[:, None].repeat(columns, axis=1)
+        full = _predict(game.model, self._source, itself, game.space, self._y)
+        if game.empty is not None:
+            return full, np.tile(game.empty, (self.n_rows, 1))
+        hidden = [(row, np.zeros((1, int(self.relevant[row].sum())), dtype=bool)) for row in range(self.n_rows)]
+        return full, np.concatenate(list(self._evaluate(hidden)))
+
+    def _known(self, row: int, coalitions: Bool2) -> tuple[Float2, Bool2, Int1]:
+        """Fill in what is known; return values, the distinct rest and each coalition's position in it (or -1)."""
+        values = np.empty((len(coalitions), self.full.shape[1]))
+        size = coalitions.sum(axis=1)
+        values[size == 0] = self.empty[row]
+        values[size == coalitions.shape[1]] = self.full[row]
+        position = np.full(len(coalitions), -1, dtype=np.int64)
+        open_ = np.flatnonzero((size > 0) & (size < coalitions.shape[1]))
+        packed = np.packbits(coalitions[open_], axis=1)
+        _, first, inverse = np.unique(packed, axis=0, return_index=True, return_inverse=True)
+        position[open_] = inverse.reshape(-1)
+        return values, coalitions[open_[first]], position
+
+    def _evaluate(self, requests: Sequence[Request]) -> Iterator[Float2]:
+        """Evaluate every coalition of every request, several requests in one predict call where they fit."""
+        cap = max(1, row_cap(self._source.n_columns) // self.cost_of_one)
+        pack: list[Request] = []
+        for row, coalitions in requests:
+            if pack and sum(len(c) for _, c in pack) + len(coalitions) > cap:
+                yield from self._evaluate_pack(pack)
+                pack = []
+            if len(coalitions) > cap:
+                parts = [coalitions[i : i + cap] for i in range(0, len(coalitions), cap)]
+                yield np.concatenate([next(iter(self._evaluate_pack([(row, part)]))) for part in parts])
+            else:
+                pack.append((row, coalitions))
+        yield from self._evaluate_pack(pack)
+
+    def _evaluate_pack(self, pack: Sequence[Request]) -> list[Float2]:
+        if not pack:
+            return []
+        b, game = len(self._game.background), self._game
+        index = np.concatenate([self._index(row, coalitions) for row, coalitions in pack])
+        y = None
+        if game.space is Space.LOSS and self._y is not None:
+            y = np.repeat(self._y[[row for row, _ in pack]], [len(c) * b for _, c in pack])
+        outputs = _predict(game.model, self._source, index, game.space, y)
+        values = mean_over_background(outputs.reshape(-1, b, outputs.shape[1]))
+        return np.split(values, np.cumsum([len(c) for _, c in pack])[:-1])
+
+    def _index(self, row: int, coalitions: Bool2) -> Int2:
+        """Source row of every cell, of shape (coalitions * background rows, columns)."""
+        b = len(self._game.background)
+        shown = np.zeros((len(coalitions), self._game.n_players), dtype=bool)
+        shown[:, self.relevant[row]] = coalitions
+        by_column = shown[:, self._game.players][:, None, :]
+        return np.where(by_column, b + row, np.arange(b)[:, None]).reshape(-1, self._source.n_columns)
+
+
+def row_cap(columns: int) -> int:
+    """Rows of a table with so many columns that one predict call may be given."""
+    return max(1, min(ROW_CAP, CELL_CAP // max(1, columns)))
+
+
+def mean_over_background(outputs: Float3) -> Float2:
+    """Mean over axis 1 of (coalitions, background rows, outputs), added up in the order of the rows.
+
+    A running sum keeps the bits of one coalition independent of how many are averaged with it.
+    """
+    total = np.zeros((outputs.shape[0], outputs.shape[2]))
+    for k in range(outputs.shape[1]):
+        total += outputs[:, k]
+    return total / outputs.shape[1]
+
+
+def _predict(model: Model, source: Table, index: Int2, space: Space, y: Array | None) -> Float2:
+    """Predict gathered rows in pieces under the row cap; the gathered copies are the model's to spoil."""
+    cap = row_cap(source.n_columns)
+    pieces = [
+        model.predict(source.gather(index[i : i + cap]), space, None if y is None else y[i : i + cap])
+        for i in range(0, len(index), cap)
+    ]
+    return np.concatenate(pieces)
+
+
+def _relevant(source: Table, n_background: int, game: MarginalGame) -> Bool2:
+    """Which players of each explained row differ from some background row."""
+    codes = source.codes(source.vocabulary())
+    background, rows = codes[:n_background], codes[n_background:]
+    relevant = np.zeros((len(rows), game.n_players), dtype=bool)
+    for column, player in enumerate(game.players):  # type: ignore[arg-type]
+        relevant[:, player] |= ~_equals_all(rows[:, column], background[:, column])
+    return relevant
+
+
+def _equals_all(values: Float1, background: Float1) -> Bool1:
+    """Whether each value equals every background value; missing equals missing, 0.0 does not equal -0.0."""
+    first = background[0]
+    if np.isnan(first):
+        return np.isnan(values) & np.isnan(background).all()
+    negative = np.signbit(first)
+    if not np.all((background == first) & (np.signbit(background) == negative)):
+        return np.zeros(len(values), dtype=bool)
+    return np.asarray((values == first) & (np.signbit(values) == negative))

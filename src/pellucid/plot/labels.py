@@ -1,0 +1,89 @@
+"""Text on the way out: names made printable, short and distinct; numbers made readable."""
+
+import math
+import unicodedata
+from collections.abc import Sequence
+from typing import Any
+
+MINUS = "\N{MINUS SIGN}"
+_SUPERSCRIPT = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
+
+
+def printable(text: Any) -> str:
+    """Return `text` with every invisible control written out, such as ``\\u202e``.
+
+    Controls break XML, and direction overrides would turn around the sentence that follows them.
+    """
+    return "".join(character if _shows(character) else _written_out(character) for character in str(text))
+
+
+def _shows(character: str) -> bool:
+    if character in "\n\t\u200c\u200d":  # joiners are part of words and emoji
+        return True
+    return unicodedata.category(character) not in ("Cc", "Cf", "Cs", "Cn", "Zl", "Zp")
+
+
+def _written_out(character: str) -> str:
+    code = ord(character)
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def shorten(text: Any, most: int = 48) -> str:
+    """Return printable text on one line, of at most `most` characters."""
+    line = " ".join(printable(str(text)[: 4 * most]).split())
+    cut = len(line) > most or len(str(text)) > 4 * most
+    return f"{line[: most - 1]}…" if cut else line
+
+
+def distinct(texts: Sequence[Any], most: int = 48) -> list[str]:
+    """Shorten every text and number those that became equal, so that each keeps its own place on an axis."""
+    seen: dict[str, int] = {}
+    keys = []
+    for text in texts:
+        key = shorten(text, most) or "(empty)"
+        seen[key] = seen.get(key, 0) + 1
+        keys.append(key if seen[key] == 1 else f"{key} ({seen[key]})")
+    return keys
+
+
+def finite(value: Any) -> float | None:
+    """Return the number, or None where there is none to draw."""
+    if value is None or isinstance(value, str):
+        return None
+    number = float(value)
+    return number if math.isfinite(number) else None
+
+
+def number_text(value: Any, digits: int = 3) -> str:
+    """Return a number with `digits` significant digits, in powers of ten where it is very large or small."""
+    if value is None:
+        return "no value"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}".replace("-", MINUS)
+    number = float(value)
+    if math.isnan(number):
+        return "no value"
+    if math.isinf(number):
+        return "∞" if number > 0 else f"{MINUS}∞"
+    if number == 0:
+        return "0"
+    exponent = math.floor(math.log10(abs(number)))
+    if not -4 <= exponent <= 6:
+        mantissa, power = f"{number:.{digits - 1}e}".split("e")
+        return f"{mantissa}×10{str(int(power)).translate(_SUPERSCRIPT)}".replace("-", MINUS)
+    return f"{number:,.{max(digits - 1 - exponent, 0)}f}".replace("-", MINUS)
+
+
+def signed_text(value: Any, digits: int = 3) -> str:
+    """Return `number_text` with its sign always written."""
+    number = finite(value)
+    return f"+{number_text(value, digits)}" if number is not None and number > 0 else number_text(value, digits)
+
+
+def interval_text(value: Any, low: Any = None, high: Any = None) -> str:
+    """Return ``0.790 [0.738, 0.846]``, or the number alone where there is no interval."""
+    if finite(low) is None and finite(high) is None:
+        return number_text(value)
+    return f"{number_text(value)} [{number_text(low)}, {number_text(high)}]"
