@@ -54,4 +54,7 @@ inline Shares shares(const Ensemble& trees, std::int32_t node) {
   return {left / total, right / total};
 }
 
+// Whether every position lies inside its array and every node has one parent, so that a walk stays inside and ends.
+bool is_sound(const Ensemble& trees);
+
 }  // namespace pellucid

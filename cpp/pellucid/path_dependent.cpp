@@ -191,6 +191,7 @@ class Block {
         const double* from_right = below_.data() + at;
         const double* weight = above + p * W;
         double* up = result + at;
+#pragma GCC ivdep  // `up` is `from_right` itself or lies apart: lanes never meet
         for (std::size_t b = 0; b < W; ++b) {
           const double l = left_is_leaf ? split.left[k] : from_left[b];
           const double r = right_is_leaf ? split.right[k] : from_right[b];

@@ -57,24 +57,25 @@ struct Compiler {
   }
 
   void walk(std::int32_t root) {
-    std::vector<bool> turned;
+    std::vector<int> stage{0};  // per split on the path: what has been done
     enter(root, true);
-    turned.push_back(false);
     while (!path.empty()) {
       const Split split = program.splits[path.back()];
-      if (!turned.back() && !split.left && program.moves.back().split == path.back()) {
-        enter(trees.left[split.node], true);
-        turned.push_back(false);
-      } else if (!turned.back()) {
-        turn(split);
-        turned.back() = true;
-        if (!split.right) {
+      switch (stage.back()++) {
+        case 0:
+          if (split.left) break;
+          stage.push_back(0);
+          enter(trees.left[split.node], true);
+          break;
+        case 1:
+          turn(split);
+          if (split.right) break;
+          stage.push_back(0);
           enter(trees.right[split.node], false);
-          turned.push_back(false);
-        }
-      } else {
-        leave(split);
-        turned.pop_back();
+          break;
+        default:
+          leave(split);
+          stage.pop_back();
       }
     }
   }

@@ -7,24 +7,28 @@ names, kinds, missing values, and gathering of cells from several rows.
 
 import difflib
 import hashlib
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, Self, TypeAlias
+from typing import Any, Self, TypeAlias
 
-import narwhals as nw
 import numpy as np
 
 from pellucid._base.errors import ColumnError, InputError
-from pellucid._base.typing import Array, Float2, Int1, Int2, Names
+from pellucid._base.typing import Array, Bool1, Float2, Int1, Int2, Names
+from pellucid._containers import Container, Kind, container_of
 
-Kind: TypeAlias = Literal["number", "bool", "category", "string", "datetime"]
+__all__ = ["Kind", "Table", "Vocabulary", "listed", "row_positions"]
+
 Vocabulary: TypeAlias = Mapping[str, tuple[Any, ...]]
 """For each column that is not a number: its values, sorted; a value's code is its position."""
+
+_NUMBERS = ("number", "bool")
 
 
 class Table:
     """Rows and named columns, in the container the user gave.
 
-    Make one with `Table.of`; every method returns a new table.
+    Make one with `Table.of`; every method returns a new table and the user's data is never changed.
 
     Attributes
     ----------
@@ -36,19 +40,26 @@ class Table:
         Number of rows.
     named : bool
         Whether the container had column names of its own.
+
+    Examples
+    --------
+    >>> table = Table.of({"age": [31, None], "town": ["Bern", "Basel"]})
+    >>> table.kinds
+    ('number', 'string')
+    >>> table.column("age")
+    array([31., nan])
     """
 
-    __slots__ = ("_frame", "_matrix", "kinds", "n_rows", "named", "names")
+    __slots__ = ("_by_name", "_container", "_positions", "kinds", "n_rows", "named", "names")
 
-    def __init__(
-        self, *, names: Names, kinds: tuple[Kind, ...], frame: nw.DataFrame[Any] | None, matrix: Array | None
-    ) -> None:
+    def __init__(self, *, names: Names, kinds: tuple[Kind, ...], container: Container, by_name: bool = True) -> None:
         self.names = names
         self.kinds = kinds
-        self.named = frame is not None
-        self._frame = frame
-        self._matrix = matrix
-        self.n_rows = len(frame) if frame is not None else len(matrix)  # type: ignore[arg-type]
+        self.named = container.labels is not None
+        self.n_rows = len(container)
+        self._container = container
+        self._by_name = by_name
+        self._positions: dict[str, int] | None = None
 
     @classmethod
     def of(cls, X: Any, *, names: Sequence[str] | None = None, what: str = "X") -> Self:
@@ -57,52 +68,32 @@ class Table:
         Parameters
         ----------
         X : DataFrame, array, sparse matrix, list of rows or dict of columns
-            Two-dimensional: rows by columns.
+            Two-dimensional: rows by columns. Sparse matrices become dense arrays, lists of dicts and
+            dicts of columns pandas frames.
         names : sequence of str, optional
-            Names for a container that has none.
+            Names for a container that has none; not used where it has.
         what : str
             The argument's name, for error messages.
 
         Raises
         ------
         InputError
-            When `X` is not two-dimensional.
+            When `X` is not two-dimensional, is lazy, or is of a type we do not know.
         ColumnError
             When two columns have the same name.
         """
         if isinstance(X, cls):
             return X
-        if isinstance(X, Mapping):
-            X = _frame_of_columns(X, what)
-        native = nw.from_native(X, eager_only=True, pass_through=True)
-        if isinstance(native, nw.DataFrame):
-            return cls._of_frame(native, what)
-        return cls._of_matrix(X, names, what)
-
-    @classmethod
-    def _of_frame(cls, frame: nw.DataFrame[Any], what: str) -> Self:
-        names = tuple(str(name) for name in frame.columns)
-        _refuse_duplicates(names, what)
-        kinds = tuple(_kind_of_dtype(dtype) for dtype in frame.schema.values())
-        return cls(names=names, kinds=kinds, frame=frame, matrix=None)
-
-    @classmethod
-    def _of_matrix(cls, X: Any, names: Sequence[str] | None, what: str) -> Self:
-        if hasattr(X, "tocsr"):
-            X = X.toarray()
-        matrix = np.asarray(X)
-        if matrix.ndim != 2:
-            raise InputError(
-                f"{what} must have two dimensions (rows, columns); got {matrix.ndim}. "
-                "For one row pass [row]; for one column pass a column name with a frame."
-            )
-        if names is None:
-            names = [f"x{j}" for j in range(matrix.shape[1])]
-        if len(names) != matrix.shape[1]:
-            raise ColumnError(f"{what} has {matrix.shape[1]} columns but {len(names)} names were given.")
-        _refuse_duplicates(tuple(names), what)
-        kinds = tuple(_kind_of_array(matrix[:, j]) for j in range(matrix.shape[1]))
-        return cls(names=tuple(names), kinds=kinds, frame=None, matrix=matrix)
+        container = container_of(X, what)
+        known = container.labels
+        by_name = known is not None or names is not None
+        if known is None:
+            n_columns = container.native.shape[1]
+            known = tuple(f"x{j}" for j in range(n_columns)) if names is None else tuple(map(str, names))
+            if len(known) != n_columns:
+                raise ColumnError(f"{what} has {n_columns} columns but {len(known)} names were given.")
+        _refuse_duplicates(known, what)
+        return cls(names=known, kinds=container.kinds(known, what), container=container, by_name=by_name)
 
     def __len__(self) -> int:
         return self.n_rows
@@ -114,191 +105,210 @@ class Table:
 
     @property
     def native(self) -> Any:
-        """The table in the user's own container."""
-        return self._frame.to_native() if self._frame is not None else self._matrix
+        """The table in the user's own container (a dense array for a sparse one); do not write to it."""
+        return self._container.native
 
     def column(self, name: str) -> Array:
-        """One column: float64 with NaN for numbers and bools, else objects with None for what is missing."""
-        j = self.names.index(name)
-        values = self._frame[:, j].to_numpy() if self._frame is not None else self._matrix[:, j]  # type: ignore[index]
-        if self.kinds[j] in ("number", "bool"):
-            return _floats(values)
-        values = np.array(values, dtype=object)
-        values[_missing(values)] = None
-        return values
+        """One column, copied: float64 with NaN for numbers and bools, else objects with None for what is missing.
+
+        Times come as Python's own, to the microsecond, and in UTC where they have a zone.
+        """
+        j = self._position(name)
+        return self._container.floats(j) if self.kinds[j] in _NUMBERS else self._container.objects(j)
 
     def aligned(self, names: Names, *, what: str = "X") -> "Table":
         """Return the table with exactly these columns in this order, matched by name.
 
-        A table without names of its own must have the right number of columns, and takes the names.
+        A bare array that nobody has given names must have the right number of columns, and takes the names.
+
+        Raises
+        ------
+        ColumnError
+            When columns are missing or unknown, or the number of unnamed columns differs.
         """
-        if not self.named:
+        names = tuple(names)
+        if names == self.names and self._by_name:
+            return self
+        if not self._by_name:
             if self.n_columns != len(names):
                 raise ColumnError(
                     f"{what} has {self.n_columns} columns without names, but the model expects {len(names)}: "
-                    f"{_listed(names)}."
+                    f"{listed(names)}."
                 )
-            return Table(names=names, kinds=self.kinds, frame=None, matrix=self._matrix)
-        missing = [name for name in names if name not in self.names]
+            return Table(names=names, kinds=self.kinds, container=self._container)
+        known, wanted = set(self.names), set(names)
+        missing = [name for name in names if name not in known]
         if missing:
-            near = difflib.get_close_matches(missing[0], self.names, n=1)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
-            raise ColumnError(f"{what} lacks the columns {_listed(missing)}, which the model expects.{hint}")
-        extra = [name for name in self.names if name not in names]
+            raise ColumnError(
+                f"{what} lacks the columns {listed(missing)}, which the model expects.{_hint(missing[0], self.names)}"
+            )
+        extra = [name for name in self.names if name not in wanted]
         if extra:
             raise ColumnError(
-                f"{what} has columns the model does not know: {_listed(extra)}. Drop them before explaining."
+                f"{what} has columns the model does not know: {listed(extra)}. Drop them before explaining."
             )
-        return self if names == self.names else self.select(names)
+        return self.select(names)
 
     def select(self, names: Sequence[str]) -> "Table":
         """Return the named columns, in the given order."""
-        positions = [self.names.index(name) for name in names]
+        positions = [self._position(name) for name in names]
+        _refuse_duplicates(tuple(names), "the selection")
         return Table(
             names=tuple(names),
             kinds=tuple(self.kinds[j] for j in positions),
-            frame=self._frame[:, positions] if self._frame is not None else None,
-            matrix=self._matrix[:, positions] if self._matrix is not None else None,
+            container=self._container.pick(positions),
+            by_name=self._by_name,
         )
 
-    def take(self, rows: Int1 | Sequence[int]) -> "Table":
-        """Return the rows with these positions."""
-        index = np.asarray(rows, dtype=np.int64)
-        if self._frame is not None:
-            return self._with(frame=self._frame[index.tolist()])
-        return self._with(matrix=self._matrix[index])  # type: ignore[index]
+    def take(self, rows: Int1 | Bool1 | Sequence[int] | Sequence[bool]) -> "Table":
+        """Return the rows with these positions (negative ones count from the end), or where a mask is True."""
+        return self._with(self._container.rows(row_positions(rows, self.n_rows)))
 
     def gather(self, index: Int2) -> "Table":
         """Return the table whose cell (i, j) is this table's cell (index[i, j], j), with unchanged dtypes."""
-        if self._frame is None:
-            return self._with(matrix=self._matrix[index, np.arange(self.n_columns)])  # type: ignore[index]
-        return self._with(frame=_gather_frame(self._frame, index))
+        if index.ndim != 2 or index.shape[1] != self.n_columns:
+            raise InputError(f"the index must have shape (rows, {self.n_columns}); got {index.shape}.")
+        return self._with(self._container.gather(index))
 
     def stack(self, other: "Table") -> "Table":
-        """Return this table's rows followed by those of `other`, which has the same columns."""
-        if self._frame is not None and other._frame is not None:
-            return self._with(frame=nw.concat([self._frame, other._frame], how="vertical"))
-        if self._frame is None and other._frame is None:
-            return self._with(matrix=np.concatenate([self._matrix, other._matrix]))  # type: ignore[list-item]
-        return self.as_frame().stack(other.as_frame())
+        """Return this table's rows followed by those of `other`, in this table's container.
+
+        Dtypes stay. Where they differ, numbers are promoted, categories are joined (this table's first,
+        unless the other's contain them all), and a column without any value takes the other's dtype.
+
+        Raises
+        ------
+        ColumnError
+            When names differ, or a column's dtypes do not fit together.
+        """
+        if other.names != self.names:
+            other = other.aligned(self.names, what="the second table")
+        theirs = other._container
+        if type(theirs) is not type(self._container):
+            theirs = self._container.adopt(theirs, self.names)
+        stacked = self._container.stack(theirs, self.names)
+        kinds = stacked.kinds(self.names, "the stacked table")
+        return Table(names=self.names, kinds=kinds, container=stacked, by_name=self._by_name)
 
     def as_array(self) -> Array:
-        """The cells as one array: float64 when every column is a number or bool, else objects."""
-        if self._matrix is not None:
-            return self._matrix
-        columns = [self.column(name) for name in self.names]
-        numeric = all(kind in ("number", "bool") for kind in self.kinds)
-        return np.column_stack(columns) if numeric else np.array([*map(list, columns)], dtype=object).T
+        """Return all cells as one array, which must not be written to.
+
+        A bare array comes as it is; a frame as float64 when every column is a number or bool, with NaN
+        where missing, else as objects, with None where missing.
+        """
+        return self._container.array(self.kinds)
 
     def as_frame(self) -> "Table":
-        """The table as a named frame: itself, or a pandas frame of a bare array."""
-        if self._frame is not None:
-            return self
-        import pandas as pd  # a third party, needed only where a bare array meets a model with names
+        """Return the table as a named frame: itself, or a pandas frame of a bare array."""
+        return self if self.named else Table.of(self._container.to_pandas(self.names))
 
-        return Table.of(pd.DataFrame(self._matrix, columns=list(self.names)).infer_objects())
+    def frame_like(self, columns: Mapping[str, Sequence[Any]]) -> Any:
+        """Make a frame of the user's own frame type: polars for polars, …, and pandas for arrays and lists.
+
+        Parameters
+        ----------
+        columns : mapping of str to sequence
+            Columns of equal length.
+        """
+        return self._container.frame_of(columns)
 
     def vocabulary(self) -> Vocabulary:
-        """The values of every column that is not a number, sorted by their text."""
+        """Return the values of every column that is not a number, sorted by their text."""
         return {
-            name: tuple(sorted({value for value in self.column(name) if value is not None}, key=str))
+            name: tuple(
+                sorted(
+                    (value for value in dict.fromkeys(self.column(name).tolist()) if value is not None),
+                    key=lambda value: (str(value), type(value).__name__),
+                )
+            )
             for name, kind in zip(self.names, self.kinds, strict=True)
-            if kind not in ("number", "bool")
+            if kind not in _NUMBERS
         }
 
     def codes(self, vocabulary: Vocabulary) -> Float2:
-        """The cells as numbers: other columns by their code, -1 where unseen, NaN where missing."""
+        """Return the cells as numbers: other columns by their code, -1 where unseen, NaN where missing."""
         result = np.empty((self.n_rows, self.n_columns))
-        for j, name in enumerate(self.names):
-            values = self.column(name)
+        for j, (name, kind) in enumerate(zip(self.names, self.kinds, strict=True)):
             if name in vocabulary:
-                code = {value: float(i) for i, value in enumerate(vocabulary[name])}
-                values = np.array([np.nan if v is None else code.get(v, -1.0) for v in values], dtype=float)
-            result[:, j] = values
+                code: dict[Any, float] = {value: float(i) for i, value in enumerate(vocabulary[name])}
+                code[None] = np.nan
+                result[:, j] = [code.get(value, -1.0) for value in self._container.objects(j).tolist()]
+            elif kind in _NUMBERS:
+                result[:, j] = self._container.floats(j)
+            else:
+                raise InputError(f"column {name!r:.80} is not a number and the vocabulary has no values for it.")
         return result
 
     def digest(self) -> str:
-        """Hexadecimal SHA-256 of names, kinds and cells, independent of the container."""
-        sha = hashlib.sha256(repr((self.names, self.kinds)).encode())
-        for name, kind in zip(self.names, self.kinds, strict=True):
-            values = self.column(name)
-            sha.update(values.tobytes() if kind in ("number", "bool") else repr(values.tolist()).encode())
+        """Hexadecimal SHA-256 of names and cells: equal for equal data, whatever the container.
+
+        Numbers count as float64; text and categories are the same thing.
+        """
+        sha = hashlib.sha256(repr((self.names, self.n_rows)).encode("utf-8", "surrogatepass"))
+        for j, kind in enumerate(self.kinds):
+            sha.update({"category": "string"}.get(kind, kind).encode())
+            if kind in _NUMBERS:
+                values = self._container.floats(j)
+                values[np.isnan(values)] = np.nan  # one bit pattern for every NaN
+                sha.update(values.astype("<f8").tobytes())
+            else:
+                sha.update(repr(self._container.objects(j).tolist()).encode("utf-8", "surrogatepass"))
         return sha.hexdigest()
 
-    def _with(self, *, frame: nw.DataFrame[Any] | None = None, matrix: Array | None = None) -> "Table":
-        return Table(names=self.names, kinds=self.kinds, frame=frame, matrix=matrix)
+    def _position(self, name: str) -> int:
+        if self._positions is None:
+            self._positions = {known: j for j, known in enumerate(self.names)}
+        if name not in self._positions:
+            raise ColumnError(
+                f"there is no column {name!r:.80}; there are {listed(self.names)}.{_hint(name, self.names)}"
+            )
+        return self._positions[name]
+
+    def _with(self, container: Container) -> "Table":
+        return Table(names=self.names, kinds=self.kinds, container=container, by_name=self._by_name)
 
     def __repr__(self) -> str:
-        return f"Table({self.n_rows} rows, {self.n_columns} columns: {_listed(self.names)})"
+        return f"Table({self.n_rows} rows, {self.n_columns} columns: {listed(self.names)})"
 
 
-def _frame_of_columns(columns: Mapping[str, Any], what: str) -> Any:
-    import pandas as pd  # a third party, needed only for dicts of columns
+def row_positions(rows: Any, n_rows: int) -> Int1:
+    """Row numbers, negative ones counted from the end, or a mask with one bool per row, as positions.
 
-    try:
-        return pd.DataFrame(dict(columns))
-    except ValueError as error:
-        raise InputError(f"{what} is a dict of columns, so all must have the same length: {error}.") from error
-
-
-def _gather_frame(frame: nw.DataFrame[Any], index: Int2) -> nw.DataFrame[Any]:
-    native = frame.to_native()
-    if frame.implementation.is_pandas():
-        import pandas as pd  # the user's own frame library
-
-        columns = {name: native[name].array.take(index[:, j]) for j, name in enumerate(native.columns)}
-        return nw.from_native(pd.DataFrame(columns, columns=native.columns), eager_only=True)
-    gathered = [frame[:, j][index[:, j].tolist()] for j in range(index.shape[1])]
-    return gathered[0].to_frame().with_columns(*gathered[1:])
-
-
-def _kind_of_dtype(dtype: Any) -> Kind:
-    if dtype == nw.Boolean:
-        return "bool"
-    if dtype.is_numeric():
-        return "number"
-    if dtype in (nw.Categorical, nw.Enum):
-        return "category"
-    if dtype.is_temporal():
-        return "datetime"
-    return "string"
+    Raises
+    ------
+    InputError
+        When a row does not exist, or a mask has another length.
+    """
+    index = np.atleast_1d(np.asarray(rows))
+    if index.size == 0 and index.ndim == 1 and index.dtype != np.bool_:
+        return np.empty(0, dtype=np.int64)
+    if index.ndim != 1 or index.dtype.kind not in "iub":
+        raise InputError(f"rows must be a list of row numbers or a mask of bools; got {rows!r:.80}.")
+    if index.dtype == np.bool_:
+        if len(index) != n_rows:
+            raise InputError(f"a mask of rows needs one bool for each of the {n_rows} rows; got {len(index)}.")
+        return np.flatnonzero(index)
+    outside = (index < -n_rows) | (index >= n_rows)
+    if outside.any():
+        raise InputError(f"there is no row {index[outside][0]}; there are {n_rows} rows, counted from 0.")
+    index = index.astype(np.int64)
+    return np.where(index < 0, index + n_rows, index)
 
 
-def _kind_of_array(values: Array) -> Kind:
-    if values.dtype == np.bool_:
-        return "bool"
-    if np.issubdtype(values.dtype, np.number):
-        return "number"
-    if np.issubdtype(values.dtype, np.datetime64):
-        return "datetime"
-    present = [value for value in values.tolist() if not _is_missing(value)]
-    if present and all(isinstance(value, bool | np.bool_) for value in present):
-        return "bool"
-    if all(isinstance(value, int | float | np.number) for value in present):
-        return "number"
-    return "string"
+def listed(names: Sequence[str], most: int = 6) -> str:
+    """Names in quotes for a sentence: the first few, each cut to a readable length."""
+    shown = ", ".join(repr(name if len(name) <= 60 else name[:59] + "…") for name in names[:most])
+    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
 
 
-def _is_missing(value: Any) -> bool:
-    return value is None or value != value or str(value) in ("<NA>", "NaT")
-
-
-def _missing(values: Array) -> Array:
-    return np.fromiter((_is_missing(value) for value in values.tolist()), dtype=bool, count=len(values))
-
-
-def _floats(values: Array) -> Array:
-    if values.dtype == object:
-        return np.array([np.nan if _is_missing(value) else float(value) for value in values.tolist()], dtype=float)
-    return np.ascontiguousarray(values, dtype=np.float64)
+def _hint(name: str, names: Names) -> str:
+    """Suggest a near name; only among names short enough to compare quickly."""
+    candidates = [known for known in names[:2000] if len(known) <= 100]
+    near = difflib.get_close_matches(name, candidates, n=1) if len(name) <= 100 else []
+    return f" Did you mean {near[0]!r}?" if near else ""
 
 
 def _refuse_duplicates(names: Names, what: str) -> None:
-    doubled = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
-    if doubled:
-        raise ColumnError(f"{what} has more than one column named {_listed(doubled)}; rename them first.")
-
-
-def _listed(names: Sequence[str], most: int = 6) -> str:
-    shown = ", ".join(repr(name) for name in names[:most])
-    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
+    if len(set(names)) < len(names):
+        doubled = sorted(name for name, count in Counter(names).items() if count > 1)
+        raise ColumnError(f"{what} has more than one column named {listed(doubled)}; rename them first.")

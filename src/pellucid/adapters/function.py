@@ -70,4 +70,3 @@ def _count_outputs(function: Callable[[Any], Any], reference: Table, name: str) 
             f"or ({len(rows)}, outputs) for {len(rows)} rows; got {shape}."
         )
     return 1 if len(shape) == 1 else shape[1]
-

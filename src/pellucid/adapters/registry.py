@@ -72,4 +72,3 @@ def read(model: Any, reference: Table | None) -> Reading:
         )
     reading: Reading = reader(model, reference)
     return reading
-

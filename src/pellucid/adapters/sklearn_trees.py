@@ -43,7 +43,7 @@ def _read_averaged(model: Any, trees: Sequence[Any]) -> Reading:
             f"{type(model).__name__} predicts {model.n_outputs_} targets at once. Fit one model per target, or pass "
             "a function that returns one of them, such as lambda X: model.predict(X)[:, 0]."
         )
-    tables = [_nodes(tree.tree_, tree.tree_.value[:, 0, :] / len(trees)) for tree in trees]
+    tables = [tree_nodes(tree.tree_, tree.tree_.value[:, 0, :] / len(trees)) for tree in trees]
     width = tables[0].value.shape[1]
     structure = join(
         tables,
@@ -81,7 +81,7 @@ def _boosted_structure(model: Any, reading: Reading) -> TreeEnsemble:
     trees, outputs = [], []
     for stage in model.estimators_:
         for k, tree in enumerate(stage):
-            trees.append(_nodes(tree.tree_, model.learning_rate * tree.tree_.value[:, 0, :]))
+            trees.append(tree_nodes(tree.tree_, model.learning_rate * tree.tree_.value[:, 0, :]))
             outputs.append(k)
     width = model.estimators_.shape[1]
 
@@ -96,9 +96,10 @@ def _boosted_structure(model: Any, reading: Reading) -> TreeEnsemble:
         )
 
     # The constant first guess is what the model says of any row, minus the trees.
+    without_base = with_base(np.zeros(width))
     probe = np.zeros((1, model.n_features_in_))
     said = np.asarray(reading.raw(_named_rows(probe, reading))).reshape(1, -1)[:, -width:]
-    return with_base((said - with_base(np.zeros(width)).predict(probe))[0])
+    return replace(without_base, base=(said - without_base.predict(probe))[0])
 
 
 def _named_rows(rows: Float2, reading: Reading) -> Any:
@@ -115,7 +116,7 @@ def read_hist_gradient_boosting(model: Any, _reference: Table | None) -> Reading
             "it has categorical splits, which are not read yet; encode the categories as numbers in a Pipeline "
             "(OrdinalEncoder) to have its structure read"
         )
-    trees = [_hist_nodes(tree.nodes) for stage in model._predictors for tree in stage]  # noqa: SLF001
+    trees = [hist_nodes(tree.nodes) for stage in model._predictors for tree in stage]  # noqa: SLF001
     base = np.asarray(model._baseline_prediction, dtype=np.float64).ravel()  # noqa: SLF001
     structure = join(
         trees,
@@ -127,7 +128,8 @@ def read_hist_gradient_boosting(model: Any, _reference: Table | None) -> Reading
     return replace(reading, structure=structure)
 
 
-def _hist_nodes(nodes: Array) -> NodeTable:
+def hist_nodes(nodes: Array) -> NodeTable:
+    """One tree of histogram gradient boosting."""
     leaf = nodes["is_leaf"].astype(bool)
     return NodeTable(
         left=np.where(leaf, -1, nodes["left"].astype(np.int64)),
@@ -160,7 +162,8 @@ def _read_boosted(model: Any, *, logistic: bool) -> Reading:
     )
 
 
-def _nodes(tree: Any, value: Float2) -> NodeTable:
+def tree_nodes(tree: Any, value: Float2) -> NodeTable:
+    """One tree of scikit-learn, with what its leaves add."""
     leaf = tree.children_left < 0
     return NodeTable(
         left=tree.children_left,

@@ -59,11 +59,19 @@ def read_sensitive(sensitive: Any, X: Table) -> dict[str, Array]:
             raise ColumnError(
                 f"sensitive_features names columns that X does not have: {listed(unknown)}. X has {listed(X.names, 12)}."
             )
-        return {name: X.column(name) for name in sensitive}
+        return {name: _labels(X, name) for name in sensitive}
     table = Table.of(_columns(sensitive), what="sensitive_features")
     if len(table) != len(X):
         raise InputError(f"sensitive_features must have one row per row of X; got {len(table)} for {len(X)}.")
-    return {name: table.column(name) for name in table.names}
+    return {name: _labels(table, name) for name in table.names}
+
+
+def _labels(table: Table, name: str) -> Array:
+    """One column; True and False stay words."""
+    values = table.column(name)
+    if table.kinds[table.names.index(name)] != "bool":
+        return values
+    return np.array([None if np.isnan(value) else str(bool(value)) for value in values], dtype=object)
 
 
 def _columns(sensitive: Any) -> Any:

@@ -41,7 +41,7 @@ class Policy:
     leak_r2_warn, leak_r2_fail : float
         How much of a numeric target one column alone may explain, out of sample.
     leak_purity : float
-        Share of one outcome in a level of a column (lower end of the interval) that makes the level suspect.
+        Share of one outcome in a level of a column that makes the level suspect.
     leak_odds : float
         Jump of the odds at that level (lower end of the interval) that makes it suspect.
     leak_use_fail : float
@@ -86,7 +86,7 @@ class Policy:
     leak_auc_fail: float = 0.995
     leak_r2_warn: float = 0.97
     leak_r2_fail: float = 0.999
-    leak_purity: float = 0.75
+    leak_purity: float = 0.85
     leak_odds: float = 10.0
     leak_use_fail: float = 0.25
     noise_flips_warn: float = 0.05

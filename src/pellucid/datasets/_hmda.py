@@ -40,7 +40,8 @@ def load_hmda() -> Dataset:
     Returns
     -------
     Dataset
-        2,380 rows and 14 columns, no missing values; the target ``deny`` is ``yes`` or ``no``, and ``no`` is favourable.
+        2,380 rows and 14 columns, no missing values; the target ``deny`` is ``yes`` or ``no``, and ``no`` is
+        favourable.
 
     References
     ----------

@@ -80,7 +80,7 @@ def load_nhanes() -> Dataset:
         target=TARGET,
         favorable="yes",
         sensitive_features=("RacehispanicOriginWNhAsian",),
-        excluded={name: "the target is made of it" for name in (HBA1C, TOLD)},
+        excluded=dict.fromkeys((HBA1C, TOLD), "the target is made of it"),
         immutable=("Gender", "AgeInYearsAtScreening", "RacehispanicOriginWNhAsian"),
         columns=COLUMNS,
         source="Centers for Disease Control and Prevention (CDC), National Center for Health Statistics (NCHS): "

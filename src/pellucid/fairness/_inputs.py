@@ -8,6 +8,7 @@ import numpy as np
 from pellucid._base.errors import InputError
 from pellucid._base.typing import Array, Bool1, Float1
 from pellucid.fairness.metrics import CLASSIFICATION, REGRESSION, SCORE, Metric, Outcomes
+from pellucid.table import Table
 
 
 def read_outcomes(
@@ -27,8 +28,8 @@ def read_outcomes(
             truth=numbers[0], predicted=numbers[1], correct=correct, weights=weights, random_state=random_state
         ), REGRESSION
     outcomes = Outcomes(
-        truth=is_favorable(truth, favorable, "y_true"),
-        predicted=is_favorable(predicted, favorable, None),
+        truth=is_favorable(truth, favorable, known=predicted),
+        predicted=is_favorable(predicted, favorable, known=truth),
         correct=correct,
         score=None if score is None else read_numbers(score, "score", len(truth)),
         weights=weights,
@@ -44,11 +45,12 @@ def read_vector(values: Any, name: str) -> Array:
         array = array[:, 0]
     if array.ndim != 1:
         raise InputError(f"{name} must have one value per row; got an array of shape {array.shape}.")
-    missing = [i for i, value in enumerate(array.tolist()) if _is_missing(value)]
-    if missing:
+    column = Table.of(array.reshape(-1, 1), what=name).column("x0")
+    missing = np.array([value is None or value != value for value in column.tolist()], dtype=bool)  # noqa: PLR0124
+    if missing.any():
         raise InputError(
-            f"{name} is missing in {len(missing)} rows, the first is row {missing[0]}. Leave these rows out of "
-            f"every argument, and say so where you report the figures."
+            f"{name} is missing in {missing.sum()} rows, the first is row {int(np.argmax(missing))}. "
+            "Leave these rows out of every argument, and say so where you report the figures."
         )
     return array
 
@@ -77,15 +79,15 @@ def read_weights(sample_weight: Any, n_rows: int) -> Float1 | None:
     return weights
 
 
-def is_favorable(labels: Array, favorable: Any, name: str | None) -> Bool1:
-    """Which labels are favourable; `name` asks that one occurs, against a misspelt `favorable`."""
+def is_favorable(labels: Array, favorable: Any, *, known: Array | None = None) -> Bool1:
+    """Which labels are favourable; refuses a `favorable` that neither `labels` nor `known` has."""
     several = isinstance(favorable, Collection) and not isinstance(favorable, str | bytes)
     wanted = list(favorable) if several else [favorable]
-    found = np.array([label in wanted for label in labels.tolist()], dtype=bool)
-    if name is not None and not found.any():
-        known = sorted({repr(label) for label in labels.tolist()})
-        raise InputError(f"favorable={favorable!r} is not among the values of {name}: {', '.join(known[:8])}.")
-    return found
+    values = labels.tolist() + ([] if known is None else known.tolist())
+    if not any(value in wanted for value in values):
+        seen = sorted({repr(value) for value in values})
+        raise InputError(f"favorable={favorable!r} is not among the outcomes: {', '.join(seen[:8])}.")
+    return np.array([label in wanted for label in labels.tolist()], dtype=bool)
 
 
 def _read_regression(truth: Array, predicted: Array) -> tuple[Float1, Float1]:
@@ -98,7 +100,3 @@ def _read_regression(truth: Array, predicted: Array) -> tuple[Float1, Float1]:
         )
     n = len(truth)
     return read_numbers(truth, "y_true", n), read_numbers(predicted, "y_pred", n)
-
-
-def _is_missing(value: Any) -> bool:
-    return value is None or value != value or str(value) in ("<NA>", "NaT")

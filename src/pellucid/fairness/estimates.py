@@ -154,22 +154,25 @@ Statistic: TypeAlias = Share | Mean | Area
 
 
 def estimate(statistic: Statistic | str, n: int | None) -> Estimate:
-    """The number with its 95 % interval, or the reason why there is none."""
+    """Turn a statistic into its number with a 95 % interval, or into the reason why there is none."""
     if isinstance(statistic, str):
         return Estimate(value=None, low=None, high=None, n=n, reason=statistic)
     low, high = statistic.interval(intervals.LEVEL)
     return Estimate(value=statistic.value, low=low, high=high, n=statistic.n)
 
 
-def difference(
-    first: tuple[str, Statistic], second: tuple[str, Statistic], *, level: float, floor: int
-) -> Comparison:
+def difference(first: tuple[str, Statistic], second: tuple[str, Statistic], *, level: float, floor: int) -> Comparison:
     """First minus second, with Newcombe's interval (MOVER for means and areas)."""
     (label, a), (other, b) = first, second
     low, high = intervals.difference_of((a.value, *a.interval(level)), (b.value, *b.interval(level)))
     evidence, reason = _evidence(low, high, 0.0, (a.n, b.n), floor)
     return Comparison(
-        value=a.value - b.value, low=low, high=high, between=(label, other), n=(a.n, b.n), evidence=evidence,
+        value=a.value - b.value,
+        low=low,
+        high=high,
+        between=(label, other),
+        n=(a.n, b.n),
+        evidence=evidence,
         reason=reason,
     )
 
@@ -183,19 +186,29 @@ def ratio(first: tuple[str, Statistic], second: tuple[str, Statistic], *, level:
         return undefined(f"the number of group {other!r} is zero, so nothing can be divided by it")
     if a.value == 0:
         return Comparison(
-            value=0.0, low=None, high=None, between=(label, other), n=(a.n, b.n), evidence="insufficient",
+            value=0.0,
+            low=None,
+            high=None,
+            between=(label, other),
+            n=(a.n, b.n),
+            evidence="insufficient",
             reason=f"the number of group {label!r} is zero, so the ratio has no interval; read the difference",
         )
     low, high = a.ratio_interval(b, level)  # type: ignore[arg-type]
     evidence, reason = _evidence(low, high, 1.0, (a.n, b.n), floor)
     return Comparison(
-        value=a.value / b.value, low=low, high=high, between=(label, other), n=(a.n, b.n), evidence=evidence,
+        value=a.value / b.value,
+        low=low,
+        high=high,
+        between=(label, other),
+        n=(a.n, b.n),
+        evidence=evidence,
         reason=reason,
     )
 
 
 def undefined(because: str) -> Comparison:
-    """A comparison that cannot be made."""
+    """Say why a comparison cannot be made."""
     return Comparison(value=None, low=None, high=None, evidence="undefined", reason=f"undefined, because {because}")
 
 

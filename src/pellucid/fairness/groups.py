@@ -70,42 +70,55 @@ def read_groupings(sensitive_features: Any, n_rows: int) -> tuple[Grouping, ...]
 
 
 def withheld_groups(grouping: Grouping, floor: int) -> frozenset[str]:
-    """Groups whose figures must not be shown.
+    """Find the groups whose figures must not be shown.
 
-    A group below `floor` rows is withheld, and then the next smallest, until the withheld ones together have at least
-    `floor` rows and are at least two: otherwise the total minus the others would give the small group away. In an
-    intersection the same holds within every value of every single column, whose totals are shown too.
+    A group below `floor` rows is withheld, and then the next smallest, until the withheld ones are at least two and
+    together have at least `floor` rows: otherwise the total minus the others would give the small group away. In an
+    intersection the same holds within every value of every single column, whose totals are shown too, and nothing is
+    shown of a value that is itself withheld.
     """
     sizes = grouping.sizes()
-    hidden = {label for label, size in sizes.items() if size < floor}
-    slices = _published_totals(grouping)
+    hidden: set[str] = set()
+    totals = [grouping.labels]
+    if len(grouping.columns) > 1:
+        for members_of in _by_value(grouping):
+            whole = {value: sum(sizes[label] for label in members) for value, members in members_of.items()}
+            concealed = _hide(whole, set(), [tuple(whole)], floor)
+            hidden.update(label for value in concealed for label in members_of[value])
+            totals += [members for value, members in members_of.items() if value not in concealed]
+    return frozenset(_hide(sizes, hidden, totals, floor))
+
+
+def _by_value(grouping: Grouping) -> list[dict[str, Names]]:
+    """For each column of an intersection: its values, and the groups that have them."""
+    found: list[dict[str, Names]] = []
+    for position in range(len(grouping.columns)):
+        members: dict[str, Names] = {}
+        for label, part in zip(grouping.labels, grouping.parts, strict=True):
+            members[part[position]] = (*members.get(part[position], ()), label)
+        found.append(members)
+    return found
+
+
+def _hide(sizes: Mapping[str, int], hidden: set[str], totals: Sequence[Names], floor: int) -> set[str]:
+    """Add groups to `hidden` until no total minus its shown groups leaves fewer than two groups or `floor` rows."""
+    hidden = hidden | {label for label, size in sizes.items() if size < floor}
     changed = bool(hidden)
     while changed:
         changed = False
-        for members in slices:
+        for members in totals:
             inside = hidden & set(members)
             others = sorted((label for label in members if label not in hidden), key=lambda g: (sizes[g], g))
             exposed = inside and (len(inside) == 1 or sum(sizes[label] for label in inside) < floor)
             if exposed and others:
                 hidden.add(others[0])
                 changed = True
-    return frozenset(hidden)
+    return hidden
 
 
-def _published_totals(grouping: Grouping) -> list[Names]:
-    """Sets of groups whose total is shown elsewhere: all of them, and those that share one column's value."""
-    slices = [grouping.labels]
-    if len(grouping.columns) > 1:
-        for position in range(len(grouping.columns)):
-            for value in sorted({part[position] for part in grouping.parts}):
-                members = zip(grouping.labels, grouping.parts, strict=True)
-                slices.append(tuple(label for label, part in members if part[position] == value))
-    return slices
-
-
-def pairs(labels: Sequence[str]) -> int:
-    """Number of pairs that can be formed of the groups."""
-    return len(labels) * (len(labels) - 1) // 2
+def pairs(groups: int) -> int:
+    """Count the pairs that so many groups form."""
+    return groups * (groups - 1) // 2
 
 
 def _table_of(sensitive_features: Any) -> Table:

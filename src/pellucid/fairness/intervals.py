@@ -32,9 +32,7 @@ def wilson(share: float, n: float, level: float = LEVEL) -> tuple[float, float]:
     return low, high
 
 
-def difference_of(
-    first: tuple[float, float, float], second: tuple[float, float, float]
-) -> tuple[float, float]:
+def difference_of(first: tuple[float, float, float], second: tuple[float, float, float]) -> tuple[float, float]:
     """Interval for the difference of two independent estimates, each given as (value, low, high).
 
     Newcombe's hybrid score interval (1998, method 10) when both are Wilson's; the same recipe for any two intervals is
@@ -46,9 +44,7 @@ def difference_of(
     return low, high
 
 
-def log_ratio(
-    first: tuple[float, float], second: tuple[float, float], level: float = LEVEL
-) -> tuple[float, float]:
+def log_ratio(first: tuple[float, float], second: tuple[float, float], level: float = LEVEL) -> tuple[float, float]:
     """Interval for the ratio of two proportions, each given as (share, n), on the log scale (Katz et al. 1978).
 
     Both shares must be above zero.
@@ -129,7 +125,7 @@ def _newcombe_auc(area: float, m: int, n: int, level: float) -> tuple[float, flo
 
 
 def kish_size(weights: Float1) -> float:
-    """Number of equally weighted rows that know as much as these (Kish 1965)."""
+    """Count the equally weighted rows that know as much as these (Kish 1965)."""
     return float(weights.sum() ** 2 / (weights**2).sum())
 
 

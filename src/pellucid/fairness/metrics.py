@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from pellucid._base.typing import Bool1, Float1
+from pellucid._base.typing import Array, Bool1, Float1
 from pellucid.fairness.estimates import Area, Mean, Share, Statistic
 
 
@@ -32,8 +32,8 @@ class Outcomes:
     random_state : int
     """
 
-    truth: Float1 | Bool1
-    predicted: Float1 | Bool1
+    truth: Array
+    predicted: Array
     correct: Bool1
     score: Float1 | None = None
     weights: Float1 | None = None
@@ -41,7 +41,7 @@ class Outcomes:
     random_state: int = 0
 
     def of(self, rows: Bool1, purpose: str) -> "Outcomes":
-        """The part with these rows."""
+        """Return the part with these rows."""
         return Outcomes(
             truth=self.truth[rows],
             predicted=self.predicted[rows],

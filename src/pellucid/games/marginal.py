@@ -70,11 +70,13 @@ class MarginalGame:
         columns = self.background.n_columns
         players = np.arange(columns) if self.players is None else np.asarray(self.players, dtype=np.int64)
         if len(players) != columns or not np.array_equal(np.unique(players), np.arange(players.max(initial=-1) + 1)):
-            raise InputError(f"players must give each of the {columns} columns a player, numbered 0, 1, … without gaps.")
+            raise InputError(
+                f"players must give each of the {columns} columns a player, numbered 0, 1, … without gaps."
+            )
         object.__setattr__(self, "players", players)
         if self.space is not Space.LOSS:
             every = np.arange(len(self.background))[:, None].repeat(columns, axis=1)
-            outputs = _predict(self.model, self.background, every, self.space, None)
+            outputs = predict_gathered(self.model, self.background, every, self.space, None)
             object.__setattr__(self, "empty", mean_over_background(outputs[None])[0])
 
     @property
@@ -128,6 +130,12 @@ class RowGames:
         """Model rows that one coalition of one row costs."""
         return len(self._game.background)
 
+    @property
+    def background_in_words(self) -> str:
+        """What hidden players are replaced by."""
+        n = len(self._game.background)
+        return f"hidden features take the values of {n} background row{'s' if n > 1 else ''} (marginal game)"
+
     def values(self, row: int, coalitions: Bool2) -> Float2:
         """Values of coalitions of one row's relevant players, of shape (coalitions, outputs)."""
         return self.evaluate([(row, coalitions)])[0][0]
@@ -152,7 +160,7 @@ class RowGames:
             return nothing, nothing
         columns = self._source.n_columns
         itself = (b + np.arange(self.n_rows))[:, None].repeat(columns, axis=1)
-        full = _predict(game.model, self._source, itself, game.space, self._y)
+        full = predict_gathered(game.model, self._source, itself, game.space, self._y)
         if game.empty is not None:
             return full, np.tile(game.empty, (self.n_rows, 1))
         hidden = [(row, np.zeros((1, int(self.relevant[row].sum())), dtype=bool)) for row in range(self.n_rows)]
@@ -166,6 +174,8 @@ class RowGames:
         values[size == coalitions.shape[1]] = self.full[row]
         position = np.full(len(coalitions), -1, dtype=np.int64)
         open_ = np.flatnonzero((size > 0) & (size < coalitions.shape[1]))
+        if not len(open_):
+            return values, coalitions[open_], position
         packed = np.packbits(coalitions[open_], axis=1)
         _, first, inverse = np.unique(packed, axis=0, return_index=True, return_inverse=True)
         position[open_] = inverse.reshape(-1)
@@ -194,7 +204,7 @@ class RowGames:
         y = None
         if game.space is Space.LOSS and self._y is not None:
             y = np.repeat(self._y[[row for row, _ in pack]], [len(c) * b for _, c in pack])
-        outputs = _predict(game.model, self._source, index, game.space, y)
+        outputs = predict_gathered(game.model, self._source, index, game.space, y)
         values = mean_over_background(outputs.reshape(-1, b, outputs.shape[1]))
         return np.split(values, np.cumsum([len(c) for _, c in pack])[:-1])
 
@@ -220,10 +230,11 @@ def mean_over_background(outputs: Float3) -> Float2:
     total = np.zeros((outputs.shape[0], outputs.shape[2]))
     for k in range(outputs.shape[1]):
         total += outputs[:, k]
-    return total / outputs.shape[1]
+    total /= outputs.shape[1]
+    return total
 
 
-def _predict(model: Model, source: Table, index: Int2, space: Space, y: Array | None) -> Float2:
+def predict_gathered(model: Model, source: Table, index: Int2, space: Space, y: Array | None) -> Float2:
     """Predict gathered rows in pieces under the row cap; the gathered copies are the model's to spoil."""
     cap = row_cap(source.n_columns)
     pieces = [

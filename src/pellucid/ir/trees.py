@@ -1,6 +1,8 @@
 """Tree ensembles as flat arrays, whichever library grew them."""
 
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +11,20 @@ from pellucid._base.errors import InputError
 from pellucid._base.typing import Bool1, Float1, Float2
 
 MAX_DEPTH = 100_000
+LARGEST = 1e300
+"""Covers and leaves above this could overflow in a sum of two."""
+_ARRAYS: dict[str, tuple[Any, int]] = {
+    "roots": (np.int32, 1),
+    "left": (np.int32, 1),
+    "right": (np.int32, 1),
+    "feature": (np.int32, 1),
+    "threshold": (np.float64, 1),
+    "missing_left": (np.bool_, 1),
+    "cover": (np.float64, 1),
+    "value": (np.float64, 2),
+    "output": (np.int32, 1),
+    "base": (np.float64, 1),
+}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -19,6 +35,9 @@ class TreeEnsemble:
     (``<=`` when `less_equal`), after the value is rounded to `input_dtype`. A missing value (NaN)
     goes left when ``missing_left[n]``. A leaf has ``left == right == feature == -1``.
 
+    What an ensemble holds was checked when it was made, and is read-only copies: kernels may walk it
+    without looking where they step.
+
     Parameters
     ----------
     roots : int32 array of shape (trees,)
@@ -27,7 +46,7 @@ class TreeEnsemble:
     threshold : float64 array of shape (nodes,)
     missing_left : bool array of shape (nodes,)
     cover : float64 array of shape (nodes,)
-        Training weight that reached the node.
+        Training weight that reached the node; zeros where the library does not say.
     value : float64 array of shape (nodes, width)
         What a leaf adds to its tree's outputs (learning rate, averaging and tree weights applied).
     output : int32 array of shape (trees,)
@@ -40,6 +59,11 @@ class TreeEnsemble:
         Operator of the splits: ``<=`` or ``<``.
     input_dtype, sum_dtype : {"float32", "float64"}
         What the library rounds its inputs to before comparing, and what it adds leaves in.
+
+    Raises
+    ------
+    InputError
+        When the arrays are not trees: lengths, positions, cycles, numbers that are not finite.
     """
 
     roots: NDArray[np.int32]
@@ -58,7 +82,10 @@ class TreeEnsemble:
     sum_dtype: str = "float64"
 
     def __post_init__(self) -> None:
+        for name, (dtype, rank) in _ARRAYS.items():
+            object.__setattr__(self, name, _own(name, getattr(self, name), dtype, rank))
         _validate(self)
+        self.tree_and_level  # noqa: B018 - walks every tree once, and refuses cycles
 
     @property
     def n_outputs(self) -> int:
@@ -75,9 +102,38 @@ class TreeEnsemble:
         """Which nodes are leaves."""
         return np.asarray(self.feature < 0)
 
+    @cached_property
+    def tree_and_level(self) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """For each node, the number of its tree and of the splits above it."""
+        tree = np.full(len(self.feature), -1, dtype=np.int32)
+        level = np.zeros(len(self.feature), dtype=np.int32)
+        nodes, owner = self.roots, np.arange(self.n_trees, dtype=np.int32)
+        for depth in range(MAX_DEPTH + 1):
+            tree[nodes], level[nodes] = owner, depth
+            inner = self.feature[nodes] >= 0
+            if not inner.any():
+                break
+            nodes, owner = nodes[inner], np.tile(owner[inner], 2)
+            nodes = np.concatenate([self.left[nodes], self.right[nodes]])
+        # Every node has one parent, so nodes not met on the way down from the roots form a cycle.
+        if np.any(tree < 0):
+            raise InputError(f"a tree contains a cycle or is deeper than {MAX_DEPTH}; the model file is damaged.")
+        return tree, level
+
+    @property
+    def depth(self) -> int:
+        """Most splits on the way to a leaf."""
+        return int(self.tree_and_level[1].max(initial=0))
+
+    @property
+    def has_covers(self) -> bool:
+        """Whether any node knows its training weight (trees that never split need none)."""
+        return bool(np.all(self.is_leaf) or np.any(self.cover > 0))
+
     def goes_left(self, nodes: NDArray[np.int32], columns: Float2) -> Bool1:
         """Whether row i of `columns` goes left at node ``nodes[i]``."""
-        x = columns[np.arange(len(nodes)), self.feature[nodes]].astype(self.input_dtype)
+        with np.errstate(over="ignore"):  # beyond float32's range a value becomes infinite, as in the library
+            x = columns[np.arange(len(nodes)), self.feature[nodes]].astype(self.input_dtype)
         threshold = self.threshold[nodes]
         below = x <= threshold if self.less_equal else x < threshold
         return np.where(np.isnan(x), self.missing_left[nodes], below)
@@ -104,12 +160,12 @@ class TreeEnsemble:
 
     def leaf_sizes(self) -> Float1:
         """Σ over trees of the largest absolute leaf, per output: the scale of all rounding."""
-        sizes = np.abs(self.base).astype(float)
-        largest = np.maximum.reduceat(np.abs(self.value).max(axis=1), np.sort(self.roots))
-        order = np.argsort(self.roots)
-        for rank, tree in enumerate(order):
-            first = self.output[tree]
-            sizes[first : first + self.value.shape[1]] += largest[rank]
+        sizes = np.abs(self.base)
+        leaf = self.is_leaf
+        largest = np.zeros(self.n_trees)
+        np.maximum.at(largest, self.tree_and_level[0][leaf], np.abs(self.value[leaf]).max(axis=1, initial=0.0))
+        for k in range(self.value.shape[1]):
+            np.add.at(sizes, self.output + k, largest)
         return sizes
 
     def rounding_bound(self) -> float:
@@ -118,42 +174,56 @@ class TreeEnsemble:
         return float((self.n_trees + 2) * epsilon * self.leaf_sizes().max(initial=0.0))
 
 
+def _own(name: str, array: Any, dtype: Any, rank: int) -> NDArray[Any]:
+    """Return a read-only copy of the dtype; refuse where a number would change."""
+    given = np.asarray(array)
+    if given.ndim != rank:
+        raise InputError(f"tree array {name} must have {rank} dimension(s); got shape {given.shape}.")
+    if given.dtype.kind not in {"b": "b", "i": "iu", "f": "iuf"}[np.dtype(dtype).kind]:
+        raise InputError(f"tree array {name} must hold {np.dtype(dtype).name}; got {given.dtype}.")
+    if dtype is np.int32 and given.size and not -(2**31) <= int(given.min()) <= int(given.max()) < 2**31:
+        raise InputError(f"tree array {name} has numbers beyond int32.")
+    own = np.array(given, dtype=dtype, order="C")
+    own.flags.writeable = False
+    return own
+
+
 def _validate(trees: TreeEnsemble) -> None:
     """Refuse any arrays a kernel could not walk safely: each node is reached once from one root."""
     n = len(trees.feature)
     for name in ("left", "right", "threshold", "missing_left", "cover", "value"):
         if len(getattr(trees, name)) != n:
             raise InputError(f"tree arrays differ in length: {name} has {len(getattr(trees, name))}, feature has {n}.")
-    if len(trees.output) != trees.n_trees or trees.value.ndim != 2:
-        raise InputError("each tree needs one output position, and leaf values must be (nodes, width).")
+    if len(trees.output) != trees.n_trees:
+        raise InputError(f"each of the {trees.n_trees} trees needs one output position; got {len(trees.output)}.")
     width = trees.value.shape[1]
-    if np.any(trees.output < 0) or np.any(trees.output + width > trees.n_outputs):
+    if np.any(trees.output < 0) or np.any(trees.output.astype(np.int64) + width > trees.n_outputs):
         raise InputError("a tree writes to an output that the ensemble does not have.")
-    leaf = trees.is_leaf
-    inner = ~leaf
-    if np.any(trees.feature[inner] >= trees.n_columns):
+    for name in ("input_dtype", "sum_dtype"):
+        if getattr(trees, name) not in ("float32", "float64"):
+            raise InputError(f"{name} must be 'float32' or 'float64'; got {getattr(trees, name)!r}.")
+    _validate_nodes(trees)
+    _validate_numbers(trees)
+
+
+def _validate_nodes(trees: TreeEnsemble) -> None:
+    n, leaf = len(trees.feature), trees.is_leaf
+    if np.any(trees.feature[~leaf] >= trees.n_columns):
         raise InputError(f"a split reads a column beyond the {trees.n_columns} columns of the ensemble.")
-    children = np.concatenate([trees.left[inner], trees.right[inner]])
-    reached = np.concatenate([trees.roots, children])
+    if np.any(trees.left[leaf] >= 0) or np.any(trees.right[leaf] >= 0):
+        raise InputError("a leaf has children: a node without a feature must have left == right == -1.")
+    reached = np.concatenate([trees.roots, trees.left[~leaf], trees.right[~leaf]])
     if np.any(reached < 0) or np.any(reached >= n):
         raise InputError("a tree points to a node outside the ensemble.")
     if not np.array_equal(np.bincount(reached, minlength=n), np.ones(n, dtype=np.int64)):
         raise InputError("a tree node is reached more than once or not at all; the model file is damaged.")
-    if not np.all(np.isfinite(trees.value[leaf])) or np.any(np.isnan(trees.threshold[inner])):
-        raise InputError("a tree has a leaf or threshold that is not a finite number.")
-    if not np.all(trees.cover >= 0):
-        raise InputError("a tree node has a negative or missing cover.")
-    _refuse_cycles(trees)
 
 
-def _refuse_cycles(trees: TreeEnsemble) -> None:
-    """Every node has one parent, so nodes not met on the way down from the roots form a cycle."""
-    level, met = trees.roots, 0
-    for _ in range(MAX_DEPTH):
-        met += len(level)
-        level = level[trees.feature[level] >= 0]
-        if not len(level):
-            break
-        level = np.concatenate([trees.left[level], trees.right[level]])
-    if met != len(trees.feature):
-        raise InputError(f"a tree contains a cycle or is deeper than {MAX_DEPTH}; the model file is damaged.")
+def _validate_numbers(trees: TreeEnsemble) -> None:
+    leaf = trees.is_leaf
+    if np.any(np.isnan(trees.threshold[~leaf])):
+        raise InputError("a tree has a threshold that is not a number.")
+    if not np.all(np.abs(trees.value[leaf]) <= LARGEST) or not np.all(np.abs(trees.base) <= LARGEST):
+        raise InputError(f"a tree has a leaf or base that is not a finite number up to {LARGEST:g}.")
+    if not np.all((trees.cover >= 0) & (trees.cover <= LARGEST)):
+        raise InputError(f"a tree node has a cover that is negative, missing or beyond {LARGEST:g}.")

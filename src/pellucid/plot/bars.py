@@ -69,16 +69,15 @@ def bars(
     if isinstance(source, Importance) and x_title is None:
         x_title = f"{source.measure} ({str(source.space).replace('_', ' ')})"
     tooltip = [alt.Tooltip("full:N", title="name"), alt.Tooltip("text:N", title=shorten(x_title or "value", 60))]
-    sign = alt.Color("sign:N", scale=theme.SIGNS, legend=None)
+    signed = any((finite(value) or 0.0) < 0 for value in table["value"])
+    sign = alt.Color("sign:N", scale=theme.SIGNS, legend=None) if signed else alt.value(theme.NEUTRAL)
     axis = theme.number_axis("value:Q", x_title, zero=True)
     bar = alt.Chart().mark_bar(height=13).encode(x=axis, y=theme.rows_axis(), color=sign, tooltip=tooltip)
     layers = [bar, theme.number_column()]
     if any(finite(value) is not None for value in table["low"]):
         rule = alt.Chart().mark_rule(color=theme.INK, strokeWidth=1.5)
         layers.insert(1, rule.encode(x=alt.X("low:Q"), x2="high:Q", y=theme.rows_axis(), tooltip=tooltip))
-    return theme.finish(
-        layers, data(_drawn(table)), title=title, description=description, height=alt.Step(theme.STEP)
-    )
+    return theme.finish(layers, data(_drawn(table)), title=title, description=description, height=alt.Step(theme.STEP))
 
 
 def _importance_columns(importance: Importance, output: str | int | None) -> Columns:

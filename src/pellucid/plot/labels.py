@@ -10,7 +10,7 @@ _SUPERSCRIPT = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 
 
 def printable(text: Any) -> str:
-    """Return `text` with every invisible control written out, such as ``\\u202e``.
+    r"""Return `text` with every invisible control written out, such as ``\u202e``.
 
     Controls break XML, and direction overrides would turn around the sentence that follows them.
     """
@@ -20,7 +20,7 @@ def printable(text: Any) -> str:
 def _shows(character: str) -> bool:
     if character in "\n\t\u200c\u200d":  # joiners are part of words and emoji
         return True
-    return unicodedata.category(character) not in ("Cc", "Cf", "Cs", "Cn", "Zl", "Zp")
+    return unicodedata.category(character) not in ("Cc", "Cf", "Cs", "Zl", "Zp") and ord(character) & 0xFFFE != 0xFFFE
 
 
 def _written_out(character: str) -> str:
@@ -56,34 +56,41 @@ def finite(value: Any) -> float | None:
 
 def number_text(value: Any, digits: int = 3) -> str:
     """Return a number with `digits` significant digits, in powers of ten where it is very large or small."""
-    if value is None:
+    if value is None or math.isnan(value):
         return "no value"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if isinstance(value, int):
-        return f"{value:,}".replace("-", MINUS)
-    number = float(value)
-    if math.isnan(number):
-        return "no value"
-    if math.isinf(number):
-        return "∞" if number > 0 else f"{MINUS}∞"
-    if number == 0:
-        return "0"
-    exponent = math.floor(math.log10(abs(number)))
+    if math.isinf(value):
+        return "∞" if value > 0 else f"{MINUS}∞"
+    text = f"{value:,}" if isinstance(value, int) else _float_text(float(value), digits)
+    return text.replace("-", MINUS)
+
+
+def _float_text(number: float, digits: int) -> str:
+    exponent = math.floor(math.log10(abs(number))) if number else 0
     if not -4 <= exponent <= 6:
         mantissa, power = f"{number:.{digits - 1}e}".split("e")
-        return f"{mantissa}×10{str(int(power)).translate(_SUPERSCRIPT)}".replace("-", MINUS)
-    return f"{number:,.{max(digits - 1 - exponent, 0)}f}".replace("-", MINUS)
+        return f"{mantissa}×10{str(int(power)).translate(_SUPERSCRIPT)}"
+    return f"{number:,.{max(digits - 1 - exponent, 0)}f}" if number else "0"
 
 
-def signed_text(value: Any, digits: int = 3) -> str:
-    """Return `number_text` with its sign always written."""
-    number = finite(value)
-    return f"+{number_text(value, digits)}" if number is not None and number > 0 else number_text(value, digits)
+def number_texts(values: Sequence[Any], *, signed: bool = False, digits: int = 3) -> list[str]:
+    """Return numbers with the decimals that give the largest `digits` significant ones; small ones keep their own."""
+    known = [abs(number) for number in map(finite, values) if number]
+    exponent = math.floor(math.log10(max(known))) if known else 0
+    decimals = max(digits - 1 - exponent, 0)
+    texts = []
+    for value in values:
+        number = finite(value)
+        plain = number is not None and -4 <= exponent <= 6 and (number == 0 or round(abs(number), decimals) > 0)
+        text = f"{number:,.{decimals}f}".replace("-", MINUS) if plain else number_text(value, digits)
+        texts.append(f"+{text}" if signed and number is not None and number > 0 else text)
+    return texts
 
 
 def interval_text(value: Any, low: Any = None, high: Any = None) -> str:
     """Return ``0.790 [0.738, 0.846]``, or the number alone where there is no interval."""
     if finite(low) is None and finite(high) is None:
         return number_text(value)
-    return f"{number_text(value)} [{number_text(low)}, {number_text(high)}]"
+    middle, left, right = number_texts([value, low, high])
+    return f"{middle} [{left}, {right}]"

@@ -40,7 +40,8 @@ def column(table: Columns, name: str, rows: int) -> list[Any]:
 def data(columns: Columns) -> alt.Data:
     """Return the table as inline data: user text only ever stands in values, never in field names."""
     names = list(columns)
-    return alt.Data(values=[dict(zip(names, cells, strict=True)) for cells in zip(*columns.values(), strict=True)])
+    rows = [dict(zip(names, cells, strict=True)) for cells in zip(*columns.values(), strict=True)]
+    return alt.Data(values=rows)  # type: ignore[no-untyped-call]
 
 
 def one_output(outputs: Names, output: str | int | None) -> int:

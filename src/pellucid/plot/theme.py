@@ -1,10 +1,11 @@
 """One look for every picture: colours that the colour-blind can tell apart, readable sizes, calm axes."""
 
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import altair as alt
 
 from pellucid.plot.labels import shorten
+from pellucid.plot.tables import data
 
 Chart: TypeAlias = alt.Chart | alt.LayerChart
 
@@ -17,9 +18,12 @@ MUTED = "#5a6672"
 GRID = "#e2e5e8"
 FAINT = "#aab3bb"
 PAPER = "#ffffff"
+BOX = "#eef2f6"
 SERIES = ("#2166ac", "#b5510d", "#00756a", "#7a4aa0", "#7d6200", "#a1365f")
 SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down")
 DASHES = ([1, 0], [7, 3], [2, 2], [10, 3, 2, 3], [4, 4], [1, 3])
+NEUTRAL = "#47617a"
+"""Slate: a size that has no sign."""
 SIGNS = alt.Scale(domain=["down", "up"], range=[DOWN, UP])
 SIGN_SHAPES = alt.Scale(domain=["down", "up"], range=["triangle-left", "triangle-right"])
 
@@ -69,7 +73,7 @@ def finish(
         properties["height"] = height
     if title:
         properties["title"] = shorten(title, 90)
-    chart = alt.layer(*layers, **properties)
+    chart = cast(alt.LayerChart, alt.layer(*layers, **properties))
     chart.description = shorten(description or title or "chart", 300)
     chart._kwds["config"] = CONFIG
     return chart
@@ -87,6 +91,12 @@ def number_axis(field: str, title: str | None, *, zero: bool = False) -> alt.X:
     return alt.X(field, title=axis_title(title), axis=axis, scale=alt.Scale(zero=zero, nice=True))
 
 
+def height_axis(field: str, title: str | None) -> alt.Y:
+    """Draw numbers from the bottom to the top."""
+    axis = alt.Axis(format=NUMBERS, tickCount=6)
+    return alt.Y(field, title=axis_title(title), axis=axis, scale=alt.Scale(zero=False, nice=True))
+
+
 def axis_title(text: str | None) -> str | None:
     """Return a title of one short line, or None."""
     return shorten(text, 70) if text else None
@@ -97,7 +107,8 @@ def number_column(offset: alt.YOffset | None = None) -> alt.Chart:
     encoding: dict[str, Any] = {"x": alt.value("width"), "y": rows_axis(), "text": "text:N"}
     if offset is not None:
         encoding["yOffset"] = offset
-    return alt.Chart().mark_text(align="left", dx=10, baseline="middle").encode(**encoding)
+    words = alt.Chart().mark_text(align="left", dx=10, baseline="middle")
+    return cast(alt.Chart, words.encode(**encoding))
 
 
 def series_scales(names: list[str]) -> tuple[alt.Scale, alt.Scale, alt.Scale]:
@@ -113,5 +124,5 @@ def series_scales(names: list[str]) -> tuple[alt.Scale, alt.Scale, alt.Scale]:
 def empty(title: str, description: str) -> alt.LayerChart:
     """Say that there is nothing to draw."""
     words = alt.Chart().mark_text(align="left", color=MUTED).encode(x=alt.value(0), text="words:N")
-    values = alt.Data(values=[{"words": "There are no values to draw."}])
+    values = data({"words": ["There are no values to draw."]})
     return finish([words], values, title=title, description=description, height=30)

@@ -1,5 +1,6 @@
 """Waterfall: how the features of one row add up from the base to the model's output."""
 
+import math
 from typing import Any
 
 import altair as alt
@@ -7,7 +8,7 @@ import altair as alt
 from pellucid._base.errors import InputError
 from pellucid.explanation import Explanation
 from pellucid.plot import theme
-from pellucid.plot.labels import distinct, finite, number_text, shorten, signed_text
+from pellucid.plot.labels import distinct, finite, number_text, number_texts, shorten
 from pellucid.plot.tables import Columns, column, data, need, one_output
 
 
@@ -137,7 +138,7 @@ def value_text(cell: Any) -> str:
         number = float(cell)
     except (TypeError, ValueError):
         return str(cell)
-    if number != number:
+    if math.isnan(number):
         return "missing"
     return f"{number:,.0f}" if number.is_integer() and abs(number) < 1e15 else number_text(number, 4)
 
@@ -160,7 +161,7 @@ def _drawn(table: Columns, base: float, prediction: float | None) -> Columns:
         "end": [base, *(_rounded(end) for end in ends[1:]), last],
         "sign": ["", *("down" if value < 0 else "up" for value in contributions), ""],
         "kind": ["end", *("step" for _ in contributions), "end"],
-        "text": [number_text(base), *map(signed_text, table["contribution"]), number_text(last)],
+        "text": [number_text(base), *number_texts(table["contribution"], signed=True), number_text(last)],
     }
 
 

@@ -1,0 +1,1 @@
+"""Speed and accuracy beside named peers, as ratios measured in one run."""

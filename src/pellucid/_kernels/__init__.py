@@ -1,0 +1,1 @@
+"""Compiled kernels behind checked doors, and the slow twins that define them."""

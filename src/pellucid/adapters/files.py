@@ -1,0 +1,206 @@
+"""Models in files, loaded without running what a stranger wrote."""
+
+import hashlib
+import importlib
+import io
+import os
+import pickle
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from pellucid._base.errors import FileError, InputError, MissingDependencyError, PellucidError
+from pellucid.adapters.loaded import refuse_damaged_trees
+
+# Types that scikit-learn's fitted models hold and that skops does not trust by itself. Each was read:
+# plain data holders or functions of arrays, none imports, opens, evaluates or calls what it is given.
+# Tree and TreePredictor are walked without bounds checks, so `refuse_damaged_trees` checks them.
+REVIEWED_TYPES = frozenset(
+    {
+        "functools.partial",  # skops asks for the trust of its function and arguments separately
+        "numpy.dtype",
+        "sklearn._loss.loss.HalfTweedieLoss",
+        "sklearn._loss.loss.HalfTweedieLossIdentity",
+        "sklearn.calibration._CalibratedClassifier",
+        "sklearn.calibration._SigmoidCalibration",
+        "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
+        "sklearn.feature_selection._univariate_selection.chi2",
+        "sklearn.feature_selection._univariate_selection.f_classif",
+        "sklearn.feature_selection._univariate_selection.f_regression",
+        "sklearn.gaussian_process._gpc._BinaryGaussianProcessClassifierLaplace",
+        "sklearn.gaussian_process.kernels.ConstantKernel",
+        "sklearn.gaussian_process.kernels.Product",
+        "sklearn.gaussian_process.kernels.RBF",
+        "sklearn.gaussian_process.kernels.Sum",
+        "sklearn.gaussian_process.kernels.WhiteKernel",
+        "sklearn.metrics._scorer._PassthroughScorer",
+        "sklearn.model_selection._split.KFold",
+        "sklearn.model_selection._split.StratifiedKFold",
+        "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
+        "sklearn.neural_network._stochastic_optimizers.SGDOptimizer",
+        "sklearn.tree._tree.Tree",
+        "sklearn.utils._bunch.Bunch",
+        "sklearn.utils.validation.check_array",
+    }
+)
+
+PICKLES = (".pkl", ".pickle", ".joblib")
+
+
+def load_model(path: str | Path, *, trust_pickle: str | None = None, trust_types: Sequence[str] = ()) -> Any:
+    """Load a model file: skops, XGBoost JSON or UBJ, LightGBM text, CatBoost cbm; pickle only by hash.
+
+    Parameters
+    ----------
+    path : str or Path
+        Its suffix says what it is.
+    trust_pickle : str, optional
+        SHA-256 of a pickle or joblib file. Unpickling runs any code the file contains, with all your
+        rights; give the hash only of a file that you or somebody you trust made.
+    trust_types : sequence of str
+        Further types that a skops file may contain, such as ``"xgboost.sklearn.XGBClassifier"``.
+
+    Returns
+    -------
+    object
+        The library's own model.
+
+    Raises
+    ------
+    FileError
+        When the file is missing, damaged, of an unknown kind or not trusted.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileError(f"there is no file {path}.")
+    suffix = path.suffix.lower()
+    if suffix in PICKLES:
+        return _load_pickle(path, trust_pickle)
+    if suffix == ".skops":
+        return _load_skops(path, trust_types)
+    if suffix in LOADERS:
+        return LOADERS[suffix](path)
+    raise FileError(_unknown(path, suffix))
+
+
+def _unknown(path: Path, suffix: str) -> str:
+    if suffix == ".onnx":
+        return (
+            f"{path} is an ONNX model, which is not read yet. Name a function that runs it instead: 'module:predict'."
+        )
+    known = ", ".join([".skops", *LOADERS, *PICKLES])
+    return f"{path} is not a model file pellucid reads; it reads {known}. Save scikit-learn models with skops.io.dump."
+
+
+def load_callable(name: str) -> Any:
+    """Import what ``"module:attribute"`` names, from the working directory or the installed packages.
+
+    Raises
+    ------
+    FileError
+        When there is no such module or attribute.
+    """
+    module_name, _, attribute = name.partition(":")
+    if not module_name or not attribute:
+        raise FileError(f"expected module:attribute, such as my_model:predict; got {name!r}.")
+    sys.path.insert(0, os.getcwd())  # as python itself does for a script's own folder
+    try:
+        found: Any = importlib.import_module(module_name)
+    except Exception as error:
+        raise FileError(f"cannot import the module {module_name!r}: {type(error).__name__}: {error}") from error
+    finally:
+        sys.path.remove(os.getcwd())
+    for part in attribute.split("."):
+        if not hasattr(found, part):
+            raise FileError(f"the module {module_name!r} has no {attribute!r}.")
+        found = getattr(found, part)
+    return found
+
+
+def _load_pickle(path: Path, trust_pickle: str | None) -> Any:
+    content = path.read_bytes()
+    digest = hashlib.sha256(content).hexdigest()
+    if trust_pickle is None:
+        raise FileError(
+            f"{path} is a pickle, and loading it runs whatever code it contains. Save the model with skops.io.dump "
+            "instead; or, if you made this file yourself, pass its SHA-256 (sha256sum prints it) as trust_pickle "
+            "(--trust-pickle)."
+        )
+    if trust_pickle.strip().lower() != digest:
+        raise FileError(f"{path} is not the pickle that was trusted: its SHA-256 is {digest}, not {trust_pickle}.")
+    try:
+        if path.suffix.lower() == ".joblib":
+            import joblib  # a third party, loaded for its own files
+
+            return joblib.load(io.BytesIO(content))
+        return pickle.loads(content)  # noqa: S301 - the user vouched for exactly these bytes
+    except Exception as error:
+        raise FileError(f"{path} could not be unpickled: {type(error).__name__}: {error}") from error
+
+
+def _load_skops(path: Path, trust_types: Sequence[str]) -> Any:
+    import skops.io  # a third party, loaded for its own files
+
+    content = path.read_bytes()
+    try:
+        unknown = set(skops.io.get_untrusted_types(data=content))
+        foreign = sorted(unknown - REVIEWED_TYPES - set(trust_types))
+        if foreign:
+            raise FileError(
+                f"{path} contains types that are not trusted: {', '.join(foreign)}. If you know them to be harmless, "
+                f"pass them as trust_types (--trust-type {foreign[0]})."
+            )
+        model = skops.io.loads(content, trusted=sorted(unknown))
+    except PellucidError:
+        raise
+    except Exception as error:
+        raise FileError(f"{path} could not be read as a skops file: {type(error).__name__}: {error}") from error
+    try:
+        refuse_damaged_trees(model)
+    except InputError as error:
+        raise FileError(f"{path} is damaged: {error}") from error
+    return model
+
+
+def _library(name: str, path: Path) -> Any:
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise MissingDependencyError(f"{path} needs the package {name!r}: pip install {name}") from error
+
+
+def _load_xgboost(path: Path) -> Any:
+    library = _library("xgboost", path)
+    try:
+        return library.Booster(model_file=str(path))
+    except Exception as error:
+        raise FileError(f"{path} could not be read as an XGBoost model: {_first_line(error)}") from error
+
+
+def _load_lightgbm(path: Path) -> Any:
+    library = _library("lightgbm", path)
+    try:
+        return library.Booster(model_file=str(path))
+    except Exception as error:
+        raise FileError(f"{path} could not be read as a LightGBM model: {_first_line(error)}") from error
+
+
+def _load_catboost(path: Path) -> Any:
+    library = _library("catboost", path)
+    try:
+        return library.CatBoost().load_model(str(path))
+    except Exception as error:
+        raise FileError(f"{path} could not be read as a CatBoost model: {_first_line(error)}") from error
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+
+
+LOADERS: dict[str, Callable[[Path], Any]] = {
+    ".json": _load_xgboost,
+    ".ubj": _load_xgboost,
+    ".txt": _load_lightgbm,
+    ".cbm": _load_catboost,
+}

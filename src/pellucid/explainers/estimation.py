@@ -1,0 +1,165 @@
+"""What every estimator of Shapley values shares: nested designs, rows in batches, stopping row by row.
+
+An estimator says, for a number of players, which coalitions are evaluated and how their values
+become Shapley values and standard errors. All rows with that many relevant players share the
+design, so it is drawn and factorised once; nothing in it depends on the rows.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from pellucid._base.parallel import map_ordered
+from pellucid._base.progress import track
+from pellucid._base.typing import Bool2, Float1, Float2, Int1
+from pellucid.explainers.base import Attribution, Question
+from pellucid.explanation import Evaluations
+from pellucid.games import RowGames
+
+BATCH_ROWS = 1 << 18
+"""Model rows that are worth a batch of their own."""
+
+
+@dataclass(frozen=True, eq=False)
+class Estimate:
+    """Shapley values of one game, of shape (players, outputs), and their standard errors."""
+
+    values: Float2
+    std_error: Float2
+
+
+class Plan(Protocol):
+    """Coalitions for one number of players in nested levels, and the solver that belongs to them."""
+
+    @property
+    def n_coalitions(self) -> tuple[int, ...]:
+        """Coalitions known at each level, the empty and the full one included."""
+        ...
+
+    @property
+    def exact(self) -> bool:
+        """Whether the last level has no error."""
+        ...
+
+    def blocks(self, level: int) -> Iterator[Bool2]:
+        """Yield the coalitions (coalitions, players) that this level adds to the one before, in blocks."""
+        ...
+
+    def solve(self, level: int, values: Float2, empty: Float1, full: Float1) -> Estimate:
+        """Estimate from the values (coalitions, outputs) of all blocks up to this level, in their order."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class _Solved:
+    row: int
+    estimate: Estimate
+    coalitions: int
+
+
+def estimate_rows(question: Question, games: RowGames, plan_for: Callable[[int], Plan]) -> Attribution:
+    """Estimate the Shapley values of every row.
+
+    Parameters
+    ----------
+    question : Question
+        Tolerance, threads and progress.
+    games : RowGames
+    plan_for : callable
+        Number of players to the plan for them.
+    """
+    counts = games.relevant.sum(axis=1)
+    plans = {n: plan_for(n) for n in sorted(set(counts.tolist())) if n > 0}
+    batches = [(n, rows) for n, plan in plans.items() for rows in _batches(np.flatnonzero(counts == n), plan, games)]
+
+    def work(batch: tuple[int, Int1]) -> tuple[list[_Solved], int]:
+        n, rows = batch
+        return _estimate_batch(plans[n], rows, games, question.tol)
+
+    watched = track(batches, task="coalitions", total=len(batches), progress=question.progress)
+    done = map_ordered(work, watched, question.n_jobs)
+    return _collect(question, games, plans, [s for solved, _ in done for s in solved], sum(cost for _, cost in done))
+
+
+def _batches(rows: Int1, plan: Plan, games: RowGames) -> Iterator[Int1]:
+    """Rows that are cheap enough to share predict calls."""
+    size = max(1, BATCH_ROWS // (plan.n_coalitions[-1] * games.cost_of_one))
+    for first in range(0, len(rows), size):
+        yield rows[first : first + size]
+
+
+def _estimate_batch(plan: Plan, rows: Int1, games: RowGames, tol: float | None) -> tuple[list[_Solved], int]:
+    """Climb the plan's levels; without a tolerance only the last is solved."""
+    known: dict[int, list[Float2]] = {row: [] for row in rows.tolist()}
+    solved, cost = [], 0
+    last = len(plan.n_coalitions) - 1
+    for level, coalitions in enumerate(plan.n_coalitions):
+        for block in plan.blocks(level):
+            values, spent = games.evaluate([(row, block) for row in known])
+            cost += spent
+            for row, new in zip(known, values, strict=True):
+                known[row].append(new)
+        if tol is None and level < last:
+            continue
+        for row in list(known):
+            estimate = plan.solve(level, np.concatenate(known[row]), games.empty[row], games.full[row])
+            if level == last or (tol is not None and _half_width(estimate) <= tol):
+                solved.append(_Solved(row, estimate, coalitions))
+                del known[row]
+    return solved, cost
+
+
+def _half_width(estimate: Estimate) -> float:
+    """Half the widest 95 % interval."""
+    return 1.96 * float(estimate.std_error.max(initial=0.0))
+
+
+def _collect(
+    question: Question, games: RowGames, plans: dict[int, Plan], solved: list[_Solved], cost: int
+) -> Attribution:
+    rows, players = games.relevant.shape
+    values = np.zeros((rows, players, games.full.shape[1]))
+    std_error = np.zeros_like(values)
+    for one in solved:
+        values[one.row, games.relevant[one.row]] = one.estimate.values
+        std_error[one.row, games.relevant[one.row]] = one.estimate.std_error
+    exact = all(plan.exact for plan in plans.values())
+    return Attribution(
+        values=values,
+        base_values=games.empty,
+        std_error=None if exact else std_error,
+        bound=rounding_bound(games),
+        evaluations=Evaluations(
+            coalitions=max((one.coalitions for one in solved), default=0), model_rows=cost + games.fixed_cost
+        ),
+        warnings=_tolerance_warnings(question.tol, solved),
+        background=games.background_in_words,
+    )
+
+
+def _tolerance_warnings(tol: float | None, solved: list[_Solved]) -> tuple[str, ...]:
+    if tol is None:
+        return ()
+    widths = [_half_width(one.estimate) for one in solved]
+    above = sum(width > tol for width in widths)
+    if not above:
+        return ()
+    return (
+        f"tol={tol:g} was not reached for {above} of {len(solved)} rows within the budget; "
+        f"the widest 95 % interval is ±{max(widths):.2g}. Pass a larger budget=.",
+    )
+
+
+def rounding_bound(games: RowGames) -> float:
+    """Largest gap that rounding can leave between base value plus values and the model's output.
+
+    A model whose outputs are all float32 numbers computes in float32, where a row alone and in a
+    batch may differ in the last digits; any other is held to float64.
+    """
+    ends = np.concatenate([games.full, games.empty])
+    with np.errstate(over="ignore"):
+        single = bool(np.all(games.full == games.full.astype(np.float32)))
+    epsilon = np.finfo(np.float32 if single else np.float64).eps
+    return float((games.relevant.shape[1] + 16) * epsilon * np.abs(ends).max(initial=0.0))

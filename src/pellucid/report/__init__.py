@@ -1,0 +1,9 @@
+"""Reports: an audit as one HTML file, as JSON, as Markdown and as JUnit XML."""
+
+from pellucid.report.explained import render_explanation
+from pellucid.report.html import render_html
+from pellucid.report.markdown import render_markdown
+from pellucid.report.plain import render_json, render_junit
+from pellucid.report.save import save_report
+
+__all__ = ["render_explanation", "render_html", "render_json", "render_junit", "render_markdown", "save_report"]

@@ -1,0 +1,293 @@
+"""Slow definitions in exact rational arithmetic, to hold fast code against.
+
+Floats are rationals, so a tree ensemble is a function over the rationals and its Shapley values are
+rationals too. `shapley_by_enumeration` is the definition itself; `exact_path_dependent` and
+`exact_interventional` sum over leaves and reach depths where 2 to the number of players does not.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import pairwise
+from math import comb, factorial, lcm
+
+import numpy as np
+
+from pellucid._base.typing import Array, Float1, Float2, Int1
+from pellucid.ir import TreeEnsemble
+
+Vector = list[Fraction]
+"""One rational per output."""
+Game = Callable[[int], Vector]
+"""From a coalition, as bits (player i is shown when bit i is set), to the outputs."""
+Path = list[tuple[int, bool]]
+"""Splits on the way to a leaf, and whether the way goes left there."""
+
+
+def shapley_by_enumeration(game: Game, players: int) -> list[Vector]:
+    """Return the Shapley values of a game by its definition, over all 2**players coalitions.
+
+    Parameters
+    ----------
+    game : callable
+        Coalition as bits to a list of outputs.
+    players : int
+
+    Returns
+    -------
+    list of list of Fraction
+        One list of outputs for each player.
+
+    Examples
+    --------
+    >>> shapley_by_enumeration(lambda shown: [Fraction(int(shown == 0b11))], 2)
+    [[Fraction(1, 2)], [Fraction(1, 2)]]
+    """
+    worth = [game(coalition) for coalition in range(2**players)]
+    values = [[Fraction(0)] * len(worth[0]) for _ in range(players)]
+    for coalition in range(2**players):
+        size = coalition.bit_count()
+        for player in range(players):
+            if coalition >> player & 1:
+                continue
+            weight = Fraction(1, players * comb(players - 1, size))
+            gain = zip(worth[coalition | 1 << player], worth[coalition], strict=True)
+            values[player] = [v + weight * (w - o) for v, (w, o) in zip(values[player], gain, strict=True)]
+    return values
+
+
+def path_dependent_game(trees: TreeEnsemble, groups: Int1, row: Float1) -> Game:
+    """Return the game in which the splits of hidden players are averaged by training cover."""
+
+    def game(coalition: int) -> Vector:
+        def expected(node: int) -> Vector:
+            if trees.feature[node] < 0:
+                return rationals(trees.value[node])
+            left, right = int(trees.left[node]), int(trees.right[node])
+            if coalition >> int(groups[trees.feature[node]]) & 1:
+                return expected(left if row_goes_left(trees, node, row) else right)
+            share = left_share(trees, node)
+            return [share * a + (1 - share) * b for a, b in zip(expected(left), expected(right), strict=True)]
+
+        return _summed(trees, lambda tree: expected(int(trees.roots[tree])))
+
+    return game
+
+
+def interventional_game(trees: TreeEnsemble, groups: Int1, row: Float1, background: Float2) -> Game:
+    """Return the game in which the columns of hidden players take a background row's values (mean over rows)."""
+
+    def game(coalition: int) -> Vector:
+        shown = np.array([coalition >> int(player) & 1 for player in groups], dtype=bool)
+        total = [Fraction(0)] * trees.n_outputs
+        for other in background:
+            mixed = np.where(shown, row, other)
+            outputs = _summed(trees, lambda tree, mixed=mixed: rationals(trees.value[leaf_of(trees, tree, mixed)]))  # type: ignore[misc]
+            total = [t + o for t, o in zip(total, outputs, strict=True)]
+        return [t / len(background) for t in total]
+
+    return game
+
+
+def exact_path_dependent(
+    trees: TreeEnsemble, groups: Int1, n_features: int, row: Float1
+) -> tuple[list[Vector], Vector]:
+    """Return values and base of the path-dependent game, leaf by leaf.
+
+    A leaf with value v is a product game: with hot flags o and cold shares z of the players on its
+    path, player i earns ``v (o_i - z_i) ∫ Π_{j≠i} (t o_j + (1 - t) z_j) dt`` over [0, 1], a polynomial
+    integrated exactly over a common denominator.
+    """
+    values = [[Fraction(0)] * trees.n_outputs for _ in range(n_features)]
+    base = rationals(trees.base)
+    for tree in range(trees.n_trees):
+        for leaf, path in paths(trees, tree):
+            factors = _path_dependent_factors(trees, groups, row, path)
+            probability = Fraction(1)
+            for factor in factors.values():
+                probability *= factor.cold
+            _add(base, trees, tree, leaf, probability)
+            for player, factor in factors.items():
+                rest = [other for key, other in factors.items() if key != player]
+                weight = (int(factor.hot) - factor.cold) * integral(rest) if factor.hot != factor.cold else Fraction(0)
+                _add(values[player], trees, tree, leaf, weight)
+    return values, base
+
+
+def exact_interventional(
+    trees: TreeEnsemble, groups: Int1, n_features: int, row: Float1, background: Float2
+) -> tuple[list[Vector], Vector]:
+    """Return values and base of the interventional game, leaf by leaf and background row by background row.
+
+    With a players whose splits pass only the explained row and b whose splits pass only the background
+    row, each of the former earns ``v (a-1)! b! / (a+b)!`` and each of the latter ``-v a! (b-1)! / (a+b)!``.
+    """
+    values = [[Fraction(0)] * trees.n_outputs for _ in range(n_features)]
+    base = rationals(trees.base)
+    share = Fraction(1, len(background))
+    for tree in range(trees.n_trees):
+        for leaf, path in paths(trees, tree):
+            mine = _passes(trees, groups, row, path)
+            for other in background:
+                theirs = _passes(trees, groups, other, path)
+                if all(theirs.values()):
+                    _add(base, trees, tree, leaf, share)
+                only_mine = [player for player in mine if mine[player] and not theirs[player]]
+                only_theirs = [player for player in mine if theirs[player] and not mine[player]]
+                if any(not mine[player] and not theirs[player] for player in mine):
+                    continue
+                a, b = len(only_mine), len(only_theirs)
+                for player in only_mine:
+                    weight = Fraction(factorial(a - 1) * factorial(b), factorial(a + b))
+                    _add(values[player], trees, tree, leaf, weight * share)
+                for player in only_theirs:
+                    weight = Fraction(factorial(a) * factorial(b - 1), factorial(a + b))
+                    _add(values[player], trees, tree, leaf, -weight * share)
+    return values, base
+
+
+@dataclass(frozen=True)
+class Factor:
+    """A player's part in reaching a leaf: whether it passes when shown, and its share when hidden."""
+
+    hot: bool
+    cold: Fraction
+
+
+def integral(factors: Sequence[Factor]) -> Fraction:
+    """Return ``∫ Π (t hot + (1 - t) cold) dt`` over [0, 1] exactly.
+
+    Examples
+    --------
+    >>> integral([Factor(True, Fraction(0)), Factor(False, Fraction(1))])
+    Fraction(1, 6)
+    """
+    coefficients, denominator = [1], 1
+    for factor in factors:
+        coefficients = _times(coefficients, factor)
+        denominator *= factor.cold.denominator
+    return _integrated(coefficients, denominator)
+
+
+def exact_chain(shares: Sequence[Fraction], stays: Sequence[bool], leaves: Sequence[Fraction]) -> list[Fraction]:
+    """Return the path-dependent values of a chain in which every split has a player of its own.
+
+    Split k lets the share ``shares[k]`` of the training weight go on to split k + 1 and sends the rest to
+    ``leaves[k]``; the last split goes on to ``leaves[-1]``. The row goes on at k when ``stays[k]``.
+    Sums over the leaves below each split share their polynomials, so a depth of 1,000 takes seconds.
+    """
+    depth = len(shares)
+    on = [Factor(stay, share) for stay, share in zip(stays, shares, strict=True)]
+    off = [Factor(not stay, 1 - share) for stay, share in zip(stays, shares, strict=True)]
+    before = [[1]]
+    for factor in on:
+        before.append(_times(before[-1], factor))
+    scale = [1]
+    for factor in on:
+        scale.append(scale[-1] * factor.cold.denominator)
+    values = []
+    below = [Fraction(0)] * (depth + 1)
+    for k, coefficient in enumerate(before[depth]):
+        below[k] += leaves[depth] * Fraction(coefficient, scale[depth])
+    for k in reversed(range(depth)):
+        going_on = _over(below, on[k])
+        gain = (int(on[k].hot) - on[k].cold) * sum(c / (m + 1) for m, c in enumerate(going_on))
+        leaving = leaves[k] * _integrated(before[k], scale[k])
+        values.append(Fraction(gain + (int(off[k].hot) - off[k].cold) * leaving))
+        ended = _times(before[k], off[k])
+        for m, coefficient in enumerate(ended):
+            below[m] += leaves[k] * Fraction(coefficient, scale[k] * off[k].cold.denominator)
+    return values[::-1]
+
+
+def left_share(trees: TreeEnsemble, node: int) -> Fraction:
+    """Return the exact share of the training weight that goes left; a half when no weight came."""
+    left, right = Fraction(trees.cover[trees.left[node]]), Fraction(trees.cover[trees.right[node]])
+    return left / (left + right) if left + right else Fraction(1, 2)
+
+
+def row_goes_left(trees: TreeEnsemble, node: int, row: Float1) -> bool:
+    """Whether a row goes left at a node, read from the documentation of `TreeEnsemble`."""
+    with np.errstate(over="ignore"):
+        x = float(np.dtype(trees.input_dtype).type(row[trees.feature[node]]))
+    if np.isnan(x):
+        return bool(trees.missing_left[node])
+    threshold = float(trees.threshold[node])
+    return x <= threshold if trees.less_equal else x < threshold
+
+
+def leaf_of(trees: TreeEnsemble, tree: int, row: Float1) -> int:
+    """Return the leaf that a row reaches."""
+    node = int(trees.roots[tree])
+    while trees.feature[node] >= 0:
+        node = int(trees.left[node] if row_goes_left(trees, node, row) else trees.right[node])
+    return node
+
+
+def paths(trees: TreeEnsemble, tree: int) -> Iterator[tuple[int, Path]]:
+    """Yield each leaf of a tree with the splits above it."""
+    open_nodes: list[tuple[int, Path]] = [(int(trees.roots[tree]), [])]
+    while open_nodes:
+        node, path = open_nodes.pop()
+        if trees.feature[node] < 0:
+            yield node, path
+        else:
+            open_nodes.append((int(trees.left[node]), [*path, (node, True)]))
+            open_nodes.append((int(trees.right[node]), [*path, (node, False)]))
+
+
+def rationals(values: Array) -> Vector:
+    """Return floats as the rationals they are."""
+    return [Fraction(float(value)) for value in values]
+
+
+def _summed(trees: TreeEnsemble, outputs_of: Callable[[int], Vector]) -> Vector:
+    total = rationals(trees.base)
+    for tree in range(trees.n_trees):
+        for k, value in enumerate(outputs_of(tree), start=int(trees.output[tree])):
+            total[k] += value
+    return total
+
+
+def _add(to: Vector, trees: TreeEnsemble, tree: int, leaf: int, weight: Fraction) -> None:
+    for k, value in enumerate(trees.value[leaf], start=int(trees.output[tree])):
+        to[k] += weight * Fraction(float(value))
+
+
+def _passes(trees: TreeEnsemble, groups: Int1, row: Float1, path: Path) -> dict[int, bool]:
+    passes: dict[int, bool] = defaultdict(lambda: True)
+    for node, left in path:
+        passes[int(groups[trees.feature[node]])] &= row_goes_left(trees, node, row) == left
+    return passes
+
+
+def _path_dependent_factors(trees: TreeEnsemble, groups: Int1, row: Float1, path: Path) -> dict[int, Factor]:
+    cold: dict[int, Fraction] = defaultdict(lambda: Fraction(1))
+    for node, left in path:
+        share = left_share(trees, node)
+        cold[int(groups[trees.feature[node]])] *= share if left else 1 - share
+    hot = _passes(trees, groups, row, path)
+    return {player: Factor(hot[player], cold[player]) for player in cold}
+
+
+def _times(coefficients: list[int], factor: Factor) -> list[int]:
+    """Return integer coefficients of the polynomial times ``n + t (hot d - n)``, for a cold share n / d."""
+    n, d = factor.cold.numerator, factor.cold.denominator
+    slope = (d if factor.hot else 0) - n
+    rising = [0, *coefficients]
+    return [n * low + slope * high for low, high in zip([*coefficients, 0], rising, strict=True)]
+
+
+def _over(coefficients: list[Fraction], factor: Factor) -> list[Fraction]:
+    """Divide a polynomial by ``cold + t (hot - cold)``, which divides it exactly; cold is above zero."""
+    slope = int(factor.hot) - factor.cold
+    quotient = [coefficients[0] / factor.cold]
+    for coefficient, _ in pairwise(coefficients[1:]):
+        quotient.append((coefficient - slope * quotient[-1]) / factor.cold)
+    return quotient
+
+
+def _integrated(coefficients: list[int], denominator: int) -> Fraction:
+    common = lcm(*range(1, len(coefficients) + 1))
+    return Fraction(sum(c * (common // (m + 1)) for m, c in enumerate(coefficients)), common * denominator)

@@ -1,0 +1,124 @@
+"""Random tree ensembles that meet the corners: ties, missing values, repeated features, empty nodes."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pellucid._base.typing import Float1, Float2, Int1
+from pellucid.ir import TreeEnsemble
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shape:
+    """What a random ensemble looks like.
+
+    Parameters
+    ----------
+    n_trees, n_columns, n_features, n_outputs : int
+        More columns than features means features made of several columns.
+    width : int
+        Values per leaf; trees with fewer values than outputs write to random outputs.
+    depth : int
+        Most splits on a path.
+    bushy : float
+        Chance that a child beside the deepest path splits again.
+    float32 : bool
+        Round inputs to float32 before comparing.
+    """
+
+    n_trees: int = 2
+    n_columns: int = 5
+    n_features: int = 4
+    n_outputs: int = 1
+    width: int = 1
+    depth: int = 4
+    bushy: float = 0.6
+    float32: bool = False
+
+
+def random_shape(rng: np.random.Generator, *, max_depth: int = 6, max_features: int = 6) -> Shape:
+    """Draw a shape; deep ones are close to chains so that they stay small."""
+    depth = int(rng.integers(1, max_depth + 1))
+    n_features = int(rng.integers(1, max_features + 1))
+    n_outputs = int(rng.integers(1, 4))
+    return Shape(
+        n_trees=int(rng.integers(1, 4)) if depth <= 8 else 1,
+        n_columns=n_features + int(rng.integers(0, 4)),
+        n_features=n_features,
+        n_outputs=n_outputs,
+        width=int(rng.choice([1, n_outputs])),
+        depth=depth,
+        bushy=0.7 if depth <= 4 else 1.2 / depth,
+        float32=bool(rng.integers(2)),
+    )
+
+
+def random_ensemble(rng: np.random.Generator, shape: Shape) -> tuple[TreeEnsemble, Int1]:
+    """Draw an ensemble and the feature that each of its columns belongs to.
+
+    Thresholds and `random_rows` share a coarse grid, so rows often lie on a threshold.
+    """
+    grower = _Grower(rng, shape)
+    roots = [grower.grow() for _ in range(shape.n_trees)]
+    n = len(grower.feature)
+    spare = np.arange(shape.n_columns - shape.n_features)
+    groups = np.concatenate([np.arange(shape.n_features), rng.integers(0, shape.n_features, len(spare))])
+    trees = TreeEnsemble(
+        roots=np.array(roots, dtype=np.int32),
+        left=np.array(grower.left, dtype=np.int32),
+        right=np.array(grower.right, dtype=np.int32),
+        feature=np.array(grower.feature, dtype=np.int32),
+        threshold=rng.integers(-4, 5, n) / 2 + rng.choice([0.0, 0.1], n),
+        missing_left=rng.integers(0, 2, n).astype(bool),
+        cover=random_covers(rng, n),
+        value=rng.normal(size=(n, shape.width)) * 10.0 ** rng.integers(-2, 3),
+        output=rng.integers(0, shape.n_outputs - shape.width + 1, shape.n_trees).astype(np.int32),
+        base=rng.normal(size=shape.n_outputs),
+        n_columns=shape.n_columns,
+        less_equal=bool(rng.integers(2)),
+        input_dtype="float32" if shape.float32 else "float64",
+    )
+    return trees, rng.permutation(groups)
+
+
+def random_covers(rng: np.random.Generator, n: int) -> Float1:
+    """Draw training weights: small counts with zeros among them, sometimes with fractions."""
+    counts = rng.integers(0, 9, n).astype(float)
+    fractions: Float1 = counts * rng.random(n)
+    return counts if rng.integers(2) else fractions
+
+
+def random_rows(rng: np.random.Generator, n_rows: int, n_columns: int) -> Float2:
+    """Draw rows on the thresholds' grid, beside it, and missing."""
+    rows = rng.integers(-5, 6, (n_rows, n_columns)) / 2 + rng.choice([0.0, 0.1, np.float64(np.float32(0.1))], 1)
+    rows[rng.random(rows.shape) < 0.15] = np.nan
+    rows[rng.random(rows.shape) < 0.02] = np.inf
+    return rows
+
+
+class _Grower:
+    def __init__(self, rng: np.random.Generator, shape: Shape) -> None:
+        self.rng, self.shape = rng, shape
+        self.left: list[int] = []
+        self.right: list[int] = []
+        self.feature: list[int] = []
+
+    def grow(self) -> int:
+        """Grow a tree with one path of full depth and random growth beside it."""
+        root = self._node()
+        open_nodes = [(root, 0, True)]
+        while open_nodes:
+            node, level, spine = open_nodes.pop()
+            if level == self.shape.depth or not (spine or self.rng.random() < self.shape.bushy):
+                continue
+            self.feature[node] = int(self.rng.integers(self.shape.n_columns))
+            self.left[node], self.right[node] = self._node(), self._node()
+            children = [self.left[node], self.right[node]]
+            self.rng.shuffle(children)
+            open_nodes += [(children[0], level + 1, spine), (children[1], level + 1, False)]
+        return root
+
+    def _node(self) -> int:
+        for array in (self.left, self.right, self.feature):
+            array.append(-1)
+        return len(self.feature) - 1

@@ -1,0 +1,132 @@
+import math
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pellucid.fairness import intervals
+
+Z = 1.959963984540054
+
+
+@pytest.mark.parametrize(
+    ("hits", "n", "low", "high"),
+    # Newcombe (1998), Statistics in Medicine 17, 857-872, table I, method 3.
+    [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0, 0.1611), (1, 29, 0.0061, 0.1718)],
+)
+def test_wilson_agrees_with_published_intervals(hits, n, low, high):
+    assert intervals.wilson(hits / n, n) == (pytest.approx(low, abs=5e-5), pytest.approx(high, abs=5e-5))
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "low", "high"),
+    # Newcombe (1998), Statistics in Medicine 17, 873-890, table II, method 10.
+    [
+        ((56, 70), (48, 80), 0.0524, 0.3339),
+        ((9, 10), (3, 10), 0.1705, 0.8090),
+        ((6, 7), (2, 7), 0.0582, 0.8062),
+        ((5, 56), (0, 29), -0.0381, 0.1926),
+        ((10, 10), (0, 20), 0.6791, 1.0),
+    ],
+)
+def test_newcombe_agrees_with_published_intervals(first, second, low, high):
+    parts = [(h / n, *intervals.wilson(h / n, n)) for h, n in (first, second)]
+    found = intervals.difference_of(*parts)
+    assert found == (pytest.approx(low, abs=5e-5), pytest.approx(high, abs=5e-5))
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.integers(1, 300), st.data())
+def test_wilson_bounds_solve_the_score_equation(n, data):
+    hits = data.draw(st.integers(0, n))
+    p = hits / n
+    low, high = intervals.wilson(p, n)
+    assert 0 <= low <= p <= high <= 1
+    for bound in (low, high):
+        assert (p - bound) ** 2 == pytest.approx(Z**2 * bound * (1 - bound) / n, abs=1e-12)
+
+
+def test_log_ratio_is_the_one_of_the_mortgage_data():
+    low, high = intervals.log_ratio((243 / 339, 339), (1852 / 2041, 2041))
+    half = Z * math.sqrt(1 / 243 - 1 / 339 + 1 / 1852 - 1 / 2041)
+    ratio = float(Fraction(243, 339) / Fraction(1852, 2041))
+    assert low == pytest.approx(ratio * math.exp(-half), rel=1e-12)
+    assert high == pytest.approx(ratio * math.exp(half), rel=1e-12)
+    assert (round(ratio, 3), round(low, 3), round(high, 3)) == (0.790, 0.738, 0.846)
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(st.integers(0, 5), min_size=1, max_size=12), st.lists(st.integers(0, 5), min_size=1, max_size=12))
+def test_auc_counts_pairs(positive, negative):
+    pairs = [(p > n) + Fraction(int(p == n), 2) for p in positive for n in negative]
+    found = intervals.auc(np.array(positive, dtype=float), np.array(negative, dtype=float))
+    assert found == pytest.approx(float(sum(pairs, Fraction(0)) / len(pairs)), abs=1e-15)
+
+
+def test_delong_variance_equals_the_pairwise_definition():
+    rng = np.random.default_rng(3)
+    positive, negative = rng.integers(0, 8, 23).astype(float) + 1, rng.integers(0, 8, 31).astype(float)
+    wins = (positive[:, None] > negative) + 0.5 * (positive[:, None] == negative)
+    variance = wins.mean(axis=1).var(ddof=1) / 23 + wins.mean(axis=0).var(ddof=1) / 31
+    low, high = intervals.auc_interval(positive, negative)
+    assert (high - low) / 2 == pytest.approx(Z * math.sqrt(variance), rel=1e-12)
+    assert (high + low) / 2 == pytest.approx(wins.mean(), rel=1e-12)
+
+
+def test_auc_interval_stays_open_where_all_pairs_agree():
+    low, high = intervals.auc_interval(np.array([3.0, 4, 5]), np.array([0.0, 1, 2]))
+    assert high == 1.0
+    assert 0.5 <= low < 0.9
+    assert intervals.auc_interval(np.array([0.0, 1, 2]), np.array([3.0, 4, 5])) == pytest.approx((0.0, 1 - low))
+    larger, _ = intervals.auc_interval(np.arange(100.0) + 100, np.arange(100.0))
+    assert larger > 0.97
+
+
+def test_bootstrap_means_repeat_and_centre():
+    values = np.random.default_rng(0).normal(size=(200, 2))
+    first = intervals.bootstrap_means(values, random_state=1, purpose="a")
+    np.testing.assert_array_equal(first, intervals.bootstrap_means(values, random_state=1, purpose="a"))
+    assert not np.array_equal(first, intervals.bootstrap_means(values, random_state=2, purpose="a"))
+    assert first.std(axis=0) == pytest.approx(values.std(axis=0) / math.sqrt(200), rel=0.1)
+    assert first.mean(axis=0) == pytest.approx(values.mean(axis=0), abs=0.02)
+
+
+def coverage(covers, repeats=2000):
+    rng = np.random.default_rng(20)
+    return np.mean([covers(rng) for _ in range(repeats)])
+
+
+def test_coverage_of_the_intervals_for_proportions():
+    p, q, n, m = 0.9, 0.75, 60, 45
+
+    def one(rng):
+        a, b = rng.binomial(n, p) / n, rng.binomial(m, q) / m
+        low, high = intervals.wilson(a, n)
+        d_low, d_high = intervals.difference_of((a, low, high), (b, *intervals.wilson(b, m)))
+        r_low, r_high = intervals.log_ratio((b, m), (a, n))
+        return low <= p <= high, d_low <= p - q <= d_high, r_low <= q / p <= r_high
+
+    wilson, newcombe, ratio = coverage(one_column(one, 0)), coverage(one_column(one, 1)), coverage(one_column(one, 2))
+    for share in (wilson, newcombe, ratio):
+        assert 0.93 < share < 0.975
+
+
+def one_column(one, position):
+    return lambda rng: one(rng)[position]
+
+
+def test_coverage_of_the_interval_for_areas():
+    truth = 0.5 * (1 + math.erf(1 / 2))  # P(N(1, 1) > N(0, 1)) = Φ(1/√2)
+
+    def covers(rng):
+        low, high = intervals.auc_interval(rng.normal(1, 1, 30), rng.normal(0, 1, 50))
+        return low <= truth <= high
+
+    assert 0.92 < coverage(covers, 1000) < 0.975
+
+
+def test_bonferroni_level_widens():
+    assert intervals.wilson(0.3, 50, 0.99)[0] < intervals.wilson(0.3, 50, 0.95)[0]
+    assert intervals.normal_quantile(0.95) == pytest.approx(Z, abs=1e-12)
