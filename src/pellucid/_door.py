@@ -155,6 +155,22 @@ class Explainer:
         if self.background is not None and self.choice.method.needs != "predict":
             prove(self.model, self.background)
 
+    def with_background(self, background: Any) -> "Explainer":
+        """Return the same question, with the same method, against other background rows."""
+        asked = self._question
+        return Explainer(
+            self.model,
+            background,
+            method=self.choice.method,
+            output=self.output,
+            space=str(self.space),
+            budget=asked.budget,
+            tol=asked.tol,
+            random_state=asked.random_state,
+            n_jobs=asked.n_jobs,
+            progress=asked.progress,
+        )
+
     def _chosen(self, method: str | Method) -> Choice:
         if not isinstance(method, str):
             return Choice(method, "asked for by the caller.")

@@ -9,13 +9,16 @@ import difflib
 import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 import numpy as np
 
 from pellucid._base.errors import ColumnError, InputError
 from pellucid._base.typing import Array, Bool1, Float2, Int1, Int2, Names
 from pellucid._containers import Container, Kind, container_of
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["Kind", "Table", "Vocabulary", "listed", "row_positions"]
 
@@ -40,6 +43,8 @@ class Table:
         Number of rows.
     named : bool
         Whether the container had column names of its own.
+    by_name : bool
+        Whether columns are matched by name: the container has names, or somebody gave them.
 
     Examples
     --------
@@ -50,7 +55,7 @@ class Table:
     array([31., nan])
     """
 
-    __slots__ = ("_by_name", "_container", "_positions", "kinds", "n_rows", "named", "names")
+    __slots__ = ("_container", "_positions", "by_name", "kinds", "n_rows", "named", "names")
 
     def __init__(self, *, names: Names, kinds: tuple[Kind, ...], container: Container, by_name: bool = True) -> None:
         self.names = names
@@ -58,7 +63,7 @@ class Table:
         self.named = container.labels is not None
         self.n_rows = len(container)
         self._container = container
-        self._by_name = by_name
+        self.by_name = by_name
         self._positions: dict[str, int] | None = None
 
     @classmethod
@@ -127,9 +132,9 @@ class Table:
             When columns are missing or unknown, or the number of unnamed columns differs.
         """
         names = tuple(names)
-        if names == self.names and self._by_name:
+        if names == self.names and self.by_name:
             return self
-        if not self._by_name:
+        if not self.by_name:
             if self.n_columns != len(names):
                 raise ColumnError(
                     f"{what} has {self.n_columns} columns without names, but the model expects {len(names)}: "
@@ -157,7 +162,7 @@ class Table:
             names=tuple(names),
             kinds=tuple(self.kinds[j] for j in positions),
             container=self._container.pick(positions),
-            by_name=self._by_name,
+            by_name=self.by_name,
         )
 
     def take(self, rows: Int1 | Bool1 | Sequence[int] | Sequence[bool]) -> "Table":
@@ -188,7 +193,7 @@ class Table:
             theirs = self._container.adopt(theirs, self.names)
         stacked = self._container.stack(theirs, self.names)
         kinds = stacked.kinds(self.names, "the stacked table")
-        return Table(names=self.names, kinds=kinds, container=stacked, by_name=self._by_name)
+        return Table(names=self.names, kinds=kinds, container=stacked, by_name=self.by_name)
 
     def as_array(self) -> Array:
         """Return all cells as one array, which must not be written to.
@@ -201,6 +206,10 @@ class Table:
     def as_frame(self) -> "Table":
         """Return the table as a named frame: itself, or a pandas frame of a bare array."""
         return self if self.named else Table.of(self._container.to_pandas(self.names))
+
+    def to_pandas(self) -> "pd.DataFrame":
+        """Return the cells as a pandas frame under the table's names, as pandas' own conversion makes it."""
+        return self._container.to_pandas(self.names)
 
     def frame_like(self, columns: Mapping[str, Sequence[Any]]) -> Any:
         """Make a frame of the user's own frame type: polars for polars, …, and pandas for arrays and lists.
@@ -265,7 +274,7 @@ class Table:
         return self._positions[name]
 
     def _with(self, container: Container) -> "Table":
-        return Table(names=self.names, kinds=self.kinds, container=container, by_name=self._by_name)
+        return Table(names=self.names, kinds=self.kinds, container=container, by_name=self.by_name)
 
     def __repr__(self) -> str:
         return f"Table({self.n_rows} rows, {self.n_columns} columns: {listed(self.names)})"

@@ -76,7 +76,7 @@ def _read_scores(model: Any, shared: dict[str, Any]) -> Reading:
 
 
 def _regression_outputs(model: Any, reference: Table | None) -> int:
-    """Number of regression targets: from a prediction where there are rows, else one."""
+    """Count regression targets: from a prediction where there are rows, else one."""
     if reference is None or not len(reference):
         return 1
     probe = Reading(

@@ -27,6 +27,27 @@ class NodeTable:
     cover: Float1
     value: Float2
 
+    def reachable(self) -> "NodeTable":
+        """Return the tree without nodes that pruning cut off but left in the arrays."""
+        seen = np.zeros(len(self.feature), dtype=bool)
+        level = np.zeros(1, dtype=np.int64)
+        while len(level):
+            if np.any(level >= len(seen)) or np.any(seen[level]):
+                raise InputError("a tree node is reached twice or lies outside the tree; the model is damaged.")
+            seen[level] = True
+            children = np.concatenate([self.left[level], self.right[level]])
+            level = children[children >= 0]
+        number = np.cumsum(seen) - 1
+        return NodeTable(
+            left=np.where(self.left[seen] < 0, -1, number[self.left[seen]]),
+            right=np.where(self.right[seen] < 0, -1, number[self.right[seen]]),
+            feature=self.feature[seen],
+            threshold=self.threshold[seen],
+            missing_left=self.missing_left[seen],
+            cover=self.cover[seen],
+            value=self.value[seen],
+        )
+
 
 def join(
     trees: Sequence[NodeTable],

@@ -50,7 +50,7 @@ def as_function_model(function: Callable[[Any], Any], reference: Table | None, s
 
 
 def _every_frame(reference: Table) -> tuple[str, ...]:
-    """A function was written for the frames its user has."""
+    """Name every frame library: a function was written for the frames its user has."""
     return ("pandas", "polars", "pyarrow", "modin", "cudf") if reference.named else ()
 
 

@@ -147,7 +147,7 @@ def _indicated(step: Any, _rows: Rows, _label: str) -> Int1:
 
 
 def _blocks(step: Any, rows: Rows, label: str) -> Int1:
-    """Transformers that make equally many columns of each feature, side by side."""
+    """Trace transformers that make equally many columns of each feature, side by side."""
     width = len(step.get_feature_names_out())
     if width % rows.n_columns:
         return _observed(step, rows, label)
@@ -248,7 +248,10 @@ def observe(transform: Callable[[Any], Any], sample: Table) -> Int1:
     index, n_bits = _designs(sample)
     n_rows = index.shape[1]
     moved = sample.gather(index.reshape(-1, sample.n_columns))
-    outputs = _cells(transform(moved.native)).reshape(len(index), n_rows, -1)
+    try:
+        outputs = _cells(transform(moved.native)).reshape(len(index), n_rows, -1)
+    except Exception as error:
+        raise MixedColumnsError(f"its columns could not be traced: {type(error).__name__}: {error}") from error
     changed = np.any(outputs[1:] != outputs[:1], axis=1).reshape(n_bits, 2, -1)
     with_bit, without_bit = changed[:, 0], changed[:, 1]
     number = (with_bit * (2 ** np.arange(n_bits))[:, None]).sum(axis=0)
@@ -257,7 +260,8 @@ def observe(transform: Callable[[Any], Any], sample: Table) -> Int1:
     silent = ~np.any(with_bit | without_bit, axis=0)
     partly = ~silent & ~np.all(with_bit | without_bit, axis=0)
     result = np.where(partly | (number >= sample.n_columns), MIXED, result)
-    return np.where(silent, UNSEEN, result).astype(np.int64)
+    traced: Int1 = np.where(silent, UNSEEN, result).astype(np.int64)
+    return traced
 
 
 def _designs(sample: Table) -> tuple[Array, int]:

@@ -40,11 +40,12 @@ def read_pipeline(model: Any, reference: Table | None) -> Reading:
         return native
 
     inner = registry.read(final, None if sample is None else Table.of(encoded(sample)))
+    probability = inner.probability
     reading = replace(
         inner,
         label=f"Pipeline ending in {inner.label}",
         raw=lambda native: inner.raw(encoded(native)),
-        probability=None if inner.probability is None else lambda native: inner.probability(encoded(native)),
+        probability=None if probability is None else lambda native: probability(encoded(native)),
         columns=lambda native: inner.columns(encoded(native)),
         names=names,
         n_features=width,
@@ -95,7 +96,10 @@ def _disproved(reading: Reading, groups: Int1, rows: Rows) -> str:
     sample = Table.of(rows.sample)
     if len(sample) < 2:
         return ""
-    seen = observe(reading.columns, sample)
+    try:
+        seen = observe(reading.columns, sample)
+    except MixedColumnsError as error:
+        return str(error)
     if len(seen) != len(groups):
         return f"its steps make {len(seen)} columns where {len(groups)} were expected"
     wrong = np.flatnonzero((seen != groups) & (seen != -1))

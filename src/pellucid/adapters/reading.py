@@ -178,7 +178,7 @@ def fitted_names(model: Any) -> Names | None:
 
 
 def fitted_width(model: Any) -> int | None:
-    """Number of columns a scikit-learn style estimator was fitted on, where it says."""
+    """Count the columns a scikit-learn style estimator was fitted on, where it says."""
     width = getattr(model, "n_features_in_", None)
     return None if width is None else int(width)
 

@@ -8,14 +8,14 @@ import numpy as np
 
 from pellucid._base.errors import ColumnError, InputError
 from pellucid._base.typing import Array, Float1, Int1
-from pellucid.auditing.words import counted, listed
+from pellucid.auditing.words import counted, is_missing, listed
 from pellucid.table import Table
 
 FEWEST_ROWS = 20
 
 
 def read_target(y: Any, n_rows: int, *, what: str = "y") -> Array:
-    """The target as an array of numbers or of label objects, one per row, none missing, not constant."""
+    """Return the target as an array of numbers or of label objects, one per row, none missing, not constant."""
     values = np.asarray(y)
     if values.ndim == 2 and values.shape[1] == 1:
         values = values[:, 0]
@@ -23,7 +23,7 @@ def read_target(y: Any, n_rows: int, *, what: str = "y") -> Array:
         raise InputError(f"{what} must have one value per row; got shape {values.shape}. Audit one target at a time.")
     if len(values) != n_rows:
         raise InputError(f"{what} must have one value per row of its table; got {len(values)} for {n_rows} rows.")
-    missing = np.array([v is None or v != v or str(v) in ("<NA>", "NaT") for v in values.tolist()], dtype=bool)
+    missing = np.array([is_missing(v) for v in values.tolist()], dtype=bool)
     if missing.any():
         raise InputError(
             f"{what} is missing in {counted(int(missing.sum()), 'row')}, first at row {int(missing.argmax())}. "
@@ -40,7 +40,7 @@ def read_target(y: Any, n_rows: int, *, what: str = "y") -> Array:
 
 
 def refuse_few_rows(n_rows: int) -> None:
-    """An audit of a handful of rows would say nothing that holds."""
+    """Refuse an audit of a handful of rows, which would say nothing that holds."""
     if n_rows < FEWEST_ROWS:
         raise InputError(
             f"an audit needs at least {FEWEST_ROWS} rows, because with fewer no figure means anything; got {n_rows}."
@@ -57,7 +57,8 @@ def read_sensitive(sensitive: Any, X: Table) -> dict[str, Array]:
         unknown = [name for name in sensitive if name not in X.names]
         if unknown:
             raise ColumnError(
-                f"sensitive_features names columns that X does not have: {listed(unknown)}. X has {listed(X.names, 12)}."
+                f"sensitive_features names columns that X does not have: {listed(unknown)}. "
+                f"X has {listed(X.names, 12)}."
             )
         return {name: _labels(X, name) for name in sensitive}
     table = Table.of(_columns(sensitive), what="sensitive_features")
@@ -75,7 +76,7 @@ def _labels(table: Table, name: str) -> Array:
 
 
 def _columns(sensitive: Any) -> Any:
-    """A single column becomes a table with one."""
+    """Return a single column becomes a table with one."""
     native = nw.from_native(sensitive, allow_series=True, pass_through=True)
     if isinstance(native, nw.Series):
         return {str(native.name or "group"): native.to_numpy()}
@@ -110,7 +111,7 @@ def read_rows(rows: Any, n_rows: int) -> str | Int1 | None:
         return rows
     if isinstance(rows, str) or not isinstance(rows, Sequence | np.ndarray):
         raise InputError(f"rows must be None, 'typical' or a list of row numbers; got {rows!r}.")
-    numbers = [item for item in np.asarray(rows).tolist()]
+    numbers = list(np.asarray(rows).tolist())
     for item in numbers:
         if isinstance(item, bool) or not isinstance(item, int):
             raise InputError(f"rows must be whole row numbers; got {item!r}.")
@@ -122,7 +123,7 @@ def read_rows(rows: Any, n_rows: int) -> str | Int1 | None:
 
 
 def read_favorable(favorable: Any, classes: Array | None) -> Any:
-    """The label that is good for the person; numbers from a command line match by their text."""
+    """Return the label that is good for the person; numbers from a command line match by their text."""
     if favorable is None:
         return None
     if classes is None:
@@ -148,7 +149,7 @@ def read_threshold(threshold: Any, classes: Array | None) -> float | None:
 
 
 def read_seed(random_state: Any) -> int:
-    """A whole number, so that the audit can be made again."""
+    """Return a whole number, so that the audit can be made again."""
     if isinstance(random_state, bool) or not isinstance(random_state, int | np.integer):
         raise InputError(f"random_state must be a whole number; got {random_state!r}.")
     return int(random_state)

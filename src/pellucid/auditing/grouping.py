@@ -1,5 +1,7 @@
 """Groups of people as text labels."""
 
+from itertools import pairwise
+
 import numpy as np
 
 from pellucid._base.typing import Array
@@ -20,7 +22,9 @@ def group_labels(values: Array) -> Array:
 
     Examples
     --------
-    >>> import numpy as np
+    >>> from itertools import pairwise
+
+import numpy as np
     >>> group_labels(np.array([0.0, 1.0, np.nan])).tolist()
     ['0', '1', '(missing)']
     """
@@ -37,7 +41,7 @@ def group_labels(values: Array) -> Array:
     cuts = np.unique(np.quantile(numbers, [0.25, 0.5, 0.75]))
     edges = [f"{cut:.4g}" for cut in cuts]
     words = [f"up to {edges[0]}"]
-    words += [f"above {low} up to {high}" for low, high in zip(edges[:-1], edges[1:], strict=True)]
+    words += [f"above {low} up to {high}" for low, high in pairwise(edges)]
     words.append(f"above {edges[-1]}")
     labels[present] = [words[i] for i in np.searchsorted(cuts, numbers, side="left")]
     return labels

@@ -38,6 +38,8 @@ class Level:
         Wilson's 95 % interval of the purity.
     elsewhere : float
         Share of that class in the rows it is compared with.
+    doubt : float
+        Share of all rows that do not have that class.
     odds_low : float
         Lower end of the 95 % interval of the odds ratio.
     covered : float
@@ -52,6 +54,7 @@ class Level:
     low: float
     high: float
     elsewhere: float
+    doubt: float
     odds_low: float
     covered: float
 
@@ -117,9 +120,9 @@ def suspect_levels(
 ) -> tuple[list[Level], int]:
     """Levels at which the outcome is nearly decided and turns over, and the number of levels looked at.
 
-    A level is suspect when at least `purity` of its rows have one class, that class is a minority in the rows it is
-    compared with, and the odds of the class are at least `odds` times larger (lower end of the interval). Categories
-    are compared with all other rows; a repeated number only with its nearest neighbours in value, because a smooth
+    A level is suspect when at least `purity` of its rows have one class, when it at least halves the doubt about that
+    class (the share of all rows without it), and when the odds of the class are at least `odds` times larger there;
+    the last two by the unfavourable end of the 95 % interval. Categories are compared with all other rows; a repeated number only with its nearest neighbours in value, because a smooth
     relation makes the ends of a strong honest predictor pure as well.
     """
     found, looked = [], 0
@@ -127,7 +130,7 @@ def suspect_levels(
         for value, inside, around in _levels(X.column(name), fewest):
             looked += 1
             level = _level(name, value, inside, around, truth, n_classes)
-            if level.purity >= purity and level.elsewhere <= 0.5 and level.odds_low >= odds:  # noqa: PLR2004
+            if level.purity >= purity and level.odds_low >= odds and level.low >= 1 - level.doubt / 2:
                 found.append(level)
     return sorted(found, key=lambda level: -level.covered), looked
 
@@ -180,6 +183,7 @@ def _level(name: str, value: str, inside: Bool1, around: Bool1, truth: Int1, n_c
         low=low,
         high=high,
         elsewhere=b / m if m else 1.0,
+        doubt=float((truth != outcome).mean()),
         odds_low=float(np.exp(log_odds - Z * np.sqrt((1 / cells).sum()))),
         covered=a / float((truth == outcome).sum()),
     )

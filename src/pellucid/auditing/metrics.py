@@ -144,7 +144,7 @@ def resamples(weights: Float1, random_state: int, purpose: str, replicates: int 
 
 
 def percentiles(drawn: Float1) -> tuple[float | None, float | None]:
-    """The middle 95 % of bootstrap replicates; none where too many are undefined."""
+    """Return the middle 95 % of bootstrap replicates; none where too many are undefined."""
     defined = drawn[~np.isnan(drawn)]
     if len(defined) < (1 - MOST_UNDEFINED) * len(drawn):
         return None, None
@@ -153,7 +153,7 @@ def percentiles(drawn: Float1) -> tuple[float | None, float | None]:
 
 
 def unit_of(name: str) -> str:
-    """Unit of a figure."""
+    """Return unit of a figure."""
     return "share" if name == "accuracy" else ""
 
 

@@ -48,6 +48,8 @@ class Policy:
         Share of a suspect level's explanations that the column must carry for a failure.
     noise_flips_warn : float
         Share of decisions that may change when inputs move a little.
+    noise_change_warn : float
+        For regression: mean change of the output under the same noise, as a share of the outputs' mean deviation.
     extrapolation_warn : float
         Share of rows that may lie outside the training range.
     missing_note, missing_warn : float
@@ -90,6 +92,7 @@ class Policy:
     leak_odds: float = 10.0
     leak_use_fail: float = 0.25
     noise_flips_warn: float = 0.05
+    noise_change_warn: float = 0.25
     extrapolation_warn: float = 0.05
     missing_note: float = 0.05
     missing_warn: float = 0.3
@@ -144,7 +147,7 @@ class Policy:
 
 
 def read_policy(policy: Any) -> Policy:
-    """What a caller may pass as `policy`: None, a `Policy`, a mapping or a path."""
+    """Return what a caller may pass as `policy`: None, a `Policy`, a mapping or a path."""
     if policy is None:
         return Policy()
     if isinstance(policy, Policy):

@@ -17,7 +17,7 @@ MOST_CLASSES = 10
 
 
 def task_of(classes: Array | None) -> Task:
-    """What is predicted, given the class labels."""
+    """Return what is predicted, given the class labels."""
     if classes is None:
         return "regression"
     return "binary" if len(classes) == 2 else "multiclass"

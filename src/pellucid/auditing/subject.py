@@ -17,8 +17,8 @@ from pellucid.auditing import arguments
 from pellucid.auditing.grouping import group_labels
 from pellucid.auditing.policy import Policy, read_policy
 from pellucid.auditing.scoring import Task, classes_of_target, task_of, with_classes
-from pellucid.explanation import Explanation, Importance
 from pellucid.explainers.importance import permutation_importance
+from pellucid.explanation import Explanation, Importance
 from pellucid.ir import Model, Space
 from pellucid.table import Table
 
@@ -26,6 +26,7 @@ BACKGROUND_ROWS = 200
 SAMPLED_BACKGROUND_ROWS = 50
 EXPLAINED_ROWS = 500
 SAMPLED_EXPLAINED_ROWS = 60
+SHUFFLED_ROWS = 2000
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -266,8 +267,9 @@ class Subject:
 
     @cached_property
     def permutation(self) -> Importance:
-        """Rise of the loss when one feature is shuffled."""
-        return permutation_importance(self.read, self.X, self.y, random_state=self.random_state)
+        """Rise of the loss when one feature is shuffled, on at most `SHUFFLED_ROWS` rows."""
+        rows = self.sample_rows("audit.shuffled", SHUFFLED_ROWS)
+        return permutation_importance(self.read, self.X.take(rows), self.y[rows], random_state=self.random_state)
 
     @cached_property
     def all_rows(self) -> tuple[Table, Array]:
@@ -277,13 +279,13 @@ class Subject:
         return self.X_train.stack(self.X), np.concatenate([self.y_train, self.y])
 
     def unit(self) -> str:
-        """The unit of explanations, in words."""
+        """Return the unit of explanations, in words."""
         space = self.read.resolve(Space.RAW)
         return {Space.LOG_ODDS: "log-odds", Space.PROBABILITY: "probability"}.get(space, "the model's own units")
 
 
 def _model_columns(table: Table, features: tuple[str, ...], sensitive: Mapping[str, Array], what: str) -> Table:
-    """The model's own columns: sensitive columns it does not read are set aside, others are refused."""
+    """Return the model's own columns: sensitive columns it does not read are set aside, others are refused."""
     if table.named:
         aside = [name for name in table.names if name in sensitive and name not in features]
         table = table.select([name for name in table.names if name not in aside]) if aside else table
@@ -324,7 +326,7 @@ def _read_background(
     sensitive: Mapping[str, Array],
     random_state: int,
 ) -> tuple[Table, str]:
-    """The given rows, else a seeded sample of training rows, else of the audited rows."""
+    """Return the given rows, else a seeded sample of training rows, else of the audited rows."""
     if background is not None:
         table = _model_columns(Table.of(background, what="background"), features, sensitive, "background")
         if len(table) == 0:

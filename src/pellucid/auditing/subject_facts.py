@@ -96,7 +96,7 @@ def versions_of() -> dict[str, str]:
 
 
 def _contains(subject: Subject) -> tuple[str, ...]:
-    """What of people's data a reader of the findings will see."""
+    """Return what of people's data a reader of the findings will see."""
     said = ["Figures over many rows, names of columns and of their categories."]
     if subject.model is not None and subject.rows is not None:
         said.append("The full values of the single rows that were asked for (section Single decisions).")
@@ -132,5 +132,5 @@ def _not_measured(subject: Subject, findings: Sequence[Finding], skipped: Sequen
 
 
 def title_of(subject: Subject) -> str:
-    """The subject in a few words."""
+    """Return the subject in a few words."""
     return "data without a model" if subject.model is None else named(subject.model.label)

@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from pellucid.auditing.findings import Measure
 
 
 def percent(share: float) -> str:
-    """A share as a percentage with as many digits as a reader needs."""
+    """Return a share as a percentage with as many digits as a reader needs."""
     points = 100 * share
     if abs(points) < 1e-9:
         return "0 %"
@@ -15,7 +17,7 @@ def percent(share: float) -> str:
 
 
 def figure(value: float) -> str:
-    """A number with three significant digits, or whole when large."""
+    """Return a number with three significant digits, or whole when large."""
     if value == 0:
         return "0"
     if abs(value) >= 1000:
@@ -26,7 +28,7 @@ def figure(value: float) -> str:
 
 
 def of_measure(measure: Measure) -> str:
-    """The measure's value with its 95 % interval, in its unit."""
+    """Return the measure's value with its 95 % interval, in its unit."""
     write = percent if measure.unit == "share" else figure
     unit = "" if measure.unit in ("", "share") else f" {measure.unit}"
     if measure.low is None or measure.high is None:
@@ -35,7 +37,7 @@ def of_measure(measure: Measure) -> str:
 
 
 def named(name: Any) -> str:
-    """A name in quotes, shortened when it is very long."""
+    """Return a name in quotes, shortened when it is very long."""
     text = str(name)
     return f"‘{text}’" if len(text) <= 60 else f"‘{text[:57]}…’"
 
@@ -49,14 +51,26 @@ def listed(names: Sequence[Any], most: int = 5) -> str:
 
 
 def counted(count: int, noun: str, plural: str | None = None) -> str:
-    """A count with its noun: 1 row, 2,380 rows."""
+    """Return a count with its noun: 1 row, 2,380 rows."""
     return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
 
 
 def cell(value: Any) -> str:
-    """A cell of the data as text."""
-    if value is None or value != value:
+    """Return a cell of the data as text."""
+    if is_missing(value):
         return "missing"
     if isinstance(value, float):
         return f"{value:.6g}"
     return str(value)
+
+
+def is_missing(value: Any) -> bool:
+    """Whether a cell has no value: None, NaN, NaT or NA."""
+    if value is None or str(value) in ("<NA>", "NaT"):
+        return True
+    return isinstance(value, float | np.floating) and bool(np.isnan(value))
+
+
+def key_of(value: Any) -> Any:
+    """Return a cell as something that equals itself: what is missing is None."""
+    return None if is_missing(value) else value

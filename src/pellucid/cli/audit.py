@@ -11,7 +11,7 @@ from pellucid.auditing.audit import audit as run_audit
 from pellucid.auditing.policy import Policy
 from pellucid.cli.files import chosen_rows, read_model, read_table, split_target
 from pellucid.cli.text import plain, wrapped
-from pellucid.report import check_destination, save_report
+from pellucid.report import check_target, save_report
 
 MARKS = {"fail": "FAIL", "warn": "WARN", "note": "note", "pass": "pass", "error": "ERROR", "not_applicable": "n/a"}
 
@@ -50,7 +50,7 @@ def audit(paths: tuple[str, ...], target: str, **options: Any) -> int:
     model_name, data_path = _model_and_data(paths, options["callable_name"])
     destinations = _destinations(options)
     for path in destinations:
-        check_destination(path, force=options["force"])
+        check_target(path, force=options["force"])
     X, y = split_target(read_table(data_path), target, data_path)
     policy = Policy.load(options["policy_path"]) if options["policy_path"] else None
     arguments = {"sensitive_features": list(options["sensitive"]) or None, "favorable": _label(options["favorable"], y)}

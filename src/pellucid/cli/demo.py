@@ -9,7 +9,7 @@ from pellucid import datasets
 from pellucid.auditing.audit import audit
 from pellucid.cli.audit import show
 from pellucid.cli.text import plain, wrapped
-from pellucid.report import check_destination, save_report
+from pellucid.report import check_target, save_report
 
 
 @click.command()
@@ -25,7 +25,7 @@ def demo(out: Path, fast: bool, force: bool) -> None:
     report = out / "report.html"
     destinations = [report, report.with_suffix(".json")]
     for path in destinations:
-        check_destination(path, force=force)
+        check_target(path, force=force)
     data = datasets.load_hmda()
     X_train, X_test, y_train, y_test = train_test_split(
         data.X, data.y, test_size=0.4, stratify=data.y, random_state=0

@@ -11,7 +11,7 @@ from pellucid._door import METHODS, Explainer
 from pellucid.cli.files import chosen_rows, read_model, read_table
 from pellucid.cli.text import plain
 from pellucid.explanation import Explanation
-from pellucid.report import check_destination, save_explanation
+from pellucid.report import EXPLANATION_ENDINGS, check_target, save_explanation
 
 BACKGROUND_ROWS = 200
 SHOWN_FEATURES = 8
@@ -37,7 +37,7 @@ def explain(model: str, data: Path, rows: str, **options: Any) -> None:
     pellucid explain model.skops data.csv --rows 3,17
     """
     if options["out"] is not None:
-        check_destination(options["out"], force=options["force"], suffixes=(".html", ".pellucid"))
+        check_target(options["out"], force=options["force"], endings=EXPLANATION_ENDINGS)
     positions = chosen_rows(rows)
     if not isinstance(positions, list):
         raise InputError("--rows takes row positions such as 3,17.")
@@ -54,7 +54,7 @@ def explain(model: str, data: Path, rows: str, **options: Any) -> None:
         _show_row(explanation, place, position, output)
     click.echo(plain(_quality_line(explanation)))
     if options["out"] is not None:
-        save_explanation(explanation, options["out"], force=options["force"])
+        save_explanation(explanation, options["out"], output=output, force=options["force"])
         click.echo(plain(f"Written: {options['out']}"))
 
 

@@ -113,5 +113,5 @@ class BoundLinear:
         return values
 
     def _bound(self, columns: Float2) -> float:
-        """Rounding of the library's sum and of ours, which adds the mean and takes it away again."""
+        """Bound the rounding of the library's sum and of ours, which adds the mean and takes it away again."""
         return 2.0 * (self.form.rounding_bound(columns) + self.form.rounding_bound(self.mean[None, :]))

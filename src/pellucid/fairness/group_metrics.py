@@ -80,6 +80,7 @@ def group_metrics(
     favorable: Any = None,
     sample_weight: Any = None,
     floor: int = FLOOR,
+    min_evidence: int | None = None,
     random_state: int = 0,
 ) -> GroupMetrics:
     """Measure predictions in every group of people.
@@ -100,6 +101,8 @@ def group_metrics(
         Weights; intervals then use Kish's effective number of rows. The area under the curve ignores them.
     floor : int
         Groups with fewer rows are withheld, and the next smallest with them so that nobody can subtract.
+    min_evidence : int, optional
+        Fewest rows behind each number of a comparison that is not called insufficient; default `floor`.
     random_state : int
         Seed of the bootstrap for means.
 
@@ -137,7 +140,8 @@ def group_metrics(
         y_true, y_pred, score=score, favorable=favorable, sample_weight=sample_weight, random_state=random_state
     )
     groupings = read_groupings(sensitive_features, len(outcomes.truth))
-    measured = {grouping.name: _measure(grouping, outcomes, metrics, floor) for grouping in groupings}
+    enough = floor if min_evidence is None else min_evidence
+    measured = {grouping.name: _measure(grouping, outcomes, metrics, floor, enough) for grouping in groupings}
     return GroupMetrics(
         overall=_frozen({name: _estimate(metric(outcomes), outcomes) for name, metric in metrics.items()}),
         by_group=_frozen({name: found.estimates() for name, found in measured.items()}),
@@ -156,7 +160,7 @@ class _Measured:
     grouping: Grouping
     statistics: Mapping[str, Mapping[str, Statistic | str]]
     withheld: frozenset[str]
-    floor: int
+    min_evidence: int
 
     def sizes(self) -> dict[str, int | None]:
         return {label: None if label in self.withheld else size for label, size in self.grouping.sizes().items()}
@@ -188,7 +192,7 @@ class _Measured:
         level = 1 - (1 - LEVEL) / pairs(len(defined))
         compare = estimates.ratio if divide else estimates.difference
         first, second = (ordered[0], ordered[-1]) if divide else (ordered[-1], ordered[0])
-        return compare(first, second, level=level, floor=self.floor)
+        return compare(first, second, level=level, floor=self.min_evidence)
 
     def _why(self, defined: int) -> str:
         groups = len(self.grouping.labels)
@@ -197,7 +201,9 @@ class _Measured:
         return f"of {groups} groups only {defined} can be shown with this number"
 
 
-def _measure(grouping: Grouping, outcomes: Outcomes, metrics: Mapping[str, Metric], floor: int) -> _Measured:
+def _measure(
+    grouping: Grouping, outcomes: Outcomes, metrics: Mapping[str, Metric], floor: int, min_evidence: int
+) -> _Measured:
     withheld = withheld_groups(grouping, floor)
     statistics: dict[str, Mapping[str, Statistic | str]] = {}
     for label in grouping.labels:
@@ -206,7 +212,7 @@ def _measure(grouping: Grouping, outcomes: Outcomes, metrics: Mapping[str, Metri
         else:
             part = outcomes.of(grouping.rows(label), f"fairness.group_metrics|{grouping.name}|{label}")
             statistics[label] = {name: metric(part) for name, metric in metrics.items()}
-    return _Measured(grouping=grouping, statistics=statistics, withheld=withheld, floor=floor)
+    return _Measured(grouping=grouping, statistics=statistics, withheld=withheld, min_evidence=min_evidence)
 
 
 def _estimate(statistic: Statistic | str, outcomes: Outcomes) -> Estimate:

@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import Any
 
 from pellucid._base.errors import InputError
+from pellucid._base.typing import Bool1, Float1
 from pellucid.fairness import estimates
 from pellucid.fairness._inputs import is_favorable, read_vector, read_weights
 from pellucid.fairness.estimates import Comparison, Estimate, Share
@@ -43,7 +44,13 @@ class ImpactRatios:
 
 
 def impact_ratios(
-    outcomes: Any, *, sensitive_features: Any, favorable: Any, sample_weight: Any = None, floor: int = FLOOR
+    outcomes: Any,
+    *,
+    sensitive_features: Any,
+    favorable: Any,
+    sample_weight: Any = None,
+    floor: int = FLOOR,
+    min_evidence: int | None = None,
 ) -> Mapping[str, ImpactRatios]:
     """Compare the share of favourable outcomes of every group with the highest share.
 
@@ -58,6 +65,8 @@ def impact_ratios(
     sample_weight : sequence of float, optional
     floor : int
         Groups with fewer rows are withheld.
+    min_evidence : int, optional
+        Fewest rows of both groups of a ratio that is not called insufficient; default `floor`.
 
     Returns
     -------
@@ -79,13 +88,15 @@ def impact_ratios(
     weights = read_weights(sample_weight, len(labels))
     return MappingProxyType(
         {
-            grouping.name: _of_grouping(grouping, selected, weights, floor)
+            grouping.name: _of_grouping(grouping, selected, weights, floor, min_evidence or floor)
             for grouping in read_groupings(sensitive_features, len(labels))
         }
     )
 
 
-def _of_grouping(grouping: Grouping, selected: Any, weights: Any, floor: int) -> ImpactRatios:
+def _of_grouping(
+    grouping: Grouping, selected: Bool1, weights: Float1 | None, floor: int, min_evidence: int
+) -> ImpactRatios:
     withheld = withheld_groups(grouping, floor)
     shares: dict[str, Share] = {}
     why = {label: WITHHELD.format(floor=floor) for label in withheld}
@@ -98,14 +109,14 @@ def _of_grouping(grouping: Grouping, selected: Any, weights: Any, floor: int) ->
             why.setdefault(label, "undefined, because there are no rows with weight")
     highest = max(shares, key=lambda label: shares[label].value) if shares else None
     rates = {label: estimates.estimate(shares.get(label, why.get(label, "")), None) for label in grouping.labels}
-    ratios = {label: _ratio(label, highest, shares, why, floor) for label in grouping.labels}
+    ratios = {label: _ratio(label, highest, shares, why, min_evidence) for label in grouping.labels}
     return ImpactRatios(
         grouping=grouping.name, highest=highest, rates=MappingProxyType(rates), ratios=MappingProxyType(ratios)
     )
 
 
 def _ratio(
-    label: str, highest: str | None, shares: Mapping[str, Share], why: Mapping[str, str], floor: int
+    label: str, highest: str | None, shares: Mapping[str, Share], why: Mapping[str, str], min_evidence: int
 ) -> Comparison:
     if label not in shares or highest is None:
         return Comparison(value=None, low=None, high=None, evidence="undefined", reason=why[label])
@@ -120,4 +131,4 @@ def _ratio(
             n=(shares[label].n,) * 2,
             reason="the group with the highest rate, against which the others are read",
         )
-    return estimates.ratio((label, shares[label]), (highest, shares[highest]), level=LEVEL, floor=floor)
+    return estimates.ratio((label, shares[label]), (highest, shares[highest]), level=LEVEL, floor=min_evidence)

@@ -4,6 +4,16 @@ from pellucid.report.explained import render_explanation
 from pellucid.report.html import render_html
 from pellucid.report.markdown import render_markdown
 from pellucid.report.plain import render_json, render_junit
-from pellucid.report.save import save_report
+from pellucid.report.save import EXPLANATION_ENDINGS, check_target, save_explanation, save_report
 
-__all__ = ["render_explanation", "render_html", "render_json", "render_junit", "render_markdown", "save_report"]
+__all__ = [
+    "EXPLANATION_ENDINGS",
+    "check_target",
+    "render_explanation",
+    "render_html",
+    "render_json",
+    "render_junit",
+    "render_markdown",
+    "save_explanation",
+    "save_report",
+]

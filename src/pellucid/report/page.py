@@ -31,23 +31,27 @@ def page(template: str, *, figures: Sequence[Figure], **context: Any) -> str:
     style, script = _file("report.css"), _file("report.js")
     specs = {figure.name: figure.picture.spec for figure in figures if figure.picture.spec is not None}
     library = runtime()
-    text = _environment().get_template(template).render(
-        **context,
-        # The four parts below are our own files, or JSON escaped for a script element.
-        style=Markup(style),  # noqa: S704
-        script=Markup(script),  # noqa: S704
-        pictures=script_json({"config": shared_config(), "specs": specs}),
-        library=Markup(library.packed),  # noqa: S704
-        notice=_file("notice.txt"),
-        csp="; ".join(
-            (
-                "default-src 'none'",
-                f"script-src '{digest_of(script)}' '{library.digest}'",
-                f"style-src '{digest_of(style)}'",
-                "base-uri 'none'",
-                "form-action 'none'",
-            )
-        ),
+    text = (
+        _environment()
+        .get_template(template)
+        .render(
+            **context,
+            # The four parts below are our own files, or JSON escaped for a script element.
+            style=Markup(style),  # noqa: S704
+            script=Markup(script),  # noqa: S704
+            pictures=script_json({"config": shared_config(), "specs": specs}),
+            library=Markup(library.packed),  # noqa: S704
+            notice=_file("notice.txt"),
+            csp="; ".join(
+                (
+                    "default-src 'none'",
+                    f"script-src '{digest_of(script)}' '{library.digest}'",
+                    f"style-src '{digest_of(style)}'",
+                    "base-uri 'none'",
+                    "form-action 'none'",
+                )
+            ),
+        )
     )
     return text if text.endswith("\n") else text + "\n"
 

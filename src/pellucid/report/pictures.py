@@ -83,7 +83,8 @@ def picture_of_chart(chart: theme.Chart, name: str) -> Picture:
 
 def shared_config() -> dict[str, Any]:
     """Return the configuration of every picture, in the page's own colours."""
-    return themed(theme.CONFIG)
+    config: dict[str, Any] = themed(theme.CONFIG)
+    return config
 
 
 def themed(part: Any) -> Any:

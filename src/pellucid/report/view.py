@@ -111,8 +111,8 @@ def chapters(findings: Sequence[Finding], entries: Sequence[Entry]) -> list[Chap
     return result
 
 
-def entry_of(finding: Finding, number: int) -> Entry:
-    """Return a finding as text, tables and pictures."""
+def entry_of(finding: Finding, number: int, *, pictures: bool = True) -> Entry:
+    """Return a finding as text, tables and, where they are wanted, pictures."""
     name = f"finding-{number}"
     return Entry(
         name=name,
@@ -126,18 +126,20 @@ def entry_of(finding: Finding, number: int) -> Entry:
         how=prose(finding.how),
         remedy=prose(finding.remedy),
         measures=measures_grid(finding.measures) if finding.measures else None,
-        figures=[figure_of(exhibit, f"{name}-{i}") for i, exhibit in enumerate(finding.exhibits, start=1)],
+        figures=[
+            figure_of(exhibit, f"{name}-{i}", pictures=pictures) for i, exhibit in enumerate(finding.exhibits, start=1)
+        ],
     )
 
 
-def figure_of(exhibit: Exhibit, name: str) -> Figure:
+def figure_of(exhibit: Exhibit, name: str, *, pictures: bool = True) -> Figure:
     """Return an exhibit with its picture and its table."""
     return Figure(
         name=name,
         kind=exhibit.kind,
         caption=shorten(exhibit.title, 200),
         description=shorten(exhibit.description or exhibit.title, 600),
-        picture=picture_of(exhibit, name),
+        picture=picture_of(exhibit, name) if pictures else Picture(),
         grid=grid_of(exhibit.table),
     )
 

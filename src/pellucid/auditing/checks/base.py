@@ -37,12 +37,18 @@ class Check(Protocol):
         Whether the question can only be asked of a model.
     """
 
-    code: str
-    title: str
-    section: Section
-    why: str
-    cost: Cost
-    needs_model: bool
+    @property
+    def code(self) -> str: ...
+    @property
+    def title(self) -> str: ...
+    @property
+    def section(self) -> Section: ...
+    @property
+    def why(self) -> str: ...
+    @property
+    def cost(self) -> Cost: ...
+    @property
+    def needs_model(self) -> bool: ...
 
     def run(self, subject: Subject) -> Finding | Sequence[Finding]:
         """Measure, judge by ``subject.policy`` and report; raise `NotApplicable` when there is nothing to ask."""
@@ -81,7 +87,7 @@ def run_check(check: Check, subject: Subject) -> tuple[Finding, ...]:
         return (_about(check, Verdict.NOT_APPLICABLE, f"Not applicable: {reason}"),)
     except PellucidError as error:
         return (_about(check, Verdict.ERROR, f"This check could not run: {error}"),)
-    except Exception as error:  # noqa: BLE001 - one failing check never takes the audit down
+    except Exception as error:  # one failing check never takes the audit down
         return (_about(check, Verdict.ERROR, f"This check failed with {type(error).__name__}: {error}"),)
     return (found,) if isinstance(found, Finding) else tuple(found)
 
@@ -98,6 +104,6 @@ def _about(check: Check, verdict: Verdict, statement: str) -> Finding:
 
 
 def worst(verdicts: Sequence[Verdict]) -> Verdict:
-    """The gravest of several verdicts; pass when there are none."""
+    """Return the gravest of several verdicts; pass when there are none."""
     order = (Verdict.FAIL, Verdict.WARN, Verdict.NOTE, Verdict.PASS)
     return next((verdict for verdict in order if verdict in verdicts), Verdict.PASS)

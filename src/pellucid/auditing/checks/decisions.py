@@ -121,7 +121,7 @@ def output_of(subject: Subject, row: int) -> int:
 
 
 def row_values(X: Table, row: int) -> list[str]:
-    """The row's own values as text."""
+    """Return the row's own values as text."""
     one = X.take([row])
     return [cell(one.column(name)[0]) for name in X.names]
 
@@ -150,7 +150,7 @@ def _outcome(subject: Subject, row: int, k: int) -> str:
 
 
 def _quality(subject: Subject, whole: tuple[Explanation, Explanation], position: int, k: int) -> _RowQuality:
-    """What is known about the two explanations of one row."""
+    """Return what is known about the two explanations of one row."""
     shapley, lime = whole
     unit = subject.unit()
     measures = [Measure(name="residual", value=shapley.quality.residual, n=len(shapley), unit=unit)]

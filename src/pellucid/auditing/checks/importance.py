@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pellucid._base.typing import Float1, Float2
-from pellucid.auditing.checks.base import Question
+from pellucid.auditing.checks.base import NotApplicable, Question
 from pellucid.auditing.findings import Exhibit, Finding, Measure, Section, Verdict
 from pellucid.auditing.metrics import percentiles, resamples
 from pellucid.auditing.subject import Subject
@@ -86,6 +86,8 @@ class ShuffleImportance(Question):
 
     def run(self, subject: Subject) -> Finding:
         """Compare the ranking with the Shapley ranking."""
+        if subject.classes is not None and subject.probability is None:
+            raise NotApplicable("the model has no probabilities, so there is no loss to compare.")
         found = subject.permutation
         value, low, high = (np.asarray(part)[:, 0] for part in (found.values, found.low, found.high))
         order = np.argsort(-value, kind="stable")
@@ -93,7 +95,7 @@ class ShuffleImportance(Question):
         helped = f"What it needs most is {listed(first)}" if first else "No single feature is needed"
         return self.finding(
             Verdict.PASS,
-            f"{helped}: shuffling one feature of {counted(subject.n, 'held-out row')} raises the loss by "
+            f"{helped}: shuffling one feature of {counted(found.n_rows, 'held-out row')} raises the loss by "
             f"{figure(value[order[0]])} [{figure(low[order[0]])}, {figure(high[order[0]])}] at most. A feature that "
             "ranks high above and low here is used without helping.",
             how=f"Permutation importance: {found.measure}. Correlated features share their importance, and shuffled "

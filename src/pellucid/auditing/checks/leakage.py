@@ -11,7 +11,7 @@ from pellucid.auditing.findings import Exhibit, Finding, Measure, Section, Verdi
 from pellucid.auditing.leaks import MOST_ROWS, Level, column_scores, fold_of_rows, suspect_levels
 from pellucid.auditing.metrics import auc, bootstrap, macro_auc, r_squared, wilson
 from pellucid.auditing.subject import Subject
-from pellucid.auditing.words import counted, listed, named, of_measure, percent
+from pellucid.auditing.words import counted, key_of, listed, named, of_measure, percent
 from pellucid.table import Table
 
 MOST_SHOWN = 12
@@ -50,9 +50,9 @@ class Leakage(Question):
             verdict,
             " ".join(sentences),
             how=f"Each column alone predicts the target with a small tree, out of sample ({_rows_used(X)}, 5 folds, "
-            "categories encoded within folds). A level is suspect when nearly all its rows have one outcome that is "
-            "a minority elsewhere, with odds many times larger (95 % interval); repeated numbers are compared with "
-            "their nearest neighbours.",
+            "categories encoded within folds). A level is suspect when nearly all its rows have one outcome, when it "
+            "at least halves the doubt about that outcome, and when the odds are many times larger there (by the "
+            "unfavourable end of the 95 % interval); repeated numbers are compared with their nearest neighbours.",
             measures=(*columns[:MOST_SHOWN], *(_level_measure(level) for level in levels)),
             exhibits=(_column_exhibit(subject, columns), *_level_exhibit(subject, levels, used)),
             remedy=""
@@ -104,7 +104,7 @@ def _sampled(subject: Subject, n: int) -> Int1:
 
 
 def _codable(X: Table, name: str) -> Array:
-    """A column as numbers, or as levels; dates are ordered."""
+    """Return a column as numbers, or as levels; dates are ordered."""
     values = X.column(name)
     if X.kinds[X.names.index(name)] != "datetime":
         return values
@@ -259,13 +259,8 @@ class SeenRows(Question):
 
 
 def _keys(X: Table, y: Array) -> list[tuple[object, ...]]:
-    columns = [[cell_key(value) for value in X.column(name).tolist()] for name in X.names]
+    columns = [[key_of(value) for value in X.column(name).tolist()] for name in X.names]
     return list(zip(*columns, y.tolist(), strict=True))
-
-
-def cell_key(value: object) -> object:
-    """A cell as something that equals itself when missing."""
-    return None if value is None or value != value else value
 
 
 def _repeats(X: Table, y: Array) -> float:

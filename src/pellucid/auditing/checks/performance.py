@@ -28,7 +28,7 @@ def predictions_of(subject: Subject) -> Predictions:
 
 
 def baseline_of(subject: Subject) -> tuple[Array, str]:
-    """What would be predicted without looking: class shares or the mean, from training data where there are any."""
+    """Return what would be predicted without looking: class shares or the mean, from training data where there are any."""
     source = subject.y if subject.y_train is None else subject.y_train
     where = "held-out" if subject.y_train is None else "training"
     if subject.classes is None:
@@ -135,7 +135,7 @@ def _finite(value: float) -> float | None:
 
 
 def _confusion(subject: Subject) -> tuple[Exhibit, ...]:
-    """Counts of truth against decision; cells below the floor are withheld."""
+    """Return counts of truth against decision; cells below the floor are withheld."""
     if subject.classes is None or len(subject.classes) > 12:
         return ()
     labels = [str(label) for label in subject.classes.tolist()]
@@ -188,7 +188,7 @@ class GroupPerformance(Question):
 def _by_group(
     subject: Subject, predictions: Predictions, name: str, rows: list[dict[str, object]]
 ) -> dict[str, Measure]:
-    """Main figure of each group that may be shown and has one; every group gets a row of the exhibit."""
+    """Return main figure of each group that may be shown and has one; every group gets a row of the exhibit."""
     grouping = read_groupings({name: subject.groups[name]}, subject.n)[0]
     hidden = withheld_groups(grouping, subject.policy.min_group_size)
     measured = {}

@@ -1,20 +1,37 @@
 """Every check of an audit, in the order they are asked."""
 
 from pellucid.auditing.checks.base import Check
+from pellucid.auditing.checks.calibration import CALIBRATION, GROUP_CALIBRATION
+from pellucid.auditing.checks.data import COLUMNS, MISSING, REPRESENTATION, ROWS, SUBJECT
 from pellucid.auditing.checks.decisions import SINGLE_DECISIONS
+from pellucid.auditing.checks.dominance import DOMINANCE, UNUSED
+from pellucid.auditing.checks.effects import EFFECTS
 from pellucid.auditing.checks.importance import SHAPLEY_IMPORTANCE, SHUFFLE_IMPORTANCE
 from pellucid.auditing.checks.leakage import LEAKAGE, SEEN_ROWS
 from pellucid.auditing.checks.performance import GROUP_PERFORMANCE, PERFORMANCE
 from pellucid.auditing.checks.residual import RESIDUAL, STANDARD_ERRORS
+from pellucid.auditing.checks.robustness import EXTRAPOLATION, NOISE
 
 CHECKS: tuple[Check, ...] = (
+    SUBJECT,
+    MISSING,
+    COLUMNS,
+    ROWS,
+    REPRESENTATION,
     PERFORMANCE,
     GROUP_PERFORMANCE,
+    CALIBRATION,
+    GROUP_CALIBRATION,
     SHAPLEY_IMPORTANCE,
     SHUFFLE_IMPORTANCE,
+    EFFECTS,
     SINGLE_DECISIONS,
     RESIDUAL,
     STANDARD_ERRORS,
     LEAKAGE,
     SEEN_ROWS,
+    DOMINANCE,
+    UNUSED,
+    NOISE,
+    EXTRAPOLATION,
 )

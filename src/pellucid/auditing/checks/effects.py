@@ -1,0 +1,146 @@
+"""PEL303: which way the features that matter most push the output."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pellucid._base.typing import Float1
+from pellucid.auditing.checks.base import NotApplicable, Question
+from pellucid.auditing.checks.importance import absolute_values
+from pellucid.auditing.findings import Exhibit, Finding, Measure, Section, Verdict
+from pellucid.auditing.subject import Subject
+from pellucid.auditing.words import cell, counted, figure, named
+from pellucid.explainers import effects
+from pellucid.explanation import Effect
+from pellucid.ir import Space
+
+MOST_FEATURES = 4
+MOST_ROWS = 1000
+MOST_CLASSES = 4
+MOST_LEVELS = 30
+
+
+@dataclass(frozen=True, kw_only=True)
+class Effects(Question):
+    """Accumulated local effects of the features with the largest attributions."""
+
+    def run(self, subject: Subject) -> Finding:
+        """Follow the output along each of the leading features."""
+        X = subject.X.take(subject.sample_rows("audit.effects", MOST_ROWS))
+        space = Space.RAW if subject.probability is None else Space.PROBABILITY
+        order = np.argsort(-absolute_values(subject).mean(axis=0), kind="stable")
+        names = [subject.explanation.features[j] for j in order]
+        found = [
+            effects.ale(subject.read, X, name, random_state=subject.random_state, space=str(space))
+            for name in [name for name in names if _shown(subject, name)][:MOST_FEATURES]
+        ]
+        if not found:
+            raise NotApplicable("no feature has at least two values that could be compared.")
+        unit = "probability" if space is Space.PROBABILITY else subject.unit()
+        moves = [_move(effect, output_to_show(subject)) for effect in found]
+        return self.finding(
+            Verdict.PASS,
+            " ".join(_sentence(subject, effect, move, unit) for effect, move in zip(found, moves, strict=True)),
+            how="Accumulated local effects (Apley and Zhu, 2020): rows move only to the ends of their own bin, so no "
+            f"impossible rows are made; centred on zero; bands from resampling {counted(len(X), 'row')}.",
+            measures=tuple(
+                Measure(name=f"effect range of {effect.feature}", value=move.span, n=effect.n_rows, unit=unit)
+                for effect, move in zip(found, moves, strict=True)
+            ),
+            exhibits=tuple(_exhibit(subject, effect, unit) for effect in found),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Move:
+    """How far and which way an output goes along a feature."""
+
+    span: float
+    change: float
+    rising: bool
+    falling: bool
+    low: str
+    high: str
+    numeric: bool
+
+
+def output_to_show(subject: Subject) -> int:
+    """Return the output that sentences speak of: the second of two classes, else the first."""
+    return 1 if subject.task == "binary" else 0
+
+
+def _shown(subject: Subject, name: str) -> bool:
+    """Whether the feature varies, and does not have too many categories to draw."""
+    values = subject.X.column(name)
+    if values.dtype.kind == "f":
+        present = values[~np.isnan(values)]
+        return len(present) > 0 and float(present.min()) < float(present.max())
+    return 2 <= len({value for value in values.tolist() if value is not None}) <= MOST_LEVELS
+
+
+def _move(effect: Effect, output: int) -> _Move:
+    curve: Float1 = effect.values[:, output]
+    step = np.diff(curve)
+    slack = 0.02 * float(np.ptp(curve))
+    numeric = effect.grid.dtype.kind == "f"
+    least, most = (0, -1) if numeric else (int(curve.argmin()), int(curve.argmax()))
+    return _Move(
+        span=float(np.ptp(curve)),
+        change=float(curve[most] - curve[least]),
+        rising=bool((step >= -slack).all()),
+        falling=bool((step <= slack).all()),
+        low=cell(effect.grid[least]),
+        high=cell(effect.grid[most]),
+        numeric=numeric,
+    )
+
+
+def _sentence(subject: Subject, effect: Effect, move: _Move, unit: str) -> str:
+    what = (
+        "the prediction"
+        if subject.classes is None
+        else f"the {unit} of {named(effect.outputs[output_to_show(subject)])}"
+    )
+    if not move.numeric:
+        return (
+            f"{named(effect.feature)}: {what} is lowest for {named(move.low)} and highest for {named(move.high)}, "
+            f"{figure(move.span)} apart."
+        )
+    way = "rises steadily" if move.rising else "falls steadily" if move.falling else "goes up and down"
+    return (
+        f"{named(effect.feature)}: from {move.low} to {move.high} {what} {way}, by {move.change:+.3g} overall and "
+        f"{figure(move.span)} between its extremes."
+    )
+
+
+def _exhibit(subject: Subject, effect: Effect, unit: str) -> Exhibit:
+    wanted = (
+        [output_to_show(subject)]
+        if subject.task != "multiclass"
+        else list(range(min(MOST_CLASSES, len(effect.outputs))))
+    )
+    columns: dict[str, list[object]] = {"x": [], "y": [], "low": [], "high": []}
+    series: list[object] = []
+    for k in wanted:
+        for i, value in enumerate(effect.grid.tolist()):
+            columns["x"].append(float(value) if effect.grid.dtype.kind == "f" else cell(value))
+            columns["y"].append(float(effect.values[i, k]))
+            columns["low"].append(None if effect.low is None else float(effect.low[i, k]))
+            columns["high"].append(None if effect.high is None else float(effect.high[i, k]))
+            series.append(effect.outputs[k])
+    title = effect.feature if len(effect.feature) <= 60 else f"{effect.feature[:57]}…"
+    return Exhibit(
+        kind="effect",
+        title=f"Effect of {title}",
+        description="How the output moves along the feature, other things as they are in the data; 95 % band.",
+        table={**columns, "series": series} if len(wanted) > 1 else columns,
+        options={"x_title": effect.feature, "y_title": f"change of the {unit}"},
+    )
+
+
+EFFECTS = Effects(
+    code="PEL303",
+    title="Which way the features push",
+    section=Section.USE,
+    why="That a feature matters says nothing about its direction; a direction that makes no sense is an error or a leak.",
+)
