@@ -211,7 +211,7 @@ class Table:
         """Return the cells as a pandas frame under the table's names, as pandas' own conversion makes it."""
         return self._container.to_pandas(self.names)
 
-    def frame_like(self, columns: Mapping[str, Sequence[Any]]) -> Any:
+    def frame_like(self, columns: Mapping[str, Any]) -> Any:
         """Make a frame of the user's own frame type: polars for polars, …, and pandas for arrays and lists.
 
         Parameters

@@ -118,7 +118,7 @@ FAILURES = {
     "constant target": (("model.skops", "constant.csv", "--target", "deny"), "'no'"),
     "three rows": (("model.skops", "three.csv", "--target", "deny"), "3"),
     "unwritable path": (("model.skops", "data.csv", "--target", "deny", "--out", "nowhere/at/all/report.html"), "nowhere"),
-    "unknown group": (("model.skops", "data.csv", "--target", "deny", "--sensitive", "grup"), "'grup'"),
+    "unknown group": (("model.skops", "data.csv", "--target", "deny", "--sensitive", "grup"), "grup"),
     "unknown favorable": (("model.skops", "data.csv", "--target", "deny", "--favorable", "maybe"), "'maybe'"),
     "row beyond the end": (("model.skops", "data.csv", "--target", "deny", "--rows", "3000"), "3000"),
     "no such policy": (("model.skops", "data.csv", "--target", "deny", "--policy", "none.toml"), "none.toml"),

@@ -10,8 +10,21 @@ from pellucid.auditing.findings import Exhibit, Finding, Measure, Section, Verdi
 from pellucid.auditing.policy import Policy
 from pellucid.auditing.subject_facts import SubjectFacts
 
-FEATURES = ["debt to income", "loan to value", "insurance", "housing expense", "credit history", "race", "self-employed"]
-FEATURES += ["unemployment rate in the applicant's industry, in percent of the labour force", "single", "school", "units"]
+FEATURES = [
+    "debt to income",
+    "loan to value",
+    "insurance",
+    "housing expense",
+    "credit history",
+    "race",
+    "self-employed",
+]
+FEATURES += [
+    "unemployment rate in the applicant's industry, in percent of the labour force",
+    "single",
+    "school",
+    "units",
+]
 
 
 def exhibit(kind: str, title: str, table: dict[str, Any], **options: Any) -> Exhibit:
@@ -34,7 +47,12 @@ def ladder(rng: np.random.Generator) -> Exhibit:
     rungs = ["the given model", "logistic regression", "scorecard", "shallow tree", "rule list"]
     value = 0.8 + 0.04 * rng.random(10)
     group = ["AUC"] * 5 + ["accuracy"] * 5
-    table = {"label": rungs * 2, "value": value.tolist(), "low": (value - 0.02).tolist(), "high": (value + 0.02).tolist()}
+    table = {
+        "label": rungs * 2,
+        "value": value.tolist(),
+        "low": (value - 0.02).tolist(),
+        "high": (value + 0.02).tolist(),
+    }
     return exhibit("intervals", "Readable models beside the given one", {**table, "group": group}, x_title="score")
 
 
@@ -72,7 +90,11 @@ def effect(feature: str, rng: np.random.Generator) -> Exhibit:
 def deletion() -> Exhibit:
     x = list(range(10))
     falling = [float(np.exp(-i / 3)) for i in x]
-    table = {"x": x * 2, "y": falling + [1 - i / 20 for i in x], "series": ["by the explanation"] * 10 + ["random"] * 10}
+    table = {
+        "x": x * 2,
+        "y": falling + [1 - i / 20 for i in x],
+        "series": ["by the explanation"] * 10 + ["random"] * 10,
+    }
     return exhibit("lines", "What is left when features are taken away", table, x_title="features", y_title="output")
 
 
@@ -88,7 +110,12 @@ def small_tree() -> Exhibit:
 
 
 def cells() -> Exhibit:
-    table = {"column": FEATURES, "kind": ["number"] * 11, "missing": [0.0, None, *[0.01] * 9], "levels": list(range(11))}
+    table = {
+        "column": FEATURES,
+        "kind": ["number"] * 11,
+        "missing": [0.0, None, *[0.01] * 9],
+        "levels": list(range(11)),
+    }
     return exhibit("table", "Columns of the data", table)
 
 
@@ -130,12 +157,12 @@ def findings() -> tuple[Finding, ...]:
                   exhibits=one_row(rng, row))
           for row, reason in ((17, "typical"), (204, "borderline"), (511, "most wrong"))),
         finding(501, s.TRUST, v.PASS, "Residual", "Explanations add up to the model's output within 4.4×10⁻¹⁶."),
-        finding(502, s.TRUST, v.WARN, "Agreement of methods", "SHAP and LIME share 58 % [51 %, 64 %] of leading reasons.",
+        finding(502, s.TRUST, v.WARN, "Agreement of methods", "SHAP and LIME share 58 % [51 %, 64 %] of reasons.",
                 exhibits=(bars(rng, "Disagreement by feature"),), remedy="Read both; prefer the exact values."),
         finding(503, s.TRUST, v.PASS, "Faithfulness", "Taking away leading features moves the output more than chance.",
                 exhibits=(deletion(),)),
         finding(504, s.TRUST, v.PASS, "Stability", "97 % of leading features stay under resampling."),
-        finding(601, s.RELIABILITY, v.FAIL, "Leakage", leak, exhibits=(bars(rng, "How well one column alone separates"),),
+        finding(601, s.RELIABILITY, v.FAIL, "Leakage", leak, exhibits=(bars(rng, "One column alone"),),
                 remedy="Find out when ‘insurance’ is recorded; drop it if that is after the decision.", weight=2.0),
         finding(602, s.RELIABILITY, v.PASS, "Dominance", "No feature carries more than half of all attribution."),
         finding(603, s.RELIABILITY, v.NOTE, "Unused features", "2 of 11 features are hardly used.",
@@ -146,7 +173,8 @@ def findings() -> tuple[Finding, ...]:
                 measures=(share("denied, white", 0.093, 2041), share("denied, black", 0.283, 339)),
                 remedy="Look at which features carry the gap, below."),
         finding(702, s.BIAS, v.WARN, "What carries the gap", "‘credit history’ carries 41 % of the gap.",
-                exhibits=(exhibit("bars", "Parts of the gap", {"label": FEATURES[:5], "value": [0.08, 0.04, 0.03, -0.01, 0.0],
+                exhibits=(exhibit("bars", "Parts of the gap", {"label": FEATURES[:5],
+                          "value": [0.08, 0.04, 0.03, -0.01, 0.0],
                           "low": [0.05, 0.02, 0.01, -0.03, -0.01], "high": [0.1, 0.06, 0.05, 0.01, 0.01]},
                           x_title="difference of mean contributions"), rates("Approval without the leak"))),
         finding(703, s.BIAS, v.ERROR, "Intersections", "This check stopped: there are too few rows per group."),
@@ -157,7 +185,8 @@ def subject(**changes: Any) -> SubjectFacts:
     facts: dict[str, Any] = {
         "model": "HistGradientBoostingClassifier in a Pipeline", "task": "binary", "features": tuple(FEATURES),
         "classes": ("no", "yes"), "favorable": "no", "sensitive": ("race",), "n_rows": 714, "n_train": 1666,
-        "background": "a sample of 200 training rows", "random_state": 0, "hashes": {"X": "ab" * 32, "X_train": "cd" * 32},
+        "background": "a sample of 200 training rows", "random_state": 0,
+        "hashes": {"X": "ab" * 32, "X_train": "cd" * 32},
         "versions": {"python": "3.11", "pellucid": "0.1.0"},
         "contains": ("Figures over many rows, names of columns and of their categories.",),
         "not_measured": ("PEL605 Extrapolation: the training data were not given.",),

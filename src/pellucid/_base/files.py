@@ -1,5 +1,6 @@
 """Files that are either whole or not there."""
 
+import contextlib
 import os
 import secrets
 from collections.abc import Callable
@@ -37,7 +38,10 @@ def write_atomically(path: str | os.PathLike[str], write: Callable[[BinaryIO], N
             os.fsync(file.fileno())
         draft.replace(target)
     except OSError as error:
-        raise FileError(f"{target} cannot be written: {error.strerror or error}. Check the folder and its rights.") from error
+        raise FileError(
+            f"{target} cannot be written: {error.strerror or error}. Check the folder and its rights."
+        ) from error
     finally:
-        draft.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            draft.unlink()
     return target

@@ -104,7 +104,7 @@ class AnyFrame:
         except Exception as error:  # each library has its own class for columns that do not fit
             raise ColumnError(f"the two tables cannot be stacked: {error}. Give both the same dtypes.") from error
 
-    def frame_of(self, columns: Mapping[str, Sequence[Any]]) -> Any:
+    def frame_of(self, columns: Mapping[str, Any]) -> Any:
         """Make a frame of the same library."""
         backend = self._frame.implementation
         return nw.from_dict(dict(columns), backend=backend).to_native() if columns else self._frame.to_native()

@@ -63,7 +63,7 @@ class Container(Protocol):
         """Return these rows, then those of `other`; ColumnError where a column's types do not fit together."""
         ...
 
-    def frame_of(self, columns: Mapping[str, Sequence[Any]]) -> Any:
+    def frame_of(self, columns: Mapping[str, Any]) -> Any:
         """Make a native frame of the user's own frame type (pandas for bare arrays)."""
         ...
 

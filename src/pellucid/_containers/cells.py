@@ -93,7 +93,8 @@ def _plain(value: Any) -> Any:
         value = value.to_pydatetime(warn=False)
     if isinstance(value, datetime.datetime) and value.tzinfo is not None:
         return value.astimezone(datetime.UTC)
-    return value
+    # `fold` only tells apart two times of a zone, and there is none
+    return value.replace(fold=0) if isinstance(value, datetime.datetime | datetime.time) else value
 
 
 def floats_of_objects(cells: Iterable[Any]) -> Float1:

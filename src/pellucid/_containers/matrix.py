@@ -74,7 +74,7 @@ class Matrix:
             parts = [part.astype(object) for part in parts]
         return type(self)(np.concatenate(parts))
 
-    def frame_of(self, columns: Mapping[str, Sequence[Any]]) -> Any:
+    def frame_of(self, columns: Mapping[str, Any]) -> Any:
         """Make a pandas frame."""
         import pandas as pd  # a third party, loaded only to make a frame
 

@@ -115,7 +115,7 @@ class PandasFrame:
         columns = {j: _joined(mine, theirs, name) for j, (mine, theirs, name) in enumerate(pairs)}
         return type(self)(self._like(columns, len(self) + len(other)))
 
-    def frame_of(self, columns: Mapping[str, Sequence[Any]]) -> "pd.DataFrame":
+    def frame_of(self, columns: Mapping[str, Any]) -> "pd.DataFrame":
         """Make a pandas frame."""
         import pandas as pd  # the user's own frame library
 

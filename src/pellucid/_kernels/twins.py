@@ -21,7 +21,9 @@ def path_dependent(trees: TreeEnsemble, groups: Int1, n_features: int, columns: 
     for tree in range(trees.n_trees):
         root, outputs = int(trees.roots[tree]), tree_outputs(trees, tree)
         points, weights = np.polynomial.legendre.leggauss(points_needed(most_players(trees, groups, root)))
-        walk = _Averaging(trees=trees, groups=groups, columns=columns, points=(1 + points) / 2, values=values[:, :, outputs])
+        walk = _Averaging(
+            trees=trees, groups=groups, columns=columns, points=(1 + points) / 2, values=values[:, :, outputs]
+        )
         walk.visit(root, np.tile(weights / 2, (len(columns), 1)), {})
         base[outputs] += expectation(trees, root)
     return values, base
@@ -33,7 +35,7 @@ def points_needed(players: int) -> int:
 
 
 def tree_outputs(trees: TreeEnsemble, tree: int) -> slice:
-    """Outputs that a tree's leaves add to."""
+    """Return the outputs that a tree's leaves add to."""
     return slice(int(trees.output[tree]), int(trees.output[tree]) + trees.value.shape[1])
 
 
@@ -54,14 +56,16 @@ def left_share(trees: TreeEnsemble, node: int) -> float:
 def expectation(trees: TreeEnsemble, node: int) -> Float1:
     """Mean of a subtree over its training weight."""
     if trees.feature[node] < 0:
-        return trees.value[node]
+        leaf: Float1 = trees.value[node]
+        return leaf
     left, right = expectation(trees, int(trees.left[node])), expectation(trees, int(trees.right[node]))
     share = left_share(trees, node)
-    return share * left + (1 - share) * right
+    mean: Float1 = share * left + (1 - share) * right
+    return mean
 
 
 def edge_factors(share: float, cold: float, point: Array, left: Array, alive: Array) -> tuple[Array, Array]:
-    """What the left child's subtree is weighed with, and the player's derivative, at each point.
+    """Return what the left child's subtree is weighed with, and the player's derivative, at each point.
 
     Parameters
     ----------

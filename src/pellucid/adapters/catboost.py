@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from pellucid._base.errors import InputError
+from pellucid._base.errors import InputError, UnsupportedModelError
 from pellucid._base.typing import Array, Float2
 from pellucid.adapters.forest import NodeTable, join
 from pellucid.adapters.reading import PANDAS, Reading, class_names, mirrored_margin, numeric_matrix, output_names
@@ -22,6 +22,7 @@ from pellucid.table import Table
 
 OTHER_FEATURES = ("categorical_features", "text_features", "embedding_features", "ctrs")
 LOGISTIC = ("Logloss", "CrossEntropy")
+SEVERAL_LABELS = ("MultiLogloss", "MultiCrossEntropy")
 
 
 def read(model: Any, _reference: Table | None) -> Reading:
@@ -64,13 +65,20 @@ def _outputs(model: Any, content: Mapping[str, Any]) -> Reading:
     }
 
     def raw(native: Any) -> Array:
+        if type(model).__name__ == "CatBoostRanker":  # whose predict has no other type than raw
+            return np.asarray(model.predict(native))
         return np.asarray(model.predict(native, prediction_type="RawFormulaVal"))
 
     classes = np.asarray(model.classes_)
+    loss = content["model_info"].get("params", {}).get("loss_function", {}).get("type")
+    if loss in SEVERAL_LABELS:
+        raise UnsupportedModelError(
+            f"{type(model).__name__} with the loss {loss} predicts several labels at once. Explain one at a time: pass "
+            "a function such as lambda X: model.predict(X, prediction_type='Probability')[:, 0]."
+        )
     if not len(classes):
         return Reading(outputs=output_names(len(content["scale_and_bias"][1])), raw=raw, **shared)
     binary = len(classes) == 2
-    loss = content["model_info"].get("params", {}).get("loss_function", {}).get("type")
     return Reading(
         outputs=class_names(classes),
         classes=classes,

@@ -8,6 +8,7 @@ from pellucid._base.errors import UnsupportedModelError
 from pellucid._base.typing import Array
 from pellucid.adapters.reading import (
     Reading,
+    call,
     class_names,
     feed,
     fitted_names,
@@ -86,5 +87,5 @@ def _regression_outputs(model: Any, reference: Table | None) -> int:
         names=fitted_names(model),
         n_features=fitted_width(model),
     )
-    shape = np.shape(model.predict(feed(reference.take([0]), probe)))
+    shape = np.shape(call(probe.label, model.predict, feed(reference.take([0]), probe)))
     return shape[1] if len(shape) == 2 else 1

@@ -24,6 +24,7 @@ REVIEWED_TYPES = frozenset(
         "sklearn._loss.loss.HalfTweedieLossIdentity",
         "sklearn.calibration._CalibratedClassifier",
         "sklearn.calibration._SigmoidCalibration",
+        "sklearn.compose._column_transformer.make_column_selector",
         "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
         "sklearn.feature_selection._univariate_selection.chi2",
         "sklearn.feature_selection._univariate_selection.f_classif",
@@ -131,27 +132,24 @@ def _load_pickle(path: Path, trust_pickle: str | None) -> Any:
         raise FileError(f"{path} is not the pickle that was trusted: its SHA-256 is {digest}, not {trust_pickle}.")
     try:
         if path.suffix.lower() == ".joblib":
-            import joblib  # a third party, loaded for its own files
-
-            return joblib.load(io.BytesIO(content))
+            return _library("joblib", path).load(io.BytesIO(content))
         return pickle.loads(content)  # noqa: S301 - the user vouched for exactly these bytes
     except Exception as error:
         raise FileError(f"{path} could not be unpickled: {type(error).__name__}: {error}") from error
 
 
 def _load_skops(path: Path, trust_types: Sequence[str]) -> Any:
-    import skops.io  # a third party, loaded for its own files
-
+    skops = _library("skops.io", path)
     content = path.read_bytes()
     try:
-        unknown = set(skops.io.get_untrusted_types(data=content))
+        unknown = set(skops.get_untrusted_types(data=content))
         foreign = sorted(unknown - REVIEWED_TYPES - set(trust_types))
         if foreign:
             raise FileError(
                 f"{path} contains types that are not trusted: {', '.join(foreign)}. If you know them to be harmless, "
                 f"pass them as trust_types (--trust-type {foreign[0]})."
             )
-        model = skops.io.loads(content, trusted=sorted(unknown))
+        model = skops.loads(content, trusted=sorted(unknown))
     except PellucidError:
         raise
     except Exception as error:

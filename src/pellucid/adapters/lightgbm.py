@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from pellucid._base.errors import InputError
+from pellucid._base.errors import InputError, UnsupportedModelError
 from pellucid._base.typing import Array, Bool1, Float2, Int1
 from pellucid.adapters.forest import NodeTable, join
 from pellucid.adapters.reading import PANDAS, Reading, class_names, mirrored_margin, numeric_matrix, output_names
@@ -96,37 +96,44 @@ def _read(
     }
     header, *trees = _sections(booster.model_to_string())
     per_iteration = int(header["num_tree_per_iteration"])
+    # boosting="rf" predicts the mean over the iterations, but its raw_score is their sum.
+    iterations = len(trees) // per_iteration if "average_output" in header else 1
+
+    def margin(native: Any) -> Array:
+        return np.asarray(raw(native)) / iterations
+
     if classes is None:
-        reading = Reading(outputs=output_names(per_iteration), raw=raw, **shared)
+        reading = Reading(outputs=output_names(per_iteration), raw=margin, **shared)
     else:
         labels = np.asarray(classes)
+        if len(labels) == 1:
+            raise UnsupportedModelError(f"{label} was fitted on the one class {labels[0]!r}; nothing is to explain.")
         binary = len(labels) == 2
         logistic = header.get("objective", "").split(" ")[:2] == ["binary", "sigmoid:1"]
         reading = Reading(
             outputs=class_names(labels),
             classes=labels,
-            raw=(lambda X: mirrored_margin(raw(X))) if binary else raw,
+            raw=(lambda X: mirrored_margin(margin(X))) if binary else margin,
             raw_space=Space.LOG_ODDS if binary and logistic else Space.RAW,
             probability=probability,
             mirrored=binary,
             **shared,
         )
     try:
-        return _with_structure(reading, header, trees, per_iteration)
+        return _with_structure(reading, header, trees, iterations)
     except UnreadableTreesError as error:
         return reading.without_structure(str(error))
 
 
 def _with_structure(
-    reading: Reading, header: Mapping[str, str], trees: Sequence[Mapping[str, str]], per_iteration: int
+    reading: Reading, header: Mapping[str, str], trees: Sequence[Mapping[str, str]], iterations: int
 ) -> Reading:
     parsed = [_parse(tree) for tree in trees]
     n_columns = int(header["max_feature_idx"]) + 1
     zero_missing = _zero_is_missing(parsed, n_columns)
-    # boosting="rf" predicts the mean over the iterations.
-    scale = per_iteration / len(parsed) if "average_output" in header else 1.0
+    per_iteration = int(header["num_tree_per_iteration"])
     structure = join(
-        [_nodes(tree, scale) for tree in parsed],
+        [_nodes(tree, 1 / iterations) for tree in parsed],
         output=np.arange(len(parsed), dtype=np.int32) % per_iteration,
         base=np.zeros(per_iteration),
         n_columns=n_columns,
@@ -145,7 +152,7 @@ def _with_structure(
 
 def _sections(text: str) -> list[dict[str, str]]:
     """Header and trees of the text format, each as key and value."""
-    body = text.split("end of trees")[0]
+    body = text.split("end of trees", 1)[0]
     header, *trees = body.split("\nTree=")
     return [_pairs(header)] + [_pairs(tree.split("\n", 1)[1]) for tree in trees]
 

@@ -187,7 +187,8 @@ def _positions(columns: Any, names: Names | None, n_columns: int) -> Int1:
             start = 0 if columns.start is None else order.index(columns.start)
             stop = n_columns if columns.stop is None else order.index(columns.stop) + 1
             return everything[start : stop : columns.step]
-        return everything[columns]
+        within: Int1 = everything[columns]
+        return within
     wanted = [columns] if isinstance(columns, str | int | np.integer) else list(columns)
     if wanted and all(isinstance(item, bool | np.bool_) for item in wanted):
         return everything[np.array(wanted, dtype=bool)]

@@ -10,7 +10,7 @@ from pellucid._base.errors import InputError, UnsupportedModelError
 from pellucid._base.typing import Int1
 from pellucid.adapters import registry
 from pellucid.adapters.origins import MixedColumnsError, Rows, after, is_absent, observe, origins
-from pellucid.adapters.reading import Reading, feed, fitted_names, fitted_width
+from pellucid.adapters.reading import Reading, call, feed, fitted_names, fitted_width
 from pellucid.table import Table
 
 
@@ -39,7 +39,7 @@ def read_pipeline(model: Any, reference: Table | None) -> Reading:
             native = step.transform(native)
         return native
 
-    inner = registry.read(final, None if sample is None else Table.of(encoded(sample)))
+    inner = registry.read(final, None if sample is None else Table.of(call("the pipeline", encoded, sample)))
     probability = inner.probability
     reading = replace(
         inner,

@@ -3,7 +3,6 @@
 import numpy as np
 
 from pellucid._base.errors import AdapterMismatchError
-from pellucid.adapters.reading import WITHOUT_READING
 from pellucid.ir import Model, TreeEnsemble
 from pellucid.table import Table
 
@@ -38,7 +37,7 @@ def prove(model: Model, X: Table) -> float:
     if not gap[worst] <= bound:
         raise AdapterMismatchError(
             f"our reading of {model.label} differs from its own prediction by {gap[worst]:.3g} at row {worst}, more "
-            f"than rounding explains ({bound:.3g}). {WITHOUT_READING[0].upper()}{WITHOUT_READING[1:]}; please "
-            "report the model."
+            f"than rounding explains ({bound:.3g}). Use method='shapley', which explains it without reading its "
+            "structure, and please report the model."
         )
     return float(gap[worst])

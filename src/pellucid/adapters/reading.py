@@ -19,7 +19,6 @@ from pellucid.table import Table
 
 ANY_FRAME = ("pandas", "polars")
 PANDAS = ("pandas",)
-WITHOUT_READING = "method='shapley' explains it without reading its structure"
 
 
 def numeric_matrix(native: Any) -> Float2:
@@ -107,9 +106,7 @@ def _frame(table: Table, frames: tuple[str, ...]) -> Any:
     try:
         return frame.to_pandas()
     except ImportError:  # polars needs pyarrow for this; a column at a time needs nothing
-        import pandas as pd  # a third party: the frame this library was made for
-
-        return pd.DataFrame({name: table.column(name) for name in table.names})
+        return Table.of({name: table.column(name) for name in table.names}).native
 
 
 def finish(reading: Reading) -> Model:
@@ -118,7 +115,7 @@ def finish(reading: Reading) -> Model:
     if reading.structure is not None:
         n = reading.n_features if reading.n_features is not None else _n_columns(reading.structure)
         groups = np.arange(n, dtype=np.int64) if reading.groups is None else reading.groups
-        encoding = Encoding(transform=lambda table: reading.columns(feed(table, reading)), groups=groups)
+        encoding = Encoding(transform=_guarded(reading, reading.columns), groups=groups)
     return Model(
         label=reading.label,
         outputs=reading.outputs,
@@ -141,18 +138,22 @@ def _n_columns(structure: TreeEnsemble | LinearForm) -> int:
 def _guarded(reading: Reading, function: Callable[[Any], Array]) -> Callable[[Table], Array]:
     """Feed tables to `function`, and say whose error it is when it fails."""
 
-    def predict(table: Table) -> Array:
-        native = feed(table, reading)
-        try:
-            return function(native)
-        except PellucidError:
-            raise
-        except Exception as error:
-            raise ModelError(
-                f"{reading.label} could not predict {table.n_rows} rows: {type(error).__name__}: {error}"
-            ) from error
+    def called(table: Table) -> Array:
+        return call(reading.label, function, feed(table, reading))
 
-    return predict
+    return called
+
+
+def call(label: str, function: Callable[[Any], Any], native: Any) -> Any:
+    """Apply a function of the library to rows; its own errors become a `ModelError` with the model's name."""
+    try:
+        return function(native)
+    except PellucidError:
+        raise
+    except Exception as error:
+        raise ModelError(
+            f"{label} could not take these {len(Table.of(native))} rows: {type(error).__name__}: {error}"
+        ) from error
 
 
 def class_names(classes: Array) -> Names:

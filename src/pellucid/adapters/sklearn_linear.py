@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from pellucid._base.errors import UnsupportedModelError
-from pellucid._base.typing import Array
+from pellucid._base.typing import Float2
 from pellucid.adapters.estimator import read_classifier as read_unstructured_classifier
 from pellucid.adapters.estimator import read_estimator
 from pellucid.adapters.reading import (
@@ -40,10 +40,16 @@ def read_classifier(model: Any, _reference: Table | None) -> Reading:
     if _kernel(model) != "linear":
         shared = _shared(model) | {"why_no_structure": f"a {model.kernel} kernel has no coefficients per feature"}
         return read_unstructured_classifier(model, classes, shared)
-    form = _form(model)
     binary = len(classes) == 2
+    if hasattr(model, "support_vectors_") and not binary:
+        why = "with more than two classes it votes over pairs of classes, which is not linear"
+        return read_unstructured_classifier(model, classes, _shared(model) | {"why_no_structure": why})
+    form = _form(model)
     if len(form.intercept) != (1 if binary else len(classes)):
-        return _read_pairwise(model, classes, form)
+        raise UnsupportedModelError(
+            f"{type(model).__name__} has {len(form.intercept)} margins for {len(classes)} classes, as a model with "
+            "several labels per row has. Explain one label at a time: pass lambda X: model.decision_function(X)[:, 0]."
+        )
     return Reading(
         outputs=class_names(classes),
         classes=classes,
@@ -54,17 +60,6 @@ def read_classifier(model: Any, _reference: Table | None) -> Reading:
         mirrored=binary,
         **_shared(model),
     )
-
-
-def _read_pairwise(model: Any, classes: Array, form: LinearForm) -> Reading:
-    """Read a multi-class SVC: it votes over one margin per pair of classes, which is not linear."""
-    if "SVC" not in type(model).__name__:
-        raise UnsupportedModelError(
-            f"{type(model).__name__} has {len(form.intercept)} margins for {len(classes)} classes, as a model with "
-            "several labels per row has. Explain one label at a time: pass lambda X: model.decision_function(X)[:, 0]."
-        )
-    why = "with more than two classes it votes over pairs of classes, which is not linear"
-    return read_unstructured_classifier(model, classes, _shared(model) | {"why_no_structure": why})
 
 
 def _kernel(model: Any) -> str:
@@ -89,7 +84,17 @@ def _form(model: Any) -> LinearForm:
         coefficients=np.array(coefficients, dtype=np.float64),
         intercept=np.array(intercept),
         sum_dtype="float32" if coefficients.dtype == np.float32 else "float64",
+        sizes=_support_sizes(model) if hasattr(model, "support_vectors_") else None,
     )
+
+
+def _support_sizes(model: Any) -> Float2:
+    """Sizes of the terms in libsvm's sum over support vectors, times their number."""
+    vectors, weights = (
+        np.abs(part.toarray() if hasattr(part, "toarray") else part)
+        for part in (model.support_vectors_, model.dual_coef_)
+    )
+    return np.asarray((1 + len(vectors)) * (weights @ vectors), dtype=np.float64)
 
 
 def _shared(model: Any) -> dict[str, Any]:

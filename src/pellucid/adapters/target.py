@@ -50,6 +50,7 @@ def _rescaled(structure: TreeEnsemble | LinearForm, slope: Float1, offset: Float
         return replace(
             structure,
             coefficients=structure.coefficients * slope[:, None],
+            sizes=None if structure.sizes is None else structure.sizes * np.abs(slope[:, None]),
             intercept=structure.intercept * slope + offset,
         )
     # Trees of one output each, or of all outputs: every node's value is scaled by its own output's slope.

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import xgboost
 
-from pellucid._base.errors import InputError
+from pellucid._base.errors import InputError, UnsupportedModelError
 from pellucid._base.typing import Array, Float1, Float2
 from pellucid.adapters.forest import NodeTable, join
 from pellucid.adapters.reading import (
@@ -26,7 +26,7 @@ from pellucid.adapters.reading import (
 from pellucid.ir import LinearForm, Space, TreeEnsemble
 from pellucid.table import Table
 
-LOGIT_OBJECTIVES = ("binary:logistic", "binary:logitraw", "reg:logistic")
+LOGIT_OBJECTIVES = ("binary:logistic", "reg:logistic")
 LOG_OBJECTIVES = ("count:poisson", "reg:gamma", "reg:tweedie", "survival:cox", "survival:aft")
 NO_LEAVES = "the booster has leaves with several outputs (multi_strategy='multi_output_tree'), which are not read yet"
 CATEGORIES = (
@@ -98,8 +98,13 @@ def _outputs(
     classes: Any, *, raw: Any, probability: Any, learner: Mapping[str, Any], shared: Mapping[str, Any]
 ) -> Reading:
     objective = learner["objective"]["name"]
+    targets = max(int(learner["learner_model_param"].get("num_target", 1)), 1)
+    if classes is not None and targets > 1:
+        raise UnsupportedModelError(
+            f"{shared['label']} predicts {targets} labels at once. Explain one at a time: pass a function such as "
+            "lambda X: model.predict_proba(X)[:, 0]."
+        )
     if classes is None:
-        targets = max(int(learner["learner_model_param"].get("num_target", 1)), 1)
         return Reading(outputs=output_names(targets), raw=raw, **shared)
     labels = np.asarray(classes)
     binary = len(labels) == 2
@@ -135,7 +140,7 @@ def _with_structure(reading: Reading, learner: Mapping[str, Any], iterations: in
 
 
 def _trees_in(trees: Mapping[str, Any], iterations: int, n_outputs: int) -> int:
-    """Number of trees in the first iterations."""
+    """Count the trees of the first iterations."""
     if "iteration_indptr" in trees:
         return int(trees["iteration_indptr"][iterations])
     return iterations * n_outputs * max(1, int(trees["gbtree_model_param"]["num_parallel_tree"]))
@@ -184,11 +189,12 @@ def _base(learner: Mapping[str, Any], n_outputs: int) -> Float1:
 
 def _linear(reading: Reading, weights: Any, base: Float1) -> Reading:
     table = np.asarray(weights, dtype=np.float64).reshape(-1, len(base))
-    form = LinearForm(coefficients=table[:-1].T.copy(), intercept=table[-1] + base, sum_dtype="float32")
+    # The linear booster adds the first base score to every output, also where there is one for each.
+    form = LinearForm(coefficients=table[:-1].T.copy(), intercept=table[-1] + base[0], sum_dtype="float32")
     columns = reading.columns
 
     def filled(native: Any) -> Float2:
-        """A missing value adds nothing to a linear booster."""
+        """Fill missing values with zero: they add nothing to a linear booster."""
         return np.nan_to_num(columns(native), nan=0.0).astype(np.float32).astype(np.float64)
 
     return replace(reading, structure=form, columns=filled)

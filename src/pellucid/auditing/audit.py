@@ -120,9 +120,8 @@ def plain(value: Any) -> Any:
         return plain(value.tolist())
     if isinstance(value, list | tuple):
         return [plain(item) for item in value]
-    if isinstance(value, float):
-        return value if isfinite(value) else None
-    return value if value is None or isinstance(value, str | bool | int) else str(value)
+    known = value is None or isinstance(value, str | bool | int) or (isinstance(value, float) and isfinite(value))
+    return value if known else None if isinstance(value, float) else str(value)
 
 
 def audit(

@@ -11,7 +11,7 @@ MISSING = "(missing)"
 
 
 def group_labels(values: Array) -> Array:
-    """Each row's group as text.
+    """Return each row's group as text.
 
     Numbers with more than ten values are cut at their quartiles; what is missing is a group of its own.
 
@@ -22,9 +22,7 @@ def group_labels(values: Array) -> Array:
 
     Examples
     --------
-    >>> from itertools import pairwise
-
-import numpy as np
+    >>> import numpy as np
     >>> group_labels(np.array([0.0, 1.0, np.nan])).tolist()
     ['0', '1', '(missing)']
     """

@@ -102,7 +102,7 @@ def _encoded(values: Array, goal: Float2, held: Bool1) -> tuple[Float2, Float2]:
 
 
 def _small_tree(fitted: Float2, goal: Float2, asked: Float2) -> Float2:
-    from sklearn.tree import DecisionTreeRegressor  # a third party, loaded only when data are checked
+    from sklearn.tree import DecisionTreeRegressor  # noqa: PLC0415 - a third party, loaded only when data are checked
 
     leaf = max(5, len(goal) // 100)
     tree = DecisionTreeRegressor(max_depth=6, min_samples_leaf=leaf, random_state=0).fit(_finite(fitted), goal)
@@ -122,14 +122,15 @@ def suspect_levels(
 
     A level is suspect when at least `purity` of its rows have one class, when it at least halves the doubt about that
     class (the share of all rows without it), and when the odds of the class are at least `odds` times larger there;
-    the last two by the unfavourable end of the 95 % interval. Categories are compared with all other rows; a repeated number only with its nearest neighbours in value, because a smooth
+    the last two by the unfavourable end of the 95 % interval. Categories
+    are compared with all other rows; a repeated number only with its nearest neighbours in value, because a smooth
     relation makes the ends of a strong honest predictor pure as well.
     """
     found, looked = [], 0
     for name in X.names:
         for value, inside, around in _levels(X.column(name), fewest):
             looked += 1
-            level = _level(name, value, inside, around, truth, n_classes)
+            level = _level(name, value, (inside, around), truth, n_classes)
             if level.purity >= purity and level.odds_low >= odds and level.low >= 1 - level.doubt / 2:
                 found.append(level)
     return sorted(found, key=lambda level: -level.covered), looked
@@ -164,7 +165,9 @@ def _levels(values: Array, fewest: int) -> Iterator[tuple[str, Bool1, Bool1]]:
         yield cell(float(present[i])), inside, around
 
 
-def _level(name: str, value: str, inside: Bool1, around: Bool1, truth: Int1, n_classes: int) -> Level:
+def _level(name: str, value: str, sides: tuple[Bool1, Bool1], truth: Int1, n_classes: int) -> Level:
+    """Describe the outcome inside the level and in the rows it is compared with."""
+    inside, around = sides
     here = np.bincount(truth[inside], minlength=n_classes)
     there = np.bincount(truth[around], minlength=n_classes)
     outcome = int(here.argmax())

@@ -1,6 +1,6 @@
 """Performance figures as functions of row weights, so that one bootstrap serves all of them."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -136,11 +136,11 @@ def bootstrap(
     return result
 
 
-def resamples(weights: Float1, random_state: int, purpose: str, replicates: int = REPLICATES) -> Sequence[Float1]:
+def resamples(weights: Float1, random_state: int, purpose: str, replicates: int = REPLICATES) -> Iterator[Float1]:
     """Weights of rows drawn with replacement, one vector per replicate."""
     n = len(weights)
     draws = (stream(random_state, purpose, b).integers(n, size=n) for b in range(replicates))
-    return [weights * np.bincount(drawn, minlength=n) for drawn in draws]
+    return (weights * np.bincount(drawn, minlength=n) for drawn in draws)
 
 
 def percentiles(drawn: Float1) -> tuple[float | None, float | None]:
@@ -164,4 +164,5 @@ def wilson(hits: float, n: float, z: float = 1.959964) -> tuple[float, float]:
     share = hits / n
     centre = (share + z * z / (2 * n)) / (1 + z * z / n)
     half = z * np.sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / (1 + z * z / n)
-    return float(max(0.0, centre - half)), float(min(1.0, centre + half))
+    # Rounding must not leave the share outside its own interval.
+    return float(max(0.0, min(share, centre - half))), float(min(1.0, max(share, centre + half)))

@@ -50,6 +50,8 @@ class Subject:
         Where they come from, in words.
     sensitive : mapping of str to array
         Sensitive features, one value per row of `X`; they need not be features of the model.
+    sensitive_train : mapping of str to array
+        Those of them that `X_train` has, one value per training row.
     favorable : label or None
         The class that is good for the person.
     threshold : float or None
@@ -75,6 +77,7 @@ class Subject:
     background: Table
     background_note: str
     sensitive: Mapping[str, Array]
+    sensitive_train: Mapping[str, Array]
     favorable: Any
     threshold: float | None
     weight: Float1 | None
@@ -118,7 +121,7 @@ class Subject:
         classes = classes_of_target(target) if read is None else read.classes
         _check_target(read, target, classes)
         train, train_target = _read_training(X_train, y_train, features, sensitive)
-        rows_behind, note = _read_background(background, train, table, features, sensitive, random_state)
+        rows_behind, note = _read_background(background, train, table, sensitive, random_state)
         return cls(
             model=read,
             estimator=model,
@@ -129,6 +132,7 @@ class Subject:
             background=rows_behind,
             background_note=note,
             sensitive=sensitive,
+            sensitive_train=_sensitive_of_training(X_train, sensitive),
             favorable=arguments.read_favorable(favorable, classes),
             threshold=arguments.read_threshold(threshold, classes),
             weight=arguments.read_weight(sample_weight, len(table)),
@@ -215,7 +219,7 @@ class Subject:
             score = scores[:, 1]
             above = score > self.cut if self.threshold is None else score >= self.cut
             return above.astype(np.int64)
-        return scores.argmax(axis=1).astype(np.int64)
+        return np.asarray(scores.argmax(axis=1), dtype=np.int64)
 
     def score_rows(self, X: Table) -> Float2:
         """Scores of other rows, in the units of `scores`."""
@@ -273,10 +277,14 @@ class Subject:
 
     @cached_property
     def all_rows(self) -> tuple[Table, Array]:
-        """Training and held-out rows together with their targets, where the training data are known."""
+        """Training rows followed by held-out rows with their targets, where the training data are known.
+
+        For looking at columns; a model is asked about `X` or `X_train`, which have the user's own dtypes.
+        """
         if self.X_train is None or self.y_train is None:
             return self.X, self.y
-        return self.X_train.stack(self.X), np.concatenate([self.y_train, self.y])
+        y = np.concatenate([self.y_train, self.y])
+        return Table.of({name: _joined(self.X_train, self.X, name) for name in self.X.names}), y
 
     def unit(self) -> str:
         """Return the unit of explanations, in words."""
@@ -318,17 +326,37 @@ def _read_training(
     return table, None if y_train is None else arguments.read_target(y_train, len(table), what="y_train")
 
 
+def _joined(first: Table, second: Table, name: str) -> Array:
+    """Return one column of both tables, whatever their containers; dates as seconds, so that they stay ordered."""
+    parts = [_seconds(table, name) for table in (first, second)]
+    if len({part.dtype.kind for part in parts}) > 1:
+        parts = [part.astype(object) for part in parts]
+    return np.concatenate(parts)
+
+
+def _seconds(table: Table, name: str) -> Array:
+    values = table.column(name)
+    if table.kinds[table.names.index(name)] != "datetime":
+        return values
+    stamps = [np.datetime64("NaT") if value is None else np.datetime64(value) for value in values.tolist()]
+    seconds = np.array(stamps, dtype="datetime64[s]")
+    return np.where(np.isnat(seconds), np.nan, seconds.astype(np.float64))
+
+
+def _sensitive_of_training(X_train: Any, sensitive: Mapping[str, Array]) -> dict[str, Array]:
+    """Return the sensitive features that the training table has, whether or not the model reads them."""
+    if X_train is None:
+        return {}
+    table = Table.of(X_train, what="X_train")
+    return arguments.read_sensitive([name for name in sensitive if name in table.names], table)
+
+
 def _read_background(
-    background: Any,
-    train: Table | None,
-    X: Table,
-    features: tuple[str, ...],
-    sensitive: Mapping[str, Array],
-    random_state: int,
+    background: Any, train: Table | None, X: Table, sensitive: Mapping[str, Array], random_state: int
 ) -> tuple[Table, str]:
     """Return the given rows, else a seeded sample of training rows, else of the audited rows."""
     if background is not None:
-        table = _model_columns(Table.of(background, what="background"), features, sensitive, "background")
+        table = _model_columns(Table.of(background, what="background"), X.names, sensitive, "background")
         if len(table) == 0:
             raise InputError("background must have at least one row; got none.")
         return table, f"the {len(table)} background rows you gave"

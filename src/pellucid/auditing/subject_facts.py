@@ -104,7 +104,8 @@ def _contains(subject: Subject) -> tuple[str, ...]:
         said.append("No single row of the data.")
     if subject.sensitive:
         said.append(
-            f"Groups by {listed(tuple(subject.sensitive))}; groups below {subject.policy.min_group_size} rows are withheld."
+            f"Groups by {listed(tuple(subject.sensitive))}; groups below {subject.policy.min_group_size} rows are "
+            "withheld."
         )
     return tuple(said)
 

@@ -78,7 +78,7 @@ class Exact:
 
     name: ClassVar[str] = "exact"
     needs: ClassVar[Needs] = "predict"
-    summary: ClassVar[str] = "Shapley values of any model with few features, by evaluating every coalition."
+    summary: ClassVar[str] = "exact values of any model with few features, by evaluating every coalition"
 
     def bind(self, question: Question) -> "ExactBound":
         """Prepare the game."""

@@ -17,8 +17,8 @@ def permutation_importance(
     """Measure the rise of the loss when one feature's column is shuffled (Breiman, 2001).
 
     The loss is the squared error, or for a classifier minus the log of the true class's probability. The
-    interval is a normal one over the rows, each with its mean rise over the repeats, so it covers both the
-    draw of these rows and the shuffling.
+    interval is for other rows of the same kind, not only for other shuffles: a row counts both where it is
+    predicted and where it lends its value, the two first-order terms of a U-statistic (Hoeffding, 1948).
 
     Parameters
     ----------
@@ -42,17 +42,18 @@ def permutation_importance(
         raise InputError(f"permutation importance shuffles rows, so it needs at least 2; got {len(X)}.")
     itself = np.arange(len(X))[:, None].repeat(X.n_columns, axis=1)
     loss = predict_gathered(model, X, itself, Space.LOSS, y)[:, 0]
-    rise = np.empty((X.n_columns, len(X)))
+    mean, half = np.empty(X.n_columns), np.empty(X.n_columns)
     for j, name in enumerate(X.names):
         rng = stream(random_state, f"importance.shuffle.{name}")
-        total = np.zeros(len(X))
+        suffered, caused = np.zeros(len(X)), np.zeros(len(X))
         for _ in range(n_repeats):
             index = itself.copy()
             index[:, j] = rng.permutation(len(X))
-            total += predict_gathered(model, X, index, Space.LOSS, y)[:, 0] - loss
-        rise[j] = total / n_repeats
-    mean = rise.mean(axis=1)
-    half = 1.96 * rise.std(axis=1, ddof=1) / np.sqrt(len(X))
+            rise = predict_gathered(model, X, index, Space.LOSS, y)[:, 0] - loss
+            suffered += rise
+            caused[index[:, j]] += rise
+        mean[j] = suffered.mean() / n_repeats
+        half[j] = 1.96 * ((suffered + caused) / n_repeats).std(ddof=1) / np.sqrt(len(X))
     return Importance(
         values=mean[:, None],
         low=(mean - half)[:, None],

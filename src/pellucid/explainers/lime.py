@@ -65,7 +65,7 @@ class Lime:
 
     name: ClassVar[str] = "lime"
     needs: ClassVar[Needs] = "predict"
-    summary: ClassVar[str] = "A local linear surrogate of each row, with its fit and the stability of its top features."
+    summary: ClassVar[str] = "a local linear surrogate of each row, with its fit and the stability of its top features"
 
     kernel_width: float | None = None
     n_samples: int = 4096
@@ -192,8 +192,10 @@ def fit_surrogate(same: Bool2, outputs: Float2, weight: Float1, *, top_k: int, d
     z = same.astype(np.float64)
     moves: Bool1 = np.asarray(same.any(axis=0) & ~same.all(axis=0))
     share = weight / weight.sum()
-    z_mean, y_mean = share @ z, share @ outputs
-    z, y = np.where(moves, z - z_mean, 0.0), outputs - y_mean
+    # Counted from the first output, so a constant model leaves exactly nothing to explain.
+    y = outputs - outputs[0]
+    z_mean, y_mean = share @ z, share @ y
+    z, y = np.where(moves, z - z_mean, 0.0), y - y_mean
     weighed = z * weight[:, None]
     inverse = np.linalg.inv(weighed.T @ z + RIDGE * np.eye(z.shape[1]))
     coefficients = np.where(moves[:, None], inverse @ (weighed.T @ y), 0.0)
@@ -208,7 +210,7 @@ def fit_surrogate(same: Bool2, outputs: Float2, weight: Float1, *, top_k: int, d
     ]
     return Surrogate(
         coefficients=coefficients,
-        intercept=y_mean - z_mean @ coefficients,
+        intercept=outputs[0] + y_mean - z_mean @ coefficients,
         std_error=np.stack([np.sqrt(np.diag(c).clip(min=0.0)) for c in covariances], axis=1),
         r2=r2,
         top_stability=np.array(

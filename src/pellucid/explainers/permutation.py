@@ -110,7 +110,7 @@ class Permutation:
 
     name: ClassVar[str] = "permutation"
     needs: ClassVar[Needs] = "predict"
-    summary: ClassVar[str] = "Shapley values of any model with very many features, from sampled orders."
+    summary: ClassVar[str] = "sampled Shapley values of any model, for very many features, with standard errors"
 
     def bind(self, question: Question) -> "PermutationBound":
         """Prepare the game."""

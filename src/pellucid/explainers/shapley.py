@@ -129,7 +129,7 @@ class Shapley:
 
     name: ClassVar[str] = "shapley"
     needs: ClassVar[Needs] = "predict"
-    summary: ClassVar[str] = "Shapley values of any model, sampled by paired least squares, with standard errors."
+    summary: ClassVar[str] = "sampled Shapley values of any model, by paired least squares, with standard errors"
 
     def bind(self, question: Question) -> "ShapleyBound":
         """Prepare the game."""

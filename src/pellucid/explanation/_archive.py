@@ -94,7 +94,9 @@ def _check_header(document: Any, kind: str) -> None:
     if schema > SCHEMA:
         raise FileError(f"its schema is {schema} and this pellucid reads up to {SCHEMA}; install a newer pellucid")
     if document.get("kind") != kind:
-        raise FileError(f"it holds {document.get('kind')!r:.40}, not {kind!r}; load it with the class it was saved from")
+        raise FileError(
+            f"it holds {document.get('kind')!r:.40}, not {kind!r}; load it with the class it was saved from"
+        )
 
 
 def _encoded(value: Any, arrays: list[Array]) -> Any:

@@ -38,7 +38,7 @@ def described_table(table: Table | None) -> Any:
         return {**common, "rows": len(table), "columns": columns}
     if native.dtype != object:
         return {**common, "array": np.asarray(native)}
-    cells = [_described_cells(plain_objects(native[:, j].tolist()), name) for j, name in enumerate(table.names)]
+    cells = [described_cells(plain_objects(native[:, j].tolist()), name) for j, name in enumerate(table.names)]
     return {**common, "rows": len(table), "cells": cells}
 
 
@@ -50,7 +50,7 @@ def restored_table(described: Any) -> Table | None:
     if "array" in described:
         native = described["array"]
     elif "cells" in described:
-        native = _object_matrix([_restored_cells(cells) for cells in described["cells"]], described["rows"])
+        native = _object_matrix([restored_cells(cells) for cells in described["cells"]], described["rows"])
     else:
         native = _restored_frame(names, described["columns"], described["rows"])
     container = container_of(native, "the saved table")
@@ -74,13 +74,13 @@ def _object_matrix(columns: Sequence[list[Any]], n_rows: int) -> Array:
 def _described_column(array: Any, name: str) -> dict[str, Any]:
     import pandas as pd  # the frame's own library
 
+    if isinstance(array.dtype, pd.SparseDtype):
+        array = pd.Series(np.asarray(array)).array
+    elif isinstance(array.dtype, pd.ArrowDtype):
+        array = _without_arrow(array)
     dtype = array.dtype
-    if isinstance(dtype, pd.SparseDtype):
-        return _described_column(pd.Series(np.asarray(array)).array, name)
-    if isinstance(dtype, pd.ArrowDtype):
-        return _described_column(_without_arrow(array), name)
     if isinstance(dtype, pd.CategoricalDtype):
-        categories = _described_cells(plain_objects(array.categories.astype(object)), name)
+        categories = described_cells(plain_objects(array.categories.astype(object)), name)
         return {"codes": np.asarray(array.codes), "categories": categories, "ordered": bool(array.ordered)}
     if str(dtype) in _MASKED:
         values = array.to_numpy(dtype=dtype.numpy_dtype, na_value=dtype.numpy_dtype.type(0))
@@ -91,7 +91,7 @@ def _described_column(array: Any, name: str) -> dict[str, Any]:
     if dtype.kind in "biufmM":
         return {"values": np.asarray(array)}
     kept = str(dtype) if str(dtype) in _TEXT_DTYPES else "object"
-    return {"dtype": kept, "cells": _described_cells(plain_objects(array.astype(object)), name)}
+    return {"dtype": kept, "cells": described_cells(plain_objects(array.astype(object)), name)}
 
 
 def _without_arrow(array: Any) -> Any:
@@ -134,7 +134,7 @@ def _restored_column(column: dict[str, Any]) -> Any:
     import pandas as pd  # the frame's own library
 
     if "codes" in column:
-        categories = pd.Index(_restored_cells(column["categories"]))
+        categories = pd.Index(restored_cells(column["categories"]))
         return pd.Categorical.from_codes(column["codes"], categories=categories, ordered=column["ordered"])
     if "masked" in column:
         if column["masked"] not in _MASKED:
@@ -148,7 +148,7 @@ def _restored_column(column: dict[str, Any]) -> Any:
         return np.array(column["values"])
     if column["dtype"] not in _TEXT_DTYPES:
         raise FileError("a column of its table has an unknown dtype")
-    cells = plain_objects(_restored_cells(column["cells"]))
+    cells = plain_objects(restored_cells(column["cells"]))
     return cells if column["dtype"] == "object" else pd.array(cells, dtype=column["dtype"])
 
 
@@ -170,7 +170,7 @@ _READERS: dict[str, Any] = {
 }
 
 
-def _described_cells(cells: Array, name: str) -> list[Any]:
+def described_cells(cells: Array, name: str) -> list[Any]:
     """Plain cells as JSON values; those JSON does not know as ``{type: text}``."""
     return [value if _is_json(value) else _described_cell(value, name) for value in cells.tolist()]
 
@@ -189,7 +189,5 @@ def _described_cell(value: Any, name: str) -> dict[str, Any]:
     )
 
 
-def _restored_cells(cells: Sequence[Any]) -> list[Any]:
+def restored_cells(cells: Sequence[Any]) -> list[Any]:
     return [_READERS[next(iter(cell))](*cell.values()) if isinstance(cell, dict) else cell for cell in cells]
-
-

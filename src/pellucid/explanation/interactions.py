@@ -1,17 +1,28 @@
 """`Interactions`: how pairs of features move an output together."""
 
 from dataclasses import dataclass
+from typing import Any
 
-from pellucid._base.typing import Array, Float2, Names
+import numpy as np
+
+from pellucid._base.errors import InputError
+from pellucid._base.typing import Array, Float2, Float3, Names
+from pellucid.explanation import _html
+from pellucid.explanation._axes import largest_first, named_positions, summary
+from pellucid.explanation._saved import Saved
+from pellucid.explanation._shapes import freeze, freeze_names, rank
 from pellucid.explanation.provenance import Provenance
 from pellucid.explanation.quality import Quality
 from pellucid.ir import Space
 from pellucid.table import Table
 
+# far above what rounding can do to two sums of the same terms, far below any wrong transposition
+_ASYMMETRY = 1e-6
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Interactions:
-    """Shapley interaction values; each row of a matrix sums to the feature's Shapley value.
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Interactions(Saved):
+    """Shapley interaction values; each row of a matrix sums to the feature's Shapley value. Arrays are read-only.
 
     Parameters
     ----------
@@ -24,6 +35,11 @@ class Interactions:
     provenance : Provenance
     data : Table or None
         The explained rows.
+
+    Raises
+    ------
+    InputError
+        When shapes do not match, values are not symmetric or not finite, or names are doubled.
     """
 
     values: Array
@@ -34,3 +50,91 @@ class Interactions:
     quality: Quality
     provenance: Provenance
     data: Table | None = None
+
+    def __post_init__(self) -> None:
+        axes = "(rows, features, features, outputs)"
+        rows = rank(self.values, 4, "values", axes)[0]
+        freeze_names(self, "features")
+        freeze_names(self, "outputs")
+        freeze(self, "values", (rows, len(self.features), len(self.features), len(self.outputs)), axes)
+        freeze(self, "base_values", (rows, len(self.outputs)), "(rows, outputs)")
+        gap = np.abs(self.values - self.values.swapaxes(1, 2)).max(initial=0.0)
+        if gap > _ASYMMETRY * np.abs(self.values).max(initial=0.0):
+            raise InputError(f"interaction values must be symmetric in the two features; they differ by {gap:.2g}.")
+        if self.data is not None and len(self.data) != rows:
+            raise InputError(f"data must have one row for each of the {rows} explained rows; got {len(self.data)}.")
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    @property
+    def feature_values(self) -> Float3:
+        """Main effect plus all interactions of each feature: its Shapley value, (rows, features, outputs)."""
+        return np.asarray(self.values.sum(axis=2))
+
+    @property
+    def prediction(self) -> Float2:
+        """Base value plus all values, (rows, outputs)."""
+        return np.asarray(self.base_values + self.feature_values.sum(axis=1))
+
+    def to_frame(self, output: str | int | None = None) -> Any:
+        """Return a frame of the user's own type with the columns row, output, first, second, value.
+
+        Each pair stands once, with its whole effect (both halves of the matrix); first equals second for
+        main effects.
+
+        Parameters
+        ----------
+        output : str or int, optional
+            The output to show; None shows all.
+        """
+        chosen = [*range(len(self.outputs))] if output is None else named_positions(output, self.outputs, "output")
+        first, second = np.triu_indices(len(self.features))
+        pairs = self.values[:, first, second][:, :, chosen].transpose(0, 2, 1) * np.where(first == second, 1.0, 2.0)
+        names = np.array(self.features, dtype=object)
+        like = self.data if self.data is not None else Table.of(np.empty((0, 0)))
+        return like.frame_like(
+            {
+                "row": np.repeat(np.arange(len(self)), len(chosen) * len(first)),
+                "output": [self.outputs[k] for k in chosen for _ in first] * len(self),
+                "first": names[first].tolist() * (len(self) * len(chosen)),
+                "second": names[second].tolist() * (len(self) * len(chosen)),
+                "value": pairs.ravel(),
+            }
+        )
+
+    def _pairs(self) -> tuple[list[tuple[int, int]], Float2]:
+        """Pairs of different features and the mean absolute size of their whole effect, largest first."""
+        first, second = np.triu_indices(len(self.features), 1)
+        sizes = 2 * np.abs(self.values[:, first, second]).sum(axis=0) / max(len(self), 1)
+        order = largest_first(sizes)
+        return [(int(first[i]), int(second[i])) for i in order], sizes[order]
+
+    def _title(self) -> str:
+        rows, features, _, outputs = self.values.shape
+        return f"{self.provenance.method}, {rows} rows × {features} features × {outputs} outputs, {self.space}"
+
+    def __repr__(self) -> str:
+        pairs, sizes = self._pairs()
+        names = [f"{self.features[i][:30]} × {self.features[j][:30]}" for i, j in pairs]
+        said = summary(names, sizes.sum(axis=1).tolist())
+        return f"Interactions({self._title()})\n  {self.quality.sentence()}\n  mean |pair|: {said}"
+
+    def _repr_html_(self) -> str:
+        pairs, sizes = self._pairs()
+        shown = range(min(len(self.outputs), _html.OUTPUTS))
+        rows = [
+            [
+                f"{_html.escaped(self.features[i])} × {_html.escaped(self.features[j])}",
+                *(_html.number(size[k]) for k in shown),
+            ]
+            for (i, j), size in zip(pairs[: 2 * _html.ROWS], sizes, strict=False)
+        ]
+        lines = [
+            _html.escaped(self.quality.sentence(), 200),
+            "mean absolute effect of each pair",
+            _html.more(len(pairs) - 2 * _html.ROWS, "pairs, whose effects are smaller"),
+            _html.more(len(self.outputs) - len(shown), "outputs"),
+        ]
+        head = ["pair", *(_html.escaped(self.outputs[k]) for k in shown)]
+        return _html.block(f"Interactions: {_html.escaped(self._title(), 200)}", lines, [_html.table(head, rows)])

@@ -1,8 +1,12 @@
 """The cheap measures of error that travel with every explanation."""
 
-from dataclasses import dataclass, field
+import math
+from dataclasses import dataclass, field, replace
 
-from pellucid._base.typing import Float2
+import numpy as np
+
+from pellucid._base.errors import InputError
+from pellucid._base.typing import Float2, Int1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +33,7 @@ class Quality:
     ----------
     residual : float
         Largest absolute difference, over rows and outputs, between base value plus values and the
-        original model's output.
+        original model's output; NaN where nobody could ask the model.
     bound : float or None
         What rounding alone can explain. Exact methods raise above it; None where the method does
         not promise to add up (LIME).
@@ -49,3 +53,29 @@ class Quality:
     local_r2: Float2 | None = None
     top_stability: Float2 | None = None
     warnings: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.residual < 0 or (self.bound is not None and not self.bound >= 0):
+            raise InputError(f"residual and bound must not be negative; got {self.residual} and {self.bound}.")
+        for name in ("local_r2", "top_stability"):
+            if getattr(self, name) is not None:
+                array = np.array(getattr(self, name), dtype=np.float64)
+                array.flags.writeable = False
+                object.__setattr__(self, name, array)
+
+    def sentence(self) -> str:
+        """Say the residual and what it may be."""
+        if math.isnan(self.residual):
+            return "residual against the model not measured"
+        if self.bound is None:
+            return f"residual {self.residual:.2g} against the model (this method does not promise to add up)"
+        return f"residual {self.residual:.2g} against the model, bound {self.bound:.2g}"
+
+    def part(self, rows: Int1, outputs: list[int]) -> "Quality":
+        """Return the measures of these rows and outputs; residual, bound and cost stay those of the whole."""
+        cut = np.ix_(rows, np.asarray(outputs, dtype=np.int64))
+        return replace(
+            self,
+            local_r2=None if self.local_r2 is None else self.local_r2[cut],
+            top_stability=None if self.top_stability is None else self.top_stability[cut],
+        )

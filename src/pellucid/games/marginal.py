@@ -155,16 +155,13 @@ class RowGames:
     def _ends(self) -> tuple[Float2, Float2]:
         """Values of the full and the empty coalition of every row."""
         game, b = self._game, len(self._game.background)
-        if not self.n_rows:
-            nothing = np.empty((0, len(game.model.outputs_in(game.space))))
-            return nothing, nothing
         columns = self._source.n_columns
         itself = (b + np.arange(self.n_rows))[:, None].repeat(columns, axis=1)
         full = predict_gathered(game.model, self._source, itself, game.space, self._y)
         if game.empty is not None:
             return full, np.tile(game.empty, (self.n_rows, 1))
         hidden = [(row, np.zeros((1, int(self.relevant[row].sum())), dtype=bool)) for row in range(self.n_rows)]
-        return full, np.concatenate(list(self._evaluate(hidden)))
+        return full, np.concatenate([full[:0], *self._evaluate(hidden)])
 
     def _known(self, row: int, coalitions: Bool2) -> tuple[Float2, Bool2, Int1]:
         """Fill in what is known; return values, the distinct rest and each coalition's position in it (or -1)."""
@@ -185,15 +182,17 @@ class RowGames:
         """Evaluate every coalition of every request, several requests in one predict call where they fit."""
         cap = max(1, row_cap(self._source.n_columns) // self.cost_of_one)
         pack: list[Request] = []
+        packed = 0
         for row, coalitions in requests:
-            if pack and sum(len(c) for _, c in pack) + len(coalitions) > cap:
+            if packed + len(coalitions) > cap:
                 yield from self._evaluate_pack(pack)
-                pack = []
+                pack, packed = [], 0
             if len(coalitions) > cap:
                 parts = [coalitions[i : i + cap] for i in range(0, len(coalitions), cap)]
-                yield np.concatenate([next(iter(self._evaluate_pack([(row, part)]))) for part in parts])
+                yield np.concatenate([self._evaluate_pack([(row, part)])[0] for part in parts])
             else:
                 pack.append((row, coalitions))
+                packed += len(coalitions)
         yield from self._evaluate_pack(pack)
 
     def _evaluate_pack(self, pack: Sequence[Request]) -> list[Float2]:
@@ -225,17 +224,21 @@ def row_cap(columns: int) -> int:
 def mean_over_background(outputs: Float3) -> Float2:
     """Mean over axis 1 of (coalitions, background rows, outputs), added up in the order of the rows.
 
-    A running sum keeps the bits of one coalition independent of how many are averaged with it.
+    Counted from the first row, so equal outputs have exactly their own value as mean, and a
+    feature that the model ignores changes no bit. A running sum keeps the bits of one coalition independent of
+    how many are averaged with it.
     """
-    total = np.zeros((outputs.shape[0], outputs.shape[2]))
-    for k in range(outputs.shape[1]):
-        total += outputs[:, k]
-    total /= outputs.shape[1]
-    return total
+    first = outputs[:, 0]
+    total = np.zeros_like(first)
+    for k in range(1, outputs.shape[1]):
+        total += outputs[:, k] - first
+    return np.asarray(first + total / outputs.shape[1])
 
 
 def predict_gathered(model: Model, source: Table, index: Int2, space: Space, y: Array | None) -> Float2:
     """Predict gathered rows in pieces under the row cap; the gathered copies are the model's to spoil."""
+    if not len(index):
+        return np.empty((0, len(model.outputs_in(space))))
     cap = row_cap(source.n_columns)
     pieces = [
         model.predict(source.gather(index[i : i + cap]), space, None if y is None else y[i : i + cap])

@@ -49,14 +49,14 @@ class Setting:
     random_state: int
 
     def training_rows(self) -> tuple[Table, Array, Float1 | None]:
-        """What a model that is to be shown is fitted on."""
+        """Return what a model that is to be shown is fitted on."""
         return (*self.train, None) if self.train else (self.X, self.y, self.weights)
 
     def splits(self) -> list[tuple[Table, Array, Float1 | None, Int1]]:
         """For each fold: the rows to fit on, with targets and weights, and the positions to predict."""
         if self.train:
             return [(*self.train, None, self.folds[0])]
-        parts = []
+        parts: list[tuple[Table, Array, Float1 | None, Int1]] = []
         for fold in self.folds:
             rest = np.setdiff1d(np.arange(len(self.X)), fold)
             weights = None if self.weights is None else self.weights[rest]
@@ -95,7 +95,7 @@ def make_folds(task: Task, labels: Int1, n_rows: int, random_state: int) -> tupl
     if task == "regression":
         if n_rows < 2 * FOLDS:
             raise InputError(f"the ladder needs at least {2 * FOLDS} rows to refit models on folds; got {n_rows}.")
-        splitter, groups = KFold(FOLDS, shuffle=True, random_state=random_state), np.zeros(n_rows)
+        splitter: Any = KFold(FOLDS, shuffle=True, random_state=random_state)
     else:
         least = int(np.bincount(labels).min())
         if least < 2:
@@ -104,16 +104,14 @@ def make_folds(task: Task, labels: Int1, n_rows: int, random_state: int) -> tupl
                 f"one class has {least}. Pass X_train and y_train, or leave that class out."
             )
         n_folds = min(FOLDS, least)
-        splitter, groups = StratifiedKFold(n_folds, shuffle=True, random_state=random_state), labels
-    return tuple(test for _, test in splitter.split(np.zeros((n_rows, 1)), groups))
+        splitter = StratifiedKFold(n_folds, shuffle=True, random_state=random_state)
+    return tuple(test for _, test in splitter.split(np.zeros((n_rows, 1)), labels if len(labels) else None))
 
 
 def enter_rung(rung: Rung, setting: Setting, step: Callable[[], None]) -> Entry:
     """Fit, predict and describe one rung; a rung that cannot be built says why."""
     try:
-        entry = _contest(
-            rung.name, lambda X: rung.build(setting.task, X, setting.random_state), setting, step
-        )
+        entry = _contest(rung.name, lambda X: rung.build(setting.task, X, setting.random_state), setting, step)
         X, y, weights = setting.training_rows()
         start = time.perf_counter()
         fitted = fit_weighted(rung.build(setting.task, X, setting.random_state), X, y, weights)
@@ -164,9 +162,7 @@ def size_of(model: Model) -> str:
     return f"{structure.coefficients.size} coefficients"
 
 
-def _contest(
-    name: str, build: Callable[[Table], Any], setting: Setting, step: Callable[[], None]
-) -> Entry:
+def _contest(name: str, build: Callable[[Table], Any], setting: Setting, step: Callable[[], None]) -> Entry:
     """Fit on each split's training part and predict its other part."""
     width = max(len(setting.classes), 1)
     scores = np.full((len(setting.X), width), np.nan)
@@ -196,9 +192,7 @@ def _class_scores(fitted: Any, rows: Table) -> Float2:
     return values if values.ndim == 2 else values[:, None]
 
 
-def _by_class(
-    values: Float2, own: Sequence[Any], classes: Sequence[Any], *, what: str
-) -> tuple[Float2, Float2 | None]:
+def _by_class(values: Float2, own: Sequence[Any], classes: Sequence[Any], *, what: str) -> tuple[Float2, Float2 | None]:
     """Put scores into the order of `classes`; a single score speaks for the second of two classes."""
     if values.shape[1] == 1 and len(own) == 2:
         inside = bool((values >= 0).all() and (values <= 1).all())
@@ -213,8 +207,6 @@ def _by_class(
             result[:, classes.index(label)] = values[:, column]
     is_probability = bool((values >= 0).all() and np.allclose(values.sum(axis=1), 1.0, atol=1e-3))
     return result, result if is_probability else None
-
-
 
 
 def _told(error: Exception) -> str:

@@ -114,9 +114,7 @@ def _refuse_empty(table: Table) -> None:
             f"Found array with 0 sample(s) (shape=(0, {table.n_columns})) while a minimum of 1 is required."
         )
     if table.n_columns == 0:
-        raise InputError(
-            f"Found array with 0 feature(s) (shape=({len(table)}, 0)) while a minimum of 1 is required."
-        )
+        raise InputError(f"Found array with 0 feature(s) (shape=({len(table)}, 0)) while a minimum of 1 is required.")
 
 
 def _refuse_infinite(table: Table) -> None:

@@ -14,9 +14,9 @@ from pellucid.glassbox.description import GlassDescription
 from pellucid.glassbox.encoder import EncodedColumn, TableEncoder
 from pellucid.table import Table
 
-OUTER_BAGS = 4
-"""Bags that are averaged: interpret's default of 14 takes over three times as long."""
-PAIRS = 5
+LIMITS = {"outer_bags": 3, "max_bins": 64, "max_rounds": 2000}
+"""Bags, bins per number and rounds: below interpret's defaults, since the ladder refits on folds."""
+PAIRS = 3
 """Pairs of features with a term of their own."""
 
 
@@ -35,7 +35,7 @@ def build_ebm(task: str, X: Table, random_state: int = 0) -> Pipeline:
     model = kind(
         feature_names=[column.feature for column in columns],
         feature_types=["nominal" if column.meaning == "code" else "continuous" for column in columns],
-        outer_bags=OUTER_BAGS,
+        **LIMITS,
         interactions=PAIRS if task != "multiclass" else 0,
         n_jobs=1,
         random_state=random_state,
@@ -52,7 +52,7 @@ def quiet() -> Iterator[None]:
 
 
 def describe_ebm(fitted: Pipeline) -> GlassDescription:
-    """Importance of every term, and every feature's curve with the spread over the bags."""
+    """Show the importance of every term, and every feature's curve with the spread over the bags."""
     model, columns = fitted.named_steps["model"], fitted.named_steps["encoder"].columns_
     importance = model.term_importances()
     order = np.argsort(-importance, kind="stable")

@@ -61,7 +61,7 @@ class _Plan:
     columns: tuple[EncodedColumn, ...]
 
 
-class TableEncoder(TransformerMixin, BaseEstimator):
+class TableEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """Encode numbers, bools, dates, categories, text and missing values as float64.
 
     Categories become one column each (or one column of codes); categories beyond the `max_levels`

@@ -103,12 +103,12 @@ class Ladder:
     descriptions: Mapping[str, GlassDescription]
 
     def columns(self) -> dict[str, list[Any]]:
-        """The rows as columns, named like the fields of `LadderRow`."""
+        """Return the rows as columns, named like the fields of `LadderRow`."""
         return {name: [getattr(row, name) for row in self.rows] for name in LadderRow.__dataclass_fields__}
 
     def to_frame(self) -> Any:
-        """The rows as a pandas DataFrame."""
-        import pandas as pd  # a third party, loaded only for a frame
+        """Return the rows as a pandas DataFrame."""
+        import pandas as pd  # noqa: PLC0415 - a third party, loaded only for a frame
 
         return pd.DataFrame(self.columns())
 
@@ -177,29 +177,20 @@ def ladder(
     reader = None if model is None else as_model(model, reference=table)
     if reader is not None and reader.features is not None:
         table = table.aligned(reader.features)
-    setting = _setting(model, reader, table, y, X_train, y_train, sample_weight, task, random_state)
+    found = task or _task(model, reader, read_target(y, len(table)))
+    setting = _setting(found, table, y, (X_train, y_train), sample_weight, random_state=random_state)
     chosen = [
-        rung
-        for rung in (RUNGS if rungs is None else rungs)
-        if setting.task in rung.tasks and not (fast and rung.needs)
+        rung for rung in (RUNGS if rungs is None else rungs) if setting.task in rung.tasks and not (fast and rung.needs)
     ]
     entries, note = _enter_all(model, reader, setting, chosen, progress)
     return _climb(entries, setting, note, has_model=model is not None)
 
 
-
 def _setting(
-    model: Any,
-    reader: Model | None,
-    X: Table,
-    y: Any,
-    X_train: Any,
-    y_train: Any,
-    sample_weight: Any,
-    task: Task | None,
-    random_state: int,
+    task: Task, X: Table, y: Any, training: tuple[Any, Any], sample_weight: Any, *, random_state: int
 ) -> Setting:
     """Check the data and decide what predicts what."""
+    X_train, y_train = training
     if (X_train is None) != (y_train is None):
         raise InputError("X_train and y_train belong together: pass both or neither.")
     target, train = read_target(y, len(X)), None
@@ -207,18 +198,17 @@ def _setting(
         rows = Table.of(X_train, what="X_train").aligned(X.names, what="X_train")
         train = (rows, read_target(y_train, len(rows), "y_train"))
     weights = None if sample_weight is None else _weights(sample_weight, len(X))
-    found = task or _task(model, reader, target)
-    if found not in METRICS:
-        raise InputError(f"task must be one of {', '.join(map(repr, METRICS))}; got {found!r}.")
-    if found == "regression":
-        target, labels, classes = _as_numbers(target, "y"), np.zeros(0, dtype=np.int64), ()
+    if task not in METRICS:
+        raise InputError(f"task must be one of {', '.join(map(repr, METRICS))}; got {task!r}.")
+    if task == "regression":
+        target, labels, classes = _as_numbers(target, "y"), np.zeros(0, dtype=np.int64), tuple[Any, ...]()
         train = train and (train[0], _as_numbers(train[1], "y_train"))
     else:
         labels, classes = _labels(target, None if train is None else train[1])
-        found = "binary" if len(classes) == 2 else "multiclass"
-    folds = (np.arange(len(X)),) if train else make_folds(found, labels, len(X), random_state)
+        task = "binary" if len(classes) == 2 else "multiclass"
+    folds = (np.arange(len(X)),) if train else make_folds(task, labels, len(X), random_state)
     return Setting(
-        task=found,
+        task=task,
         X=X,
         y=target,
         labels=labels,
@@ -231,7 +221,7 @@ def _setting(
 
 
 def _task(model: Any, reader: Model | None, y: Array) -> Task:
-    """The model's own task; what a bare function does is read from the target."""
+    """Return the model's own task; what a bare function does is read from the target."""
     if reader is None or not (hasattr(model, "predict") or reader.classes is not None):
         return task_of(y)
     has_classes = reader.classes is not None or reader.probability is not None or len(reader.outputs) > 1
@@ -294,7 +284,7 @@ def _enter_all(
 def _enter_given(
     model: Any, reader: Model, setting: Setting, step: Callable[[], None], *, refits: bool
 ) -> tuple[Entry, str]:
-    """The given model's predictions, and why they cannot be compared with the rungs' (or nothing)."""
+    """Return the given model's predictions, and why they cannot be compared with the rungs' (or nothing)."""
     if setting.train is not None:
         return enter_fitted(GIVEN, reader, setting), ""
     if refits:
@@ -410,9 +400,12 @@ def _how(setting: Setting) -> str:
     split = (
         f"Rungs were fitted on {len(setting.train[0])} training rows and predict the {len(setting.X)} held-out rows."
         if setting.train
-        else f"Models were refitted on {len(setting.folds)} folds; every row is predicted by a model that has not seen it."
+        else f"Models were refitted on {len(setting.folds)} folds: a row is predicted by models that have not seen it."
     )
-    return f"{split} 95 % intervals are {interval}; they tell the luck of the held-out rows, not of the training rows."
+    return (
+        f"{split} 95 % intervals are {interval}; they tell the luck of the held-out rows, not of the training rows, "
+        "and are not widened for choosing the best of several."
+    )
 
 
 def sentence(rows: Sequence[LadderRow], metric: str, n: int, *, has_model: bool, priced: bool) -> str:
@@ -440,7 +433,13 @@ def sentence(rows: Sequence[LadderRow], metric: str, n: int, *, has_model: bool,
 def _span(value: float | None, low: float | None, high: float | None) -> str:
     if value is None or low is None or high is None:
         return "unknown"
-    return f"{value:.3f} [{low:.3f}, {high:.3f}]".replace("-", "−")
+    return f"{_digits(value)} [{_digits(low)}, {_digits(high)}]"
+
+
+def _digits(value: float) -> str:
+    """Three decimals, or one digit where those would hide the sign."""
+    text = f"{value:.3f}" if abs(value) >= 0.0005 or value == 0 else f"{value:.0e}"
+    return text.replace("-", "−")
 
 
 def _upper(text: str) -> str:

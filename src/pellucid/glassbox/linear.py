@@ -40,7 +40,14 @@ def describe_linear(fitted: Pipeline, X: Table, y: Array, sample_weight: Float1 
         covariance = _logistic_covariance(model, Z, weights)
         quantile = float(norm.ppf(0.975))
         outputs = [str(c) for c in (model.classes_[1:] if len(model.classes_) == 2 else model.classes_)]
-    table = _coefficient_table(columns, fitted.named_steps["scaler"], coefficients, covariance, quantile, outputs)
+    table = _coefficient_table(
+        columns,
+        fitted.named_steps["scaler"],
+        coefficients,
+        covariance=covariance,
+        quantile=quantile,
+        outputs=outputs,
+    )
     return _description(table, columns, outputs, is_logistic=not isinstance(model, Ridge))
 
 
@@ -88,6 +95,7 @@ def _coefficient_table(
     columns: list[EncodedColumn],
     scaler: StandardScaler,
     coefficients: Float2,
+    *,
     covariance: Float2,
     quantile: float,
     outputs: list[str],
@@ -115,7 +123,7 @@ def _coefficient_table(
 
 
 def _change(column: EncodedColumn) -> str:
-    """What a coefficient is the effect of."""
+    """Name what a coefficient is the effect of."""
     if column.meaning == "level":
         return f"{column.level} instead of {column.reference}"
     if column.meaning == "flag":

@@ -70,8 +70,8 @@ def area_under_curve(scores: Float2, labels: Int1, weights: Float1, folds: Seque
     ----------
     E. DeLong, D. DeLong and D. Clarke-Pearson, Biometrics 44, 1988; weighted as in its equations 4 and 5.
     """
-    classes = [1] if scores.shape[1] == 2 else range(scores.shape[1])
-    influence, values = np.zeros(len(labels)), []
+    classes = [1] if scores.shape[1] == 2 else list(range(scores.shape[1]))
+    influence, values = np.zeros(len(labels)), list[float]()
     parts = [(fold, k) for fold in folds for k in classes if 0 < np.count_nonzero(labels[fold] == k) < len(fold)]
     for fold, k in parts:
         value, part = _binary_area(scores[fold, k], labels[fold] == k, weights[fold])
@@ -92,7 +92,7 @@ def _binary_area(scores: Float1, positive: Bool1, weights: Float1) -> tuple[floa
         share = weights[side] / weights[side].sum()
         area = float((share * placed).sum())
         count = np.count_nonzero(side)
-        influence[side] = share * (placed - area) * np.sqrt(count / max(count - 1, 1))
+        influence[side] = share * (placed - area) * np.sqrt(count / np.maximum(count - 1, 1))
         areas.append(area)
     return areas[0], influence
 

@@ -55,7 +55,7 @@ class Rule:
     evidence: str
 
 
-class _RuleList(BaseEstimator):
+class _RuleList(BaseEstimator):  # type: ignore[misc]
     """What rule lists for classes and for numbers have in common."""
 
     def __init__(
@@ -101,11 +101,11 @@ class _RuleList(BaseEstimator):
         return _first_rule([rule.conditions for rule in self.rules_], self._codes(table))
 
     def rule_of(self, X: Any) -> list[str]:
-        """The rule that decides each row, as a sentence."""
+        """Say which rule decides each row, as a sentence."""
         return [_sentence(rule, position, len(self.rules_)) for position, rule in self._deciding(X)]
 
     def rules(self) -> dict[str, list[Any]]:
-        """The list as columns: rule, if, then, rows, value, low, high.
+        """Return the list as columns: rule, if, then, rows, value, low, high.
 
         `rows` is the training weight that reaches and fulfils the rule; `low` and `high` are the
         95 % interval of `value` on those rows (the same rows chose the rule, so it is optimistic).
@@ -138,7 +138,7 @@ class _RuleList(BaseEstimator):
 
     @abstractmethod
     def _search_for(self) -> tuple[Gain, int]:
-        """The gain, and its degrees of freedom."""
+        """Return the gain and its degrees of freedom."""
 
     @abstractmethod
     def _summary(self, statistics: Float2, total: Float1) -> dict[str, Any]:
@@ -202,7 +202,7 @@ class _RuleList(BaseEstimator):
         return [(int(position), self.rules_[position]) for position in self.apply(X)]
 
 
-class RuleList(ClassifierMixin, _RuleList):
+class RuleList(ClassifierMixin, _RuleList):  # type: ignore[misc]
     """Classifier that reads down an ordered list of if-then rules and stops at the first that holds.
 
     Rules are found greedily: each is the conjunction of at most `max_conditions` conditions that
@@ -263,8 +263,8 @@ class RuleList(ClassifierMixin, _RuleList):
         return self.probabilities_[position]
 
     def predict(self, X: Any) -> Array:
-        """The most frequent class of the rule that decides each row."""
-        return self.classes_[np.argmax(self.predict_proba(X), axis=1)]
+        """Return the most frequent class of the rule that decides each row."""
+        return np.asarray(self.classes_[np.argmax(self.predict_proba(X), axis=1)])
 
     def _read_target(self, y: Array) -> Array:
         check_classification_targets(y)
@@ -296,7 +296,7 @@ class RuleList(ClassifierMixin, _RuleList):
         }
 
 
-class RuleListRegressor(RegressorMixin, _RuleList):
+class RuleListRegressor(RegressorMixin, _RuleList):  # type: ignore[misc]
     """Regressor that reads down an ordered list of if-then rules; each answers with a mean.
 
     The search is that of `RuleList`, with the Gaussian log-likelihood.

@@ -1,5 +1,6 @@
 """The rungs of the ladder: interpretable models from the simplest up, each built and described alike."""
 
+import math
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypeAlias
 
@@ -90,7 +91,7 @@ class ScorecardRung:
         return GlassDescription(
             title="Points scorecard",
             sentences=(
-                f"Add up the points of the bins a row falls into: more points, more likely {str(fitted.classes_[1])!r}.",
+                f"Add up the points of a row's bins: the more points, the more likely is {str(fitted.classes_[1])!r}.",
                 f"{fitted.base_points:.6g} points are odds of {fitted.base_odds:.6g} to 1, "
                 f"and every {fitted.pdo:.6g} points double the odds.",
             ),
@@ -275,7 +276,7 @@ def read_target(y: Any, n_rows: int, what: str = "y") -> Array:
         raise InputError(f"{what} must have one value per row, {n_rows}; got shape {values.shape}.")
     if values.dtype == object or values.dtype.kind in "US":
         values = np.array(values.tolist(), dtype=object)
-    missing = sum(value is None or value != value or str(value) == "<NA>" for value in values.tolist())
+    missing = sum(map(_is_missing, values.tolist()))
     if missing:
         raise InputError(f"{what} is missing in {missing} of {n_rows} rows; drop the rows whose target is unknown.")
     if values.dtype == object and all(isinstance(value, bool | int | float) for value in values.tolist()):
@@ -283,8 +284,12 @@ def read_target(y: Any, n_rows: int, what: str = "y") -> Array:
     return values
 
 
+def _is_missing(value: Any) -> bool:
+    return value is None or (isinstance(value, float) and math.isnan(value)) or str(value) in ("<NA>", "NaT")
+
+
 def task_of(y: Array) -> Task:
-    """What a target asks for: text and up to ten whole numbers are classes, other numbers a regression."""
+    """Tell what a target asks for: text and up to ten whole numbers are classes, other numbers a regression."""
     if not len(y):
         raise InputError("y is empty; pass one label or number per row.")
     distinct = set(y.tolist())

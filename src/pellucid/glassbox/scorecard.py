@@ -21,7 +21,7 @@ PSEUDO_ROWS = 1.0
 """Rows' worth of the overall rate that every bin is smoothed with, so that no bin has infinite evidence."""
 
 
-class Scorecard(ClassifierMixin, BaseEstimator):
+class Scorecard(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """Binary classifier that adds up whole points: more points, more likely the second class.
 
     Numbers are cut where a small tree parts the classes best, categories are kept by name, missing
@@ -121,7 +121,7 @@ class Scorecard(ClassifierMixin, BaseEstimator):
 
     def points(self, X: Any) -> Int1:
         """Total points of each row: whole numbers, int64 of shape (rows,)."""
-        return self.points_by_feature(X).sum(axis=1) + self.intercept_points_
+        return np.asarray(self.points_by_feature(X).sum(axis=1) + self.intercept_points_)
 
     def points_by_feature(self, X: Any) -> Int2:
         """Points each feature adds, int64 of shape (rows, features); `intercept_points_` come on top."""
@@ -137,7 +137,7 @@ class Scorecard(ClassifierMixin, BaseEstimator):
     def predict(self, X: Any) -> Array:
         """Class of each row: the second where its probability is over one half."""
         probability = self.predict_proba(X)[:, 1]
-        return self.classes_[(probability > 0.5).astype(int)]
+        return np.asarray(self.classes_[(probability > 0.5).astype(int)])
 
     def points_table(self) -> dict[str, list[Any]]:
         """Every bin with its points, training rows (weight), share of the second class and evidence.

@@ -6,7 +6,7 @@ import altair as alt
 
 from pellucid.explanation import Importance
 from pellucid.plot import theme
-from pellucid.plot.labels import distinct, finite, interval_text, number_text, shorten
+from pellucid.plot.labels import distinct, finite, interval_texts, shorten
 from pellucid.plot.tables import Columns, column, data, need, one_output
 
 
@@ -77,7 +77,9 @@ def bars(
     if any(finite(value) is not None for value in table["low"]):
         rule = alt.Chart().mark_rule(color=theme.INK, strokeWidth=1.5)
         layers.insert(1, rule.encode(x=alt.X("low:Q"), x2="high:Q", y=theme.rows_axis(), tooltip=tooltip))
-    return theme.finish(layers, data(_drawn(table)), title=title, description=description, height=alt.Step(theme.STEP))
+    drawn = _drawn(table)
+    height = theme.rows_height(drawn["key"])
+    return theme.finish(layers, data(drawn), title=title, description=description, height=height)
 
 
 def _importance_columns(importance: Importance, output: str | int | None) -> Columns:
@@ -91,7 +93,7 @@ def _importance_columns(importance: Importance, output: str | int | None) -> Col
     }
 
 
-def _drawn(table: Columns) -> Columns:
+def _drawn(table: Columns) -> dict[str, list[Any]]:
     values = [finite(value) for value in table["value"]]
     lows, highs = ([finite(value) for value in table[name]] for name in ("low", "high"))
     return {
@@ -101,8 +103,5 @@ def _drawn(table: Columns) -> Columns:
         "low": lows,
         "high": highs,
         "sign": ["down" if (value or 0.0) < 0 else "up" for value in values],
-        "text": [
-            interval_text(value, low, high) if low is not None and high is not None else number_text(value)
-            for value, low, high in zip(table["value"], lows, highs, strict=True)
-        ],
+        "text": interval_texts(table["value"], lows, highs),
     }

@@ -5,7 +5,7 @@ from typing import Any, cast
 import altair as alt
 
 from pellucid.plot import theme
-from pellucid.plot.labels import finite, interval_text, number_text, shorten
+from pellucid.plot.labels import finite, interval_texts, number_text, shorten
 from pellucid.plot.tables import Columns, column, data, need
 
 
@@ -59,7 +59,7 @@ def _layers(groups: list[str], grouped: bool) -> list[alt.Chart]:
     colours, shapes, dashes = theme.series_scales(groups)
     colour = alt.Color("group:N", scale=colours, title=None, legend=alt.Legend() if grouped else None)
     shape = alt.Shape("group:N", scale=shapes, title=None, legend=alt.Legend() if grouped else None)
-    dash = alt.StrokeDash("group:N", scale=dashes, legend=None)
+    dash = alt.StrokeDash("group:N", scale=dashes, title=None, legend=alt.Legend() if grouped else None)
     rule = alt.Chart().mark_rule(strokeWidth=1.5, clip=True).encode(x=x, y=alt.Y("low:Q"), y2="high:Q", color=colour)
     line = alt.Chart().mark_line(strokeWidth=1.5).encode(x=x, y=y, color=colour, strokeDash=dash)
     point = alt.Chart().mark_point(filled=True, size=60, opacity=1)
@@ -72,8 +72,5 @@ def _drawn(table: Columns) -> dict[str, list[Any]]:
         "group": ["all" if group is None else shorten(group) for group in table["group"]],
         "said": [number_text(value) for value in table["predicted"]],
         "rows": [number_text(value) for value in table["n"]],
-        "text": [
-            interval_text(value, low, high)
-            for value, low, high in zip(table["observed"], table["low"], table["high"], strict=True)
-        ],
+        "text": interval_texts(table["observed"], table["low"], table["high"]),
     }

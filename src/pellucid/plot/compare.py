@@ -72,7 +72,7 @@ def compare(
         return theme.empty(title, description)
     drawn = _drawn(table)
     methods = list(dict.fromkeys(drawn["method"]))
-    height = alt.Step(15, **{"for": "offset"})
+    height = theme.rows_height(drawn["key"], len(methods))
     return theme.finish(_layers(methods, x_title), data(drawn), title=title, description=description, height=height)
 
 

@@ -6,7 +6,7 @@ import altair as alt
 
 from pellucid.explanation import Effect
 from pellucid.plot import theme
-from pellucid.plot.labels import distinct, finite, interval_text, number_text, shorten
+from pellucid.plot.labels import distinct, finite, interval_texts, number_text, shorten
 from pellucid.plot.tables import Columns, column, data, need, one_output
 
 KINDS = {"pdp": "mean output", "ale": "accumulated local effect", "ice": "output"}
@@ -109,7 +109,7 @@ def _curves(drawn: Columns, x_title: str | None, y_title: str | None, single: bo
     dash = alt.StrokeDash("series:N", scale=dashes, title=None, legend=legend)
     if any(value is not None for value in drawn["low"]):
         band = alt.Chart().mark_area(opacity=0.18)
-        fill = alt.Color("series:N", scale=colours, legend=None)
+        fill = alt.Color("series:N", scale=colours, title=None, legend=legend)
         layers.append(band.encode(x=x, y=alt.Y("low:Q"), y2="high:Q", color=fill))
     line = alt.Chart().mark_line(strokeWidth=2.5, point={"size": 18, "filled": True})
     layers.append(line.encode(x=x, y=y, color=colour, strokeDash=dash, tooltip=tooltip))
@@ -143,8 +143,5 @@ def _drawn(table: Columns, text: bool) -> dict[str, list[Any]]:
         **{name: [finite(value) for value in table[name]] for name in ("y", "low", "high")},
         "series": ["" if name is None else shorten(name) for name in table["series"]],
         "at": [shorten(value, 120) if text else number_text(value, 4) for value in table["x"]],
-        "text": [
-            interval_text(value, low, high)
-            for value, low, high in zip(table["y"], table["low"], table["high"], strict=True)
-        ],
+        "text": interval_texts(table["y"], table["low"], table["high"]),
     }

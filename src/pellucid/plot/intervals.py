@@ -5,7 +5,7 @@ from typing import Any, cast
 import altair as alt
 
 from pellucid.plot import theme
-from pellucid.plot.labels import distinct, finite, interval_text, shorten
+from pellucid.plot.labels import distinct, finite, interval_text, interval_texts, shorten
 from pellucid.plot.tables import Columns, column, data, need
 
 MOST = 40
@@ -56,8 +56,9 @@ def intervals(
     layers = _layers(x_title, _groups(table) if grouped else None)
     if finite(reference) is not None:
         layers = [_reference(reference, reference_label), *layers]
-    height = alt.Step(15 if grouped else theme.STEP, **({"for": "offset"} if grouped else {}))
-    return theme.finish(layers, data(_drawn(table, grouped)), title=title, description=description, height=height)
+    drawn = _drawn(table, grouped)
+    height = theme.rows_height(drawn["key"], len(_groups(table)) if grouped else 1)
+    return theme.finish(layers, data(drawn), title=title, description=description, height=height)
 
 
 def _groups(table: Columns) -> list[str]:
@@ -88,7 +89,7 @@ def _reference(reference: float | None, label: str) -> alt.Chart:
     return cast(alt.Chart, line.encode(x=alt.datum(reference), tooltip=alt.value(words)))
 
 
-def _drawn(table: Columns, grouped: bool) -> Columns:
+def _drawn(table: Columns, grouped: bool) -> dict[str, list[Any]]:
     keys = [shorten(label) or "(empty)" for label in table["label"]] if grouped else distinct(table["label"])
     return {
         "key": keys,
@@ -100,8 +101,5 @@ def _drawn(table: Columns, grouped: bool) -> Columns:
         "low": [finite(value) for value in table["low"]],
         "high": [finite(value) for value in table["high"]],
         "group": ["" if group is None else shorten(group) for group in table["group"]],
-        "text": [
-            interval_text(value, low, high)
-            for value, low, high in zip(table["value"], table["low"], table["high"], strict=True)
-        ],
+        "text": interval_texts(table["value"], table["low"], table["high"]),
     }

@@ -1,5 +1,6 @@
 """Text on the way out: names made printable, short and distinct; numbers made readable."""
 
+import itertools
 import math
 import unicodedata
 from collections.abc import Sequence
@@ -37,13 +38,12 @@ def shorten(text: Any, most: int = 48) -> str:
 
 def distinct(texts: Sequence[Any], most: int = 48) -> list[str]:
     """Shorten every text and number those that became equal, so that each keeps its own place on an axis."""
-    seen: dict[str, int] = {}
-    keys = []
+    keys: dict[str, None] = {}
     for text in texts:
-        key = shorten(text, most) or "(empty)"
-        seen[key] = seen.get(key, 0) + 1
-        keys.append(key if seen[key] == 1 else f"{key} ({seen[key]})")
-    return keys
+        short = shorten(text, most) or "(empty)"
+        numbered = (f"{short} ({number})" for number in itertools.count(2))
+        keys[short if short not in keys else next(key for key in numbered if key not in keys)] = None
+    return list(keys)
 
 
 def finite(value: Any) -> float | None:
@@ -66,8 +66,13 @@ def number_text(value: Any, digits: int = 3) -> str:
     return text.replace("-", MINUS)
 
 
+def _exponent(number: float, digits: int) -> int:
+    """Power of ten of the first digit, once rounded: 0.9999 is written as 1.00."""
+    return int(f"{number:.{digits - 1}e}".split("e")[1])
+
+
 def _float_text(number: float, digits: int) -> str:
-    exponent = math.floor(math.log10(abs(number))) if number else 0
+    exponent = _exponent(number, digits)
     if not -4 <= exponent <= 6:
         mantissa, power = f"{number:.{digits - 1}e}".split("e")
         return f"{mantissa}×10{str(int(power)).translate(_SUPERSCRIPT)}"
@@ -77,7 +82,7 @@ def _float_text(number: float, digits: int) -> str:
 def number_texts(values: Sequence[Any], *, signed: bool = False, digits: int = 3) -> list[str]:
     """Return numbers with the decimals that give the largest `digits` significant ones; small ones keep their own."""
     known = [abs(number) for number in map(finite, values) if number]
-    exponent = math.floor(math.log10(max(known))) if known else 0
+    exponent = _exponent(max(known, default=0.0), digits)
     decimals = max(digits - 1 - exponent, 0)
     texts = []
     for value in values:
@@ -90,7 +95,21 @@ def number_texts(values: Sequence[Any], *, signed: bool = False, digits: int = 3
 
 def interval_text(value: Any, low: Any = None, high: Any = None) -> str:
     """Return ``0.790 [0.738, 0.846]``, or the number alone where there is no interval."""
-    if finite(low) is None and finite(high) is None:
-        return number_text(value)
-    middle, left, right = number_texts([value, low, high])
-    return f"{middle} [{left}, {right}]"
+    return interval_texts([value], [low], [high])[0]
+
+
+def interval_texts(values: Sequence[Any], lows: Sequence[Any], highs: Sequence[Any]) -> list[str]:
+    """Return numbers with their intervals, all with the same decimals."""
+    count = len(values)
+    texts = number_texts([*values, *lows, *highs])
+    return [
+        texts[i] if finite(lows[i]) is None and finite(highs[i]) is None
+        else f"{texts[i]} [{texts[count + i]}, {texts[2 * count + i]}]"
+        for i in range(count)
+    ]  # fmt: skip
+
+
+def cell_number(value: Any) -> str:
+    """Return a number for a table: four significant digits, without zeros at its end."""
+    text = number_text(value, 4)
+    return text.rstrip("0").rstrip(".") if "." in text and "×" not in text else text

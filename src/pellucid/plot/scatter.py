@@ -164,7 +164,7 @@ def beeswarm(
         )
     )
     zero = alt.Chart().mark_rule(color=theme.FAINT).encode(x=alt.datum(0))
-    height = alt.Step(theme.STEP)
+    height = theme.rows_height(drawn["key"])
     return theme.finish([zero, point], data(drawn), title=title, description=description, height=height)
 
 

@@ -25,7 +25,6 @@ DASHES = ([1, 0], [7, 3], [2, 2], [10, 3, 2, 3], [4, 4], [1, 3])
 NEUTRAL = "#47617a"
 """Slate: a size that has no sign."""
 SIGNS = alt.Scale(domain=["down", "up"], range=[DOWN, UP])
-SIGN_SHAPES = alt.Scale(domain=["down", "up"], range=["triangle-left", "triangle-right"])
 
 WIDTH = 420
 STEP = 26
@@ -34,7 +33,7 @@ NUMBERS = ",~g"
 
 CONFIG: dict[str, Any] = {
     "background": PAPER,
-    "font": "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif",
+    "font": "Arial, Helvetica, 'Liberation Sans', sans-serif",  # one set of widths, wherever text is measured
     "view": {"stroke": None},
     "axis": {
         "labelColor": INK,
@@ -77,6 +76,11 @@ def finish(
     chart.description = shorten(description or title or "chart", 300)
     chart._kwds["config"] = CONFIG
     return chart
+
+
+def rows_height(keys: list[str], series: int = 1) -> int:
+    """Height of a picture with one line per row, or per row and series."""
+    return len(set(keys)) * (STEP if series == 1 else 15 * series + 10)
 
 
 def rows_axis(title: str | None = None) -> alt.Y:

@@ -85,9 +85,8 @@ def waterfall(
         return theme.empty(title, description)
     start = finite(base) or 0.0
     drawn = _drawn(table, start, finite(prediction))
-    return theme.finish(
-        _layers(x_title), data(drawn), title=title, description=description, height=alt.Step(theme.STEP)
-    )
+    height = theme.rows_height(drawn["key"])
+    return theme.finish(_layers(x_title), data(drawn), title=title, description=description, height=height)
 
 
 def _layers(x_title: str | None) -> list[alt.Chart]:
@@ -97,18 +96,14 @@ def _layers(x_title: str | None) -> list[alt.Chart]:
         alt.Tooltip("text:N", title="contribution"),
     ]
     sign = alt.Color("sign:N", scale=theme.SIGNS, legend=None)
-    step = alt.datum.kind == "step"
     y = theme.rows_axis()
     x = theme.number_axis("start:Q", x_title)
     bar = alt.Chart().mark_bar(height=14).encode(x=x, x2="end:Q", y=y, color=sign, tooltip=tooltip)
-    tip = alt.Chart().mark_point(filled=True, size=90, opacity=1)
-    shape = alt.Shape("sign:N", scale=theme.SIGN_SHAPES, legend=None)
     stop = alt.Chart().mark_tick(color=theme.INK, thickness=3, height=18).encode(x="end:Q", y=y, tooltip=tooltip)
     return [
-        bar.transform_filter(step),
-        tip.encode(x="end:Q", y=y, shape=shape, color=sign, tooltip=tooltip).transform_filter(step),
+        theme.number_column(),  # first, because it has every row and so sets their order
+        bar.transform_filter(alt.datum.kind == "step"),
         stop.transform_filter(alt.datum.kind == "end"),
-        theme.number_column(),
     ]
 
 
@@ -143,7 +138,7 @@ def value_text(cell: Any) -> str:
     return f"{number:,.0f}" if number.is_integer() and abs(number) < 1e15 else number_text(number, 4)
 
 
-def _drawn(table: Columns, base: float, prediction: float | None) -> Columns:
+def _drawn(table: Columns, base: float, prediction: float | None) -> dict[str, list[Any]]:
     contributions = [finite(value) or 0.0 for value in table["contribution"]]
     ends = [base]
     for contribution in contributions:
@@ -153,6 +148,8 @@ def _drawn(table: Columns, base: float, prediction: float | None) -> Columns:
         shorten(feature, 34) if shown is None else f"{shorten(feature, 24)} = {shorten(shown, 16)}"
         for feature, shown in zip(table["feature"], table["shown"], strict=True)
     ]
+    numbers = number_texts(table["contribution"], signed=True)
+    arrows = [f"{'▼' if value < 0 else '▲'} {text}" for value, text in zip(contributions, numbers, strict=True)]
     return {
         "key": distinct(["Base", *names, "Model’s output"]),
         "full": ["Base", *(shorten(feature, 300) for feature in table["feature"]), "Model’s output"],
@@ -161,7 +158,7 @@ def _drawn(table: Columns, base: float, prediction: float | None) -> Columns:
         "end": [base, *(_rounded(end) for end in ends[1:]), last],
         "sign": ["", *("down" if value < 0 else "up" for value in contributions), ""],
         "kind": ["end", *("step" for _ in contributions), "end"],
-        "text": [number_text(base), *number_texts(table["contribution"], signed=True), number_text(last)],
+        "text": [number_text(base), *arrows, number_text(last)],
     }
 
 

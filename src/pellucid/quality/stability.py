@@ -139,7 +139,7 @@ def _near(values: Float1, n: int, noise: float, rng: np.random.Generator) -> Arr
     rank = np.empty(len(values), dtype=np.int64)
     rank[order] = np.arange(len(values))
     reach = max(1, round(noise * present))
-    step = rng.integers(-reach, reach + 1, size=n)
+    step = rng.integers(1, reach + 1, size=n) * rng.choice([-1, 1], size=n)
     return np.where(np.isnan(values[:n]), np.arange(n), order[np.clip(rank[:n] + step, 0, max(0, present - 1))])
 
 

@@ -15,6 +15,9 @@ _APART = ("hashes", "versions", "contains", "not_measured")
 """Facts that stand apart from the others, each under a heading of its own."""
 
 
+_SAID = {"n_rows": "held-out rows", "n_train": "training rows", "random_state": "seed", "favorable": "favorable class"}
+
+
 def render_html(audit: "Audit") -> str:
     """Return an audit as one self-contained HTML page.
 
@@ -35,7 +38,7 @@ def render_html(audit: "Audit") -> str:
         top=[entries[_position(finding, audit.findings)] for finding in audit.top(3)],
         sections=chapters(audit.findings, entries),
         tallies=tallies(audit.findings),
-        facts=facts_of({name: value for name, value in facts.items() if name not in _APART}),
+        facts=facts_of({_SAID.get(name, name): value for name, value in facts.items() if name not in _APART}),
         contains=[prose(sentence) for sentence in audit.subject.contains],
         not_measured=[prose(sentence) for sentence in audit.subject.not_measured],
         hashes=facts_of(audit.subject.hashes),

@@ -52,15 +52,17 @@ def inline_svg(svg: str, prefix: str) -> str:
         Makes the picture's identifiers its own.
     """
     root = ElementTree.fromstring(svg)  # noqa: S314  (our own drawing, never a user's file)
-    _shrink(root, prefix)
+    # The renderer numbers its identifiers on through its whole life; ours depend on the picture alone.
+    old = [element.attrib["id"] for element in root.iter() if "id" in element.attrib]
+    _shrink(root, {name: f"{prefix}-c{number}" for number, name in enumerate(old)})
     root.attrib.update({"aria-hidden": "true", "focusable": "false"})
     return ElementTree.tostring(root, encoding="unicode", short_empty_elements=True)
 
 
-def _shrink(element: ElementTree.Element, prefix: str) -> None:
+def _shrink(element: ElementTree.Element, names: dict[str, str]) -> None:
     element.tag = element.tag.removeprefix(_SVG)
     element.attrib = {
-        name: _attribute(name, value, prefix)
+        name: _attribute(name, value, names)
         for name, value in element.attrib.items()
         if name in _ATTRIBUTES and _DEFAULTS.get(name) != value
     }
@@ -68,7 +70,7 @@ def _shrink(element: ElementTree.Element, prefix: str) -> None:
         if child.tag.removeprefix(_SVG) not in _ELEMENTS or _invisible(child):
             element.remove(child)
         else:
-            _shrink(child, prefix)
+            _shrink(child, names)
     for child in list(element):
         if child.tag == "g" and len(child) == 0 and not child.text:
             element.remove(child)
@@ -86,11 +88,11 @@ def _invisible(element: ElementTree.Element) -> bool:
     return element.tag == f"{_SVG}path" and element.get("class") in ("background", "foreground") and not painted
 
 
-def _attribute(name: str, value: str, prefix: str) -> str:
+def _attribute(name: str, value: str, names: dict[str, str]) -> str:
     if name == "id":
-        return f"{prefix}-{value}"
+        return names[value]
     if name == "clip-path":
-        return value.replace("url(#", f"url(#{prefix}-")
+        return f"url(#{names[value.removeprefix('url(#').removesuffix(')')]})"
     return _LONG_NUMBER.sub(_rounded, value) if name in _GEOMETRY else value
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pellucid.auditing.findings import Exhibit, Finding, Measure, Section, Verdict
-from pellucid.plot.labels import finite, interval_text, number_text, printable, shorten
+from pellucid.plot.labels import cell_number, finite, interval_text, number_text, printable, shorten
 from pellucid.report.pictures import Picture, picture_of
 
 MOST_ROWS = 200
@@ -118,7 +118,7 @@ def entry_of(finding: Finding, number: int, *, pictures: bool = True) -> Entry:
         name=name,
         code=printable(finding.code),
         title=shorten(finding.title, 200),
-        label=shorten(finding.statement if finding.section == Section.DECISIONS else finding.title, 64),
+        label=shorten(finding.statement if finding.section == Section.DECISIONS else finding.title, 48),
         verdict=str(finding.verdict).replace("_", "-"),
         word=WORDS[finding.verdict],
         statement=prose(finding.statement),
@@ -175,12 +175,12 @@ def cell_text(cell: Any) -> str:
     """Return a cell of a table as text."""
     if cell is None:
         return "–"
-    return prose(cell) if isinstance(cell, str) else number_text(cell, 4) if _is_number(cell) else prose(str(cell))
+    return prose(cell) if isinstance(cell, str) else cell_number(cell) if _is_number(cell) else prose(str(cell))
 
 
 def prose(text: str) -> str:
     """Return text that is safe to read: whole, but with every invisible control written out."""
-    return printable(text).strip()
+    return printable(text).strip().replace(" %", "\N{NO-BREAK SPACE}%")
 
 
 def counts_sentence(findings: Sequence[Finding]) -> str:

@@ -78,7 +78,7 @@ def _require(condition: bool, promise: str) -> None:
 
 def _check_outputs(fitted: Any, model: Model, rows: Table, raw: Float2) -> None:
     classes = getattr(fitted, "classes_", None)
-    if classes is not None:
+    if classes is not None and len(classes):  # CatBoost's regressors have none
         names = tuple(str(label) for label in np.asarray(classes).tolist())
         _require(model.outputs == names, f"outputs must be the classes {names}; got {model.outputs}")
     if model.raw_space is Space.LOG_ODDS:

@@ -46,12 +46,12 @@ def mixed_containers() -> dict[str, Any]:
             "day": np.array(["2024-02-29", "NaT", "1999-12-31T23:59", "2024-02-29"], dtype="datetime64[us]"),
         }
     )
-    classic = base.astype({"count": object, "open": object, "town": object})
+    classic = base.astype({name: object for name in base if name != "grade"})
     arrow = base.astype({name: _arrow_dtype(base, name) for name in ("size", "count", "open", "town", "day")})
     table = pa.Table.from_pandas(base)
     return {
         "pandas": base,
-        "pandas object": classic.astype(object).astype({"grade": "category"}),
+        "pandas object": classic,
         "pandas arrow": arrow,
         "pandas string": base.astype({"town": "string", "size": "Float64"}),
         "pandas multi rows": base.set_index(pd.MultiIndex.from_product([["x", "y"], [1, 2]])),

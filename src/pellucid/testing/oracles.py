@@ -5,11 +5,9 @@ rationals too. `shapley_by_enumeration` is the definition itself; `exact_path_de
 `exact_interventional` sum over leaves and reach depths where 2 to the number of players does not.
 """
 
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import pairwise
 from math import comb, factorial, lcm
 
 import numpy as np
@@ -101,9 +99,10 @@ def exact_path_dependent(
     """
     values = [[Fraction(0)] * trees.n_outputs for _ in range(n_features)]
     base = rationals(trees.base)
+    goes_left, share = _routes(trees, row), _left_shares(trees)
     for tree in range(trees.n_trees):
         for leaf, path in paths(trees, tree):
-            factors = _path_dependent_factors(trees, groups, row, path)
+            factors = _path_dependent_factors(trees, groups, goes_left, share, path)
             probability = Fraction(1)
             for factor in factors.values():
                 probability *= factor.cold
@@ -126,11 +125,12 @@ def exact_interventional(
     values = [[Fraction(0)] * trees.n_outputs for _ in range(n_features)]
     base = rationals(trees.base)
     share = Fraction(1, len(background))
+    my_routes, their_routes = _routes(trees, row), [_routes(trees, other) for other in background]
     for tree in range(trees.n_trees):
         for leaf, path in paths(trees, tree):
-            mine = _passes(trees, groups, row, path)
-            for other in background:
-                theirs = _passes(trees, groups, other, path)
+            mine = _passes(trees, groups, my_routes, path)
+            for routes in their_routes:
+                theirs = _passes(trees, groups, routes, path)
                 if all(theirs.values()):
                     _add(base, trees, tree, leaf, share)
                 only_mine = [player for player in mine if mine[player] and not theirs[player]]
@@ -183,22 +183,40 @@ def exact_chain(shares: Sequence[Fraction], stays: Sequence[bool], leaves: Seque
     before = [[1]]
     for factor in on:
         before.append(_times(before[-1], factor))
-    scale = [1]
-    for factor in on:
-        scale.append(scale[-1] * factor.cold.denominator)
+    # Integers over one denominator: the leaves', times that of every split (rest[k]: from split k on).
+    leaf_denominator = lcm(*(leaf.denominator for leaf in leaves))
+    worth = [int(leaf * leaf_denominator) for leaf in leaves]
+    rest = [1]
+    for share in reversed(shares):
+        rest.insert(0, rest[0] * share.denominator)
+    denominator = leaf_denominator * rest[0]
     values = []
-    below = [Fraction(0)] * (depth + 1)
-    for k, coefficient in enumerate(before[depth]):
-        below[k] += leaves[depth] * Fraction(coefficient, scale[depth])
+    below = [worth[depth] * coefficient for coefficient in before[depth]]
     for k in reversed(range(depth)):
-        going_on = _over(below, on[k])
-        gain = (int(on[k].hot) - on[k].cold) * sum(c / (m + 1) for m, c in enumerate(going_on))
-        leaving = leaves[k] * _integrated(before[k], scale[k])
-        values.append(Fraction(gain + (int(off[k].hot) - off[k].cold) * leaving))
-        ended = _times(before[k], off[k])
-        for m, coefficient in enumerate(ended):
-            below[m] += leaves[k] * Fraction(coefficient, scale[k] * off[k].cold.denominator)
+        gain = (int(on[k].hot) - on[k].cold) * shares[k].denominator * _integrated(_over(below, on[k]), denominator)
+        leaving = (int(off[k].hot) - off[k].cold) * shares[k].denominator * worth[k]
+        values.append(gain + leaving * rest[k + 1] * _integrated(before[k], denominator))
+        for m, coefficient in enumerate(_times(before[k], off[k])):
+            below[m] += worth[k] * rest[k + 1] * coefficient
     return values[::-1]
+
+
+def relative_error(trees: TreeEnsemble, values: Float2, base: Float1, exact: tuple[list[Vector], Vector]) -> float:
+    """Return the largest error of one row's values and of the base, over the ensemble's Σ|leaf|.
+
+    Parameters
+    ----------
+    trees : TreeEnsemble
+    values : float64 array of shape (features, outputs)
+    base : float64 array of shape (outputs,)
+    exact : pair
+        What an oracle returned.
+    """
+    found = [*values.tolist(), base.tolist()]
+    pairs = zip(found, [*exact[0], exact[1]], strict=True)
+    errors = [abs(Fraction(f) - e) for fs, es in pairs for f, e in zip(fs, es, strict=True)]
+    scale = sum(map(abs, rationals(trees.value[trees.is_leaf].ravel())), Fraction(0))
+    return float(max(errors) / scale) if scale else float(max(errors))
 
 
 def left_share(trees: TreeEnsemble, node: int) -> Fraction:
@@ -255,19 +273,34 @@ def _add(to: Vector, trees: TreeEnsemble, tree: int, leaf: int, weight: Fraction
         to[k] += weight * Fraction(float(value))
 
 
-def _passes(trees: TreeEnsemble, groups: Int1, row: Float1, path: Path) -> dict[int, bool]:
-    passes: dict[int, bool] = defaultdict(lambda: True)
+def _inner(trees: TreeEnsemble) -> list[int]:
+    return [int(node) for node in np.flatnonzero(~trees.is_leaf)]
+
+
+def _routes(trees: TreeEnsemble, row: Float1) -> dict[int, bool]:
+    return {node: row_goes_left(trees, node, row) for node in _inner(trees)}
+
+
+def _left_shares(trees: TreeEnsemble) -> dict[int, Fraction]:
+    return {node: left_share(trees, node) for node in _inner(trees)}
+
+
+def _passes(trees: TreeEnsemble, groups: Int1, goes_left: dict[int, bool], path: Path) -> dict[int, bool]:
+    passes: dict[int, bool] = {}
     for node, left in path:
-        passes[int(groups[trees.feature[node]])] &= row_goes_left(trees, node, row) == left
+        player = int(groups[trees.feature[node]])
+        passes[player] = passes.get(player, True) and goes_left[node] == left
     return passes
 
 
-def _path_dependent_factors(trees: TreeEnsemble, groups: Int1, row: Float1, path: Path) -> dict[int, Factor]:
-    cold: dict[int, Fraction] = defaultdict(lambda: Fraction(1))
+def _path_dependent_factors(
+    trees: TreeEnsemble, groups: Int1, goes_left: dict[int, bool], shares: dict[int, Fraction], path: Path
+) -> dict[int, Factor]:
+    cold: dict[int, Fraction] = {}
     for node, left in path:
-        share = left_share(trees, node)
-        cold[int(groups[trees.feature[node]])] *= share if left else 1 - share
-    hot = _passes(trees, groups, row, path)
+        player = int(groups[trees.feature[node]])
+        cold[player] = cold.get(player, Fraction(1)) * (shares[node] if left else 1 - shares[node])
+    hot = _passes(trees, groups, goes_left, path)
     return {player: Factor(hot[player], cold[player]) for player in cold}
 
 
@@ -279,12 +312,13 @@ def _times(coefficients: list[int], factor: Factor) -> list[int]:
     return [n * low + slope * high for low, high in zip([*coefficients, 0], rising, strict=True)]
 
 
-def _over(coefficients: list[Fraction], factor: Factor) -> list[Fraction]:
-    """Divide a polynomial by ``cold + t (hot - cold)``, which divides it exactly; cold is above zero."""
-    slope = int(factor.hot) - factor.cold
-    quotient = [coefficients[0] / factor.cold]
-    for coefficient, _ in pairwise(coefficients[1:]):
-        quotient.append((coefficient - slope * quotient[-1]) / factor.cold)
+def _over(coefficients: list[int], factor: Factor) -> list[int]:
+    """Divide by ``n + t (hot d - n)``, a factor of the polynomial, for a cold share n / d above zero."""
+    n, d = factor.cold.numerator, factor.cold.denominator
+    slope = (d if factor.hot else 0) - n
+    quotient = [coefficients[0] // n]
+    for coefficient in coefficients[1:-1]:
+        quotient.append((coefficient - slope * quotient[-1]) // n)
     return quotient
 
 

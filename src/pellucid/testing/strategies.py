@@ -1,11 +1,23 @@
 """Random tree ensembles that meet the corners: ties, missing values, repeated features, empty nodes."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from pellucid._base.typing import Float1, Float2, Int1
 from pellucid.ir import TreeEnsemble
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Subject:
+    """An ensemble, the features of its columns, rows to explain and background rows."""
+
+    trees: TreeEnsemble
+    groups: Int1
+    n_features: int
+    rows: Float2
+    background: Float2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,17 +95,43 @@ def random_ensemble(rng: np.random.Generator, shape: Shape) -> tuple[TreeEnsembl
 
 def random_covers(rng: np.random.Generator, n: int) -> Float1:
     """Draw training weights: small counts with zeros among them, sometimes with fractions."""
-    counts = rng.integers(0, 9, n).astype(float)
-    fractions: Float1 = counts * rng.random(n)
-    return counts if rng.integers(2) else fractions
+    counts = rng.integers(0, 9, n)
+    fractions = rng.random(n) if rng.integers(2) else np.ones(n)
+    return np.asarray(counts * fractions, dtype=np.float64)
 
 
 def random_rows(rng: np.random.Generator, n_rows: int, n_columns: int) -> Float2:
     """Draw rows on the thresholds' grid, beside it, and missing."""
-    rows = rng.integers(-5, 6, (n_rows, n_columns)) / 2 + rng.choice([0.0, 0.1, np.float64(np.float32(0.1))], 1)
+    rows: Float2 = rng.integers(-5, 6, (n_rows, n_columns)) / 2 + rng.choice([0.0, 0.1, np.float64(np.float32(0.1))], 1)
     rows[rng.random(rows.shape) < 0.15] = np.nan
     rows[rng.random(rows.shape) < 0.02] = np.inf
     return rows
+
+
+def random_subject(seed: int, *, max_depth: int = 6, max_features: int = 6, n_rows: int = 3) -> Subject:
+    """Draw everything that a comparison of tree values needs."""
+    rng = np.random.default_rng(seed)
+    shape = random_shape(rng, max_depth=max_depth, max_features=max_features)
+    trees, groups = random_ensemble(rng, shape)
+    return Subject(
+        trees=trees,
+        groups=groups,
+        n_features=shape.n_features,
+        rows=random_rows(rng, n_rows, shape.n_columns),
+        background=random_rows(rng, int(rng.choice([1, 4, 9])), shape.n_columns),
+    )
+
+
+def subjects(*, max_depth: int = 6, max_features: int = 6) -> Any:
+    """Return a hypothesis strategy of `random_subject`."""
+    from hypothesis import strategies  # noqa: PLC0415 - a third party that only tests have
+
+    return strategies.builds(
+        random_subject,
+        strategies.integers(0, 2**32 - 1),
+        max_depth=strategies.just(max_depth),
+        max_features=strategies.just(max_features),
+    )
 
 
 class _Grower:

@@ -20,35 +20,31 @@ class Check(Protocol):
     """One question that an audit asks.
 
     Anything with these attributes can be passed to `audit(..., checks=)`.
-
-    Attributes
-    ----------
-    code : str
-        ``PEL`` and three digits for ours; any other code for yours.
-    title : str
-        A few words.
-    section : Section
-        The chapter its finding stands in.
-    why : str
-        Why the question matters.
-    cost : {"cheap", "costly"}
-        Costly checks are skipped by ``fast=True``.
-    needs_model : bool
-        Whether the question can only be asked of a model.
     """
 
     @property
-    def code(self) -> str: ...
+    def code(self) -> str:
+        """``PEL`` and three digits for ours; any other code for yours."""
+
     @property
-    def title(self) -> str: ...
+    def title(self) -> str:
+        """A few words."""
+
     @property
-    def section(self) -> Section: ...
+    def section(self) -> Section:
+        """The chapter its finding stands in."""
+
     @property
-    def why(self) -> str: ...
+    def why(self) -> str:
+        """Why the question matters."""
+
     @property
-    def cost(self) -> Cost: ...
+    def cost(self) -> Cost:
+        """``"cheap"``, or ``"costly"``: skipped by ``fast=True``."""
+
     @property
-    def needs_model(self) -> bool: ...
+    def needs_model(self) -> bool:
+        """Whether the question can only be asked of a model."""
 
     def run(self, subject: Subject) -> Finding | Sequence[Finding]:
         """Measure, judge by ``subject.policy`` and report; raise `NotApplicable` when there is nothing to ask."""

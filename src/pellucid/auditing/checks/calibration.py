@@ -92,15 +92,18 @@ class Calibration(Question):
         return self.finding(
             verdict,
             f"On {counted(subject.n, 'held-out row')} {of} and what then happened differ by {of_measure(measure)} on "
-            f"average, {judged}: a model without any fault of this kind would show {write(expected)}{unit}, and at most "
+            f"average, {judged}: a model without any fault of this kind would show {write(expected)}{unit}, and "
+            "at most "
             f"{write(limit)}{unit} in 95 % of samples.",
-            how=f"Rows in up to {BINS} bins of equal size by prediction; mean distance of the bins, weighted by rows. The "
+            how=f"Rows in up to {BINS} bins of equal size by prediction; mean distance of the bins, weighted by "
+            "rows. The "
             f"figure of a model without fault comes from {SIMULATIONS} simulated targets.",
             measures=tuple(found[0] for found, _ in scored),
             exhibits=(exhibit(each, BINS, "Predicted and observed", grouped=len(each) > 1),),
             remedy=""
             if verdict is Verdict.PASS
-            else "Recalibrate on data the model was not trained on (isotonic or sigmoid), and do not read its scores as shares.",
+            else "Recalibrate on data the model was not trained on (isotonic or sigmoid), and do not read its "
+            "scores as shares.",
             weight=measure.value,
         )
 
@@ -115,9 +118,8 @@ def _measure(subject: Subject, one: Series) -> tuple[Measure, float, float]:
         for w in resamples(one.weight, subject.random_state, "audit.calibration")
     ])  # fmt: skip
     low, high = percentiles(drawn)
-    null = np.array([
-        distance(_ideal(one, subject.random_state, b), one.predicted, one.weight, bins) / scale for b in range(SIMULATIONS)
-    ])  # fmt: skip
+    ideal = (_ideal(one, subject.random_state, b) for b in range(SIMULATIONS))
+    null = np.array([distance(target, one.predicted, one.weight, bins) / scale for target in ideal])
     unit = "share" if one.share else "standard deviations"
     measure = Measure(
         name=f"calibration distance of {one.name}", value=value, low=low, high=high, n=len(bins), unit=unit
@@ -206,7 +208,8 @@ class GroupCalibration(Question):
                 _bias_exhibit(measures, one),
                 exhibit(parts, GROUP_BINS, "Predicted and observed by group", grouped=True),
             ),
-            remedy="Recalibrate with enough data of every group, and look for a feature that means different things in them."
+            remedy="Recalibrate with enough data of every group, and look for a feature that means different "
+            "things in them."
             if off
             else "",
             weight=abs(off[0].value) if off else 0.0,

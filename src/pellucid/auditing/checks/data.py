@@ -1,6 +1,7 @@
 """PEL101 to PEL105: what was audited, and what the data are like before any model."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from pellucid.fairness.groups import read_groupings, withheld_groups
 from pellucid.table import Table
 
 MOST_SHOWN = 15
+FEW_LEVELS = 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +33,8 @@ class SubjectFound(Question):
         train = "" if subject.X_train is None else f"; {counted(len(subject.X_train), 'training row')} were given"
         return self.finding(
             Verdict.PASS,
-            f"{who} on {counted(subject.n, 'row')} with {counted(subject.X.n_columns, 'feature')}; the target has {kind}"
+            f"{who} on {counted(subject.n, 'row')} with {counted(subject.X.n_columns, 'feature')}; the target has "
+            f"{kind}"
             f"{train}. {_target_words(subject)}",
             how=f"Everything random is drawn from seed {subject.random_state}. Hidden features are replaced by "
             f"{subject.background_note}."
@@ -45,7 +48,10 @@ class SubjectFound(Question):
 def _target_words(subject: Subject) -> str:
     if subject.classes is None:
         y = subject.y.astype(float)
-        return f"The target runs from {figure(float(y.min()))} to {figure(float(y.max()))}, mean {figure(float(y.mean()))}."
+        return (
+            f"The target runs from {figure(float(y.min()))} to {figure(float(y.max()))}, mean "
+            f"{figure(float(y.mean()))}."
+        )
     counts = np.bincount(subject.y_index, minlength=len(subject.classes))
     shares = [
         f"{named(label)} {percent(count / subject.n)}" for label, count in zip(subject.classes, counts, strict=True)
@@ -57,7 +63,10 @@ def _target_words(subject: Subject) -> str:
 def _target_exhibit(subject: Subject) -> Exhibit:
     if subject.classes is None:
         steps = np.quantile(subject.y.astype(float), [0.05, 0.25, 0.5, 0.75, 0.95])
-        table = {"quantile": ["5 %", "25 %", "median", "75 %", "95 %"], "target": [float(step) for step in steps]}
+        table: dict[str, list[Any]] = {
+            "quantile": ["5 %", "25 %", "median", "75 %", "95 %"],
+            "target": [float(step) for step in steps],
+        }
         return Exhibit(kind="table", title="The target", description="Quantiles of the target.", table=table)
     counts = np.bincount(subject.y_index, minlength=len(subject.classes))
     ends = [wilson(int(count), subject.n) for count in counts]
@@ -108,7 +117,8 @@ class MissingValues(Question):
             for j in order
         ]  # fmt: skip
         statement = (
-            f"{counted(len(order), 'column')} of {subject.X.n_columns} have missing values, most {named(subject.X.names[order[0]])}: "
+            f"{counted(len(order), 'column')} of {subject.X.n_columns} have missing values, most "
+            f"{named(subject.X.names[order[0]])}: "
             f"{of_measure(measures[0])} of {counted(subject.n, 'row')}."
             if order
             else f"No value is missing in {counted(subject.n, 'row')} of {counted(subject.X.n_columns, 'column')}."
@@ -154,7 +164,8 @@ class RepeatedColumns(Question):
         return self.finding(
             Verdict.NOTE if said else Verdict.PASS,
             " ".join(said) or f"None of {counted(X.n_columns, 'column')} is constant, and no two are equal.",
-            how=f"All {len(X)} known rows. Columns are equal when their values correspond one to one.",
+            how=f"All {len(X)} known rows. Columns are equal when their values correspond one to "
+            "one, or, for numbers with many values, when they have the same order.",
             measures=(
                 Measure(name="constant columns", value=float(len(constant)), n=len(X), unit="columns"),
                 Measure(name="groups of equal columns", value=float(len(twins)), n=len(X), unit="groups"),
@@ -172,13 +183,32 @@ def constant_columns(X: Table) -> list[str]:
 
 
 def equal_columns(X: Table) -> list[list[str]]:
-    """Return groups of columns whose values correspond one to one; constant columns are left out."""
+    """Return groups of columns that say the same.
+
+    Columns with few values are the same when the values correspond one to one; numbers with many values when they
+    have the same order, forwards or backwards. Constant columns and names that hardly repeat are left out.
+    """
     found: dict[bytes, list[str]] = {}
     for name in X.names:
-        codes = level_codes(X.column(name))
-        if len(np.unique(codes)) > 1:
-            found.setdefault(codes.tobytes(), []).append(name)
+        values = X.column(name)
+        codes = level_codes(values)
+        levels = int(codes.max()) + 1
+        if levels > FEW_LEVELS and values.dtype.kind == "f":
+            codes = _order_of(values)
+        elif levels < 2 or levels > len(codes) / 2:
+            continue
+        found.setdefault(codes.tobytes(), []).append(name)
     return [names for names in found.values() if len(names) > 1]
+
+
+def _order_of(values: Array) -> Array:
+    """Return the rank of each number (-1 where missing), turned so that the first two values met ascend."""
+    present = ~np.isnan(values)
+    ranks = np.full(len(values), -1, dtype=np.int64)
+    inside = np.unique(values[present], return_inverse=True)[1]
+    moved = inside[inside != inside[0]]
+    ranks[present] = inside.max() - inside if moved[0] < inside[0] else inside
+    return ranks
 
 
 def level_codes(values: Array) -> Array:
@@ -206,7 +236,8 @@ class RepeatedRows(Question):
         verdict = Verdict.NOTE if low > 0.01 else Verdict.PASS
         return self.finding(
             verdict,
-            f"{of_measure(measure)} of {counted(len(rows), 'row')} repeat an earlier row in all features and the target; "
+            f"{of_measure(measure)} of {counted(len(rows), 'row')} repeat an earlier row in all features and the "
+            "target; "
             f"{counted(contradicting, 'combination')} of features occur with more than one target.",
             how="Rows compared in all features and the target.",
             measures=(measure,),
@@ -269,8 +300,14 @@ def _representation_words(name: str, sizes: dict[str, int], thin: list[str], hid
         return f"By {named(name)} every group is too small to be shown."
     smallest = min(sizes, key=lambda label: sizes[label])
     if thin:
-        return f"By {named(name)} {listed(thin)} {'has' if len(thin) == 1 else 'have'} few rows (smallest: {named(smallest)}, {sizes[smallest]} of {n}).{withheld}"
-    return f"By {named(name)} the smallest group shown, {named(smallest)}, has {sizes[smallest]} of {n} rows ({percent(sizes[smallest] / n)}).{withheld}"
+        return (
+            f"By {named(name)} {listed(thin)} {'has' if len(thin) == 1 else 'have'} few rows (smallest: "
+            f"{named(smallest)}, {sizes[smallest]} of {n}).{withheld}"
+        )
+    return (
+        f"By {named(name)} the smallest group shown, {named(smallest)}, has {sizes[smallest]} of {n} rows "
+        f"({percent(sizes[smallest] / n)}).{withheld}"
+    )
 
 
 _SECTION = Section.SUBJECT

@@ -1,8 +1,6 @@
 """PEL401: single decisions, Shapley values and LIME side by side, for rows that were asked for."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -10,7 +8,7 @@ from pellucid._base.typing import Float1
 from pellucid.auditing.checks.base import Question
 from pellucid.auditing.findings import Exhibit, Finding, Measure, Section, Verdict
 from pellucid.auditing.subject import Subject
-from pellucid.auditing.words import cell, counted, figure, named, percent
+from pellucid.auditing.words import cell, counted, figure, named, of_measure, percent
 from pellucid.explanation import Explanation
 from pellucid.table import Table
 
@@ -31,48 +29,144 @@ class SingleDecisions(Question):
                 "rows=[3, 17] or rows='typical' (typical, borderline, most wrong); on the command line --rows 3,17.",
             )
         chosen = chosen_rows(subject)
-        rows = [row for row, _ in chosen]
-        table = subject.X.take(rows)
+        table = subject.X.take([row for row, _ in chosen])
         shapley, lime = subject.explainer(table), subject.lime(table)
         return [
-            self._one(subject, shapley.take(rows=[i]), lime.take(rows=[i]), row, reason, i, (shapley, lime))
+            self._one(
+                _Decision(
+                    subject=subject,
+                    row=row,
+                    reason=reason,
+                    output=output_of(subject, row),
+                    shapley=shapley.take(rows=[i]),
+                    lime=lime.take(rows=[i]),
+                    lime_quality=_lime_quality(lime, i, output_of(subject, row)),
+                )
+            )
             for i, (row, reason) in enumerate(chosen)
         ]
 
-    def _one(
-        self,
-        subject: Subject,
-        shapley: Explanation,
-        lime: Explanation,
-        row: int,
-        reason: str,
-        position: int,
-        whole: tuple[Explanation, Explanation],
-    ) -> Finding:
-        k = output_of(subject, row)
-        values, other = shapley.values[0, :, k], lime.values[0, :, k]
-        shown = row_values(subject.X, row)
-        quality = _quality(subject, whole, position, k)
-        order = np.argsort(-np.abs(values), kind="stable")
-        agree = len(set(order[:MOST_REASONS]) & set(np.argsort(-np.abs(other), kind="stable")[:MOST_REASONS]))
+    def _one(self, decision: "_Decision") -> Finding:
+        subject, shared = decision.subject, decision.shared_leaders()
+        shapley = decision.shapley
+        residual = float(shapley.quality.residual)
+        unit = subject.unit()
+        measures = [Measure(name="residual", value=residual, n=1, unit=unit), *decision.lime_quality]
+        words = [f"Shapley residual at most {figure(residual)} {unit}"]
+        if shapley.quality.bound is not None:
+            words[0] += f" (bound {figure(shapley.quality.bound)})"
+        if shapley.std_error is not None:
+            error = float(shapley.std_error[0, :, decision.output].max())
+            measures.append(Measure(name="largest standard error", value=error, n=1, unit=unit))
+            words.append(f"standard errors up to {figure(error)}")
+        words += [f"{measure.name} {of_measure(measure)}" for measure in decision.lime_quality]
         return self.finding(
             Verdict.PASS,
-            _sentence(subject, row, reason, k, values, order, shown)
-            + f" LIME names {agree} of the same {min(MOST_REASONS, len(values))} leading features. {quality.words}",
-            how=f"Shapley values ({shapley.provenance.method}) against {subject.background_note}, in {subject.unit()}; "
+            f"{decision.sentence()} LIME names {shared} of the same {min(MOST_REASONS, len(decision.values))} leading "
+            f"features. Quality: {'; '.join(words)}.",
+            how=f"Shapley values ({shapley.provenance.method}) against {subject.background_note}, in {unit}; "
             "LIME fits a linear model near the row. The two answer different questions, so they may differ.",
-            measures=quality.measures,
-            exhibits=(
-                _waterfall(subject, shapley, k, row, order, shown),
-                _comparison(subject, values, other, order, row),
-            ),
+            measures=tuple(measures),
+            exhibits=(decision.waterfall(), decision.comparison()),
         )
 
 
-@dataclass(frozen=True, kw_only=True)
-class _RowQuality:
-    words: str
-    measures: tuple[Measure, ...]
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Decision:
+    """One row with both of its explanations, about one output."""
+
+    subject: Subject
+    row: int
+    reason: str
+    output: int
+    shapley: Explanation
+    lime: Explanation
+    lime_quality: tuple[Measure, ...]
+
+    @property
+    def values(self) -> Float1:
+        return np.asarray(self.shapley.values[0, :, self.output])
+
+    @property
+    def other(self) -> Float1:
+        return np.asarray(self.lime.values[0, :, self.output])
+
+    @property
+    def order(self) -> list[int]:
+        return [int(j) for j in np.argsort(-np.abs(self.values), kind="stable")]
+
+    @property
+    def shown(self) -> list[str]:
+        return row_values(self.subject.X, self.row)
+
+    def shared_leaders(self) -> int:
+        """Count the leading features that both methods name."""
+        theirs = np.argsort(-np.abs(self.other), kind="stable")[:MOST_REASONS]
+        return len(set(self.order[:MOST_REASONS]) & {int(j) for j in theirs})
+
+    def sentence(self) -> str:
+        """Say what was decided and what pushed it each way."""
+        values = self.values
+        up = [j for j in self.order if values[j] > 0][:MOST_REASONS]
+        down = [j for j in self.order if values[j] < 0][:MOST_REASONS]
+        return (
+            f"Row {self.row} ({self.reason}): {_outcome(self.subject, self.row, self.output)} "
+            f"Upwards: {self._listing(up)}. Downwards: {self._listing(down)}."
+        )
+
+    def _listing(self, positions: list[int]) -> str:
+        names, shown, values = self.shapley.features, self.shown, self.values
+        return ", ".join(f"{named(names[j])} = {named(shown[j])} ({values[j]:+.3g})" for j in positions) or "nothing"
+
+    def waterfall(self) -> Exhibit:
+        """Show the way from the base value to the prediction; small features are one step."""
+        values, shown = self.values, self.shown
+        first, rest = self.order[:MOST_BARS], self.order[MOST_BARS:]
+        names, texts = [self.shapley.features[j] for j in first], [shown[j] for j in first]
+        contributions = [float(values[j]) for j in first]
+        if rest:
+            names.append(counted(len(rest), "other feature"))
+            texts.append("")
+            contributions.append(float(values[rest].sum()))
+        base, total = float(self.shapley.base_values[0, self.output]), float(self.shapley.prediction[0, self.output])
+        return Exhibit(
+            kind="waterfall",
+            title=f"Row {self.row}: from the average to this prediction",
+            description=f"Starting at {figure(base)}, the features move the output to {figure(total)} "
+            f"{self.subject.unit()}.",
+            table={"feature": names, "shown": texts, "contribution": contributions},
+            options={"base": base, "prediction": total, "x_title": self._axis()},
+        )
+
+    def comparison(self) -> Exhibit:
+        """Set both methods side by side."""
+        first = self.order[:MOST_BARS]
+        return Exhibit(
+            kind="compare",
+            title=f"Row {self.row}: Shapley values and LIME",
+            description="The same row by two methods. Where they differ in sign, neither should be quoted alone.",
+            table={
+                "feature": [self.shapley.features[j] for j in first] * 2,
+                "method": ["Shapley"] * len(first) + ["LIME"] * len(first),
+                "contribution": [float(v) for values in (self.values, self.other) for v in values[first]],
+            },
+            options={"x_title": self._axis()},
+        )
+
+    def _axis(self) -> str:
+        unit = self.subject.unit()
+        return unit if self.subject.classes is None else f"{unit} of {self.shapley.outputs[self.output]}"
+
+
+def _lime_quality(lime: Explanation, position: int, output: int) -> tuple[Measure, ...]:
+    """LIME's own figures for one row of a batch."""
+    found = []
+    if lime.quality.local_r2 is not None:
+        found.append(Measure(name="LIME local R²", value=float(lime.quality.local_r2[position, output]), n=1))
+    if lime.quality.top_stability is not None:
+        value = float(lime.quality.top_stability[position, output])
+        found.append(Measure(name="LIME leading features the same in a fresh sample", value=value, n=1, unit="share"))
+    return tuple(found)
 
 
 def chosen_rows(subject: Subject) -> list[tuple[int, str]]:
@@ -126,19 +220,6 @@ def row_values(X: Table, row: int) -> list[str]:
     return [cell(one.column(name)[0]) for name in X.names]
 
 
-def _sentence(
-    subject: Subject, row: int, reason: str, k: int, values: Float1, order: Sequence[Any], shown: list[str]
-) -> str:
-    up = [j for j in order if values[j] > 0][:MOST_REASONS]
-    down = [j for j in order if values[j] < 0][:MOST_REASONS]
-    names = subject.explanation.features
-
-    def listing(positions: list[Any]) -> str:
-        return ", ".join(f"{named(names[j])} = {named(shown[j])} ({values[j]:+.3g})" for j in positions) or "nothing"
-
-    return f"Row {row} ({reason}): {_outcome(subject, row, k)} Upwards: {listing(up)}. Downwards: {listing(down)}."
-
-
 def _outcome(subject: Subject, row: int, k: int) -> str:
     if subject.classes is None:
         return f"predicted {figure(subject.raw[row, 0])}, true {figure(float(subject.y[row]))}."
@@ -146,72 +227,10 @@ def _outcome(subject: Subject, row: int, k: int) -> str:
     score = subject.scores[row, k]
     how_sure = percent(score) if subject.probability is not None else f"a score of {figure(score)}"
     cut = f" (cut-off {figure(subject.cut)})" if subject.task == "binary" else ""
-    return f"the model gives {named(subject.classes[k])} {how_sure}{cut} and decides {decided}; true is {named(subject.y[row])}."
-
-
-def _quality(subject: Subject, whole: tuple[Explanation, Explanation], position: int, k: int) -> _RowQuality:
-    """Return what is known about the two explanations of one row."""
-    shapley, lime = whole
-    unit = subject.unit()
-    measures = [Measure(name="residual", value=shapley.quality.residual, n=len(shapley), unit=unit)]
-    words = [f"Shapley residual at most {figure(shapley.quality.residual)} {unit}"]
-    if shapley.quality.bound is not None:
-        words[0] += f" (bound {figure(shapley.quality.bound)})"
-    if shapley.std_error is not None:
-        error = float(shapley.std_error[position, :, k].max())
-        measures.append(Measure(name="largest standard error", value=error, n=1, unit=unit))
-        words.append(f"standard errors up to {figure(error)}")
-    if lime.quality.local_r2 is not None:
-        r2 = float(lime.quality.local_r2[position, k])
-        measures.append(Measure(name="LIME local R²", value=r2, n=1))
-        words.append(f"LIME's local R² {figure(r2)}")
-    if lime.quality.top_stability is not None:
-        stable = float(lime.quality.top_stability[position, k])
-        measures.append(Measure(name="LIME top features stay", value=stable, n=1, unit="share"))
-        words.append(f"its leading features would stay in {percent(stable)} of fresh samples")
-    return _RowQuality(words="; ".join(words) + ".", measures=tuple(measures))
-
-
-def _waterfall(
-    subject: Subject, shapley: Explanation, k: int, row: int, order: Sequence[Any], shown: list[str]
-) -> Exhibit:
-    values = shapley.values[0, :, k]
-    first, rest = list(order[:MOST_BARS]), list(order[MOST_BARS:])
-    names = [shapley.features[j] for j in first]
-    texts = [shown[j] for j in first]
-    contributions = [float(values[j]) for j in first]
-    if rest:
-        names.append(counted(len(rest), "other feature"))
-        texts.append("")
-        contributions.append(float(values[rest].sum()))
-    base, total = float(shapley.base_values[0, k]), float(shapley.prediction[0, k])
-    return Exhibit(
-        kind="waterfall",
-        title=f"Row {row}: from the average to this prediction",
-        description=f"Starting at {figure(base)}, the features move the output to {figure(total)} {subject.unit()}.",
-        table={"feature": names, "shown": texts, "contribution": contributions},
-        options={"base": base, "prediction": total, "x_title": _axis(subject, shapley, k)},
+    return (
+        f"the model gives {named(subject.classes[k])} {how_sure}{cut} and decides {decided}; true is "
+        f"{named(subject.y[row])}."
     )
-
-
-def _comparison(subject: Subject, values: Float1, other: Float1, order: Sequence[Any], row: int) -> Exhibit:
-    first = list(order[:MOST_BARS])
-    names = [subject.explanation.features[j] for j in first]
-    return Exhibit(
-        kind="compare",
-        title=f"Row {row}: Shapley values and LIME",
-        description="The same row by two methods. Where they differ in sign, neither should be quoted alone.",
-        table={
-            "feature": names * 2,
-            "method": ["Shapley"] * len(first) + ["LIME"] * len(first),
-            "contribution": [float(values[j]) for j in first] + [float(other[j]) for j in first],
-        },
-        options={"x_title": subject.unit()},
-    )
-
-
-def _axis(subject: Subject, shapley: Explanation, k: int) -> str:
-    return subject.unit() if subject.classes is None else f"{subject.unit()} of {shapley.outputs[k]}"
 
 
 SINGLE_DECISIONS = SingleDecisions(

@@ -40,8 +40,10 @@ class Dominance(Question):
         return self.finding(
             verdict,
             f"The strongest feature, {named(name)}, carries {of_measure(measure)} of all attribution over "
-            f"{counted(len(size), 'row')}; an even split over {size.shape[1]} features would be {100 / size.shape[1]:.1f} %.",
-            how="Mean absolute Shapley value of the feature as a share of the sum over features; interval over resampled "
+            f"{counted(len(size), 'row')}; an even split over {size.shape[1]} features would be "
+            f"{100 / size.shape[1]:.1f} %.",
+            how="Mean absolute Shapley value of the feature as a share of the sum over features; interval over "
+            "resampled "
             "rows. The lower end is judged.",
             measures=(measure,),
             remedy=""
@@ -69,7 +71,8 @@ class UnusedFeatures(Question):
         exact = explanation.std_error is None
         how_zero = "exactly zero" if exact else f"within {NOISE_ERRORS:g} standard errors of zero"
         statement = (
-            f"{counted(len(unused), 'feature')} of {d} ({listed(unused, 8)}) moved no prediction of {counted(n, 'row')}."
+            f"{counted(len(unused), 'feature')} of {d} ({listed(unused, 8)}) moved no prediction of "
+            f"{counted(n, 'row')}."
             if unused
             else f"Every one of the {d} features moves some prediction of {counted(n, 'row')}."
         )

@@ -142,5 +142,6 @@ EFFECTS = Effects(
     code="PEL303",
     title="Which way the features push",
     section=Section.USE,
-    why="That a feature matters says nothing about its direction; a direction that makes no sense is an error or a leak.",
+    why="That a feature matters says nothing about its direction; a direction that makes no sense is an error or "
+    "a leak.",
 )

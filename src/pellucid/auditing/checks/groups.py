@@ -50,7 +50,7 @@ class People:
 
 
 def require_groups(subject: Subject) -> Mapping[str, Array]:
-    """The groups, or the sentence that says how to name them."""
+    """Return the groups, or say how to name them."""
     if not subject.groups:
         raise NotApplicable("no sensitive features were named; pass sensitive_features=.")
     return subject.groups
@@ -69,7 +69,7 @@ def everybody(subject: Subject) -> People:
             return held_out
         joined[name] = group_labels(np.concatenate([train.column(name), values]))
     y = np.concatenate([subject.y_train, subject.y])
-    return People(y=y, groups=joined, weight=None, where=counted(len(y), "row") + " (training and held out)")
+    return People(y=y, groups=joined, weight=None, where=counted(len(y), "row") + ", training and held out")
 
 
 def shown_outcomes(subject: Subject) -> list[Any]:
@@ -93,7 +93,7 @@ def judge(subject: Subject, comparison: Comparison, scale: float = 1.0) -> Verdi
 
 
 def points(value: float) -> str:
-    """A difference of shares, in percentage points."""
+    """Write a difference of shares in percentage points."""
     return f"{100 * value:.1f}"
 
 
@@ -103,26 +103,30 @@ def of_group(grouping: str, label: str) -> str:
 
 
 def estimate_words(estimate: Estimate, *, share: bool) -> str:
-    """A number with its interval and size, or why there is none."""
+    """Write a number with its interval and size, or why there is none."""
     if estimate.value is None or estimate.low is None or estimate.high is None:
         return estimate.reason
     write = percent if share else figure
     return f"{write(estimate.value)} [{write(estimate.low)}, {write(estimate.high)}] (n = {estimate.n:,})"
 
 
-def difference_words(comparison: Comparison, *, share: bool) -> str:
-    """A difference with its interval, and whether it is more than chance."""
+def amount_words(comparison: Comparison, *, share: bool) -> str:
+    """Write a difference with its interval, or why there is none."""
     if comparison.value is None or comparison.low is None or comparison.high is None:
-        return f"the difference is {comparison.reason}"
+        return comparison.reason
     write, unit = (points, " percentage points") if share else (figure, "")
-    size = f"{write(comparison.value)} [{write(comparison.low)}, {write(comparison.high)}]{unit}"
-    if comparison.evidence == "insufficient":
-        return f"a difference of {size}: insufficient evidence, because {comparison.reason}"
-    return f"a difference of {size}"
+    return f"{write(comparison.value)} [{write(comparison.low)}, {write(comparison.high)}]{unit}"
+
+
+def difference_words(comparison: Comparison, *, share: bool) -> str:
+    """Write a difference with its interval, and say whether it is more than chance."""
+    words = f"a difference of {amount_words(comparison, share=share)}"
+    few = comparison.evidence == "insufficient"
+    return f"{words} (insufficient evidence: {comparison.reason})" if few else words
 
 
 def comparison_measure(name: str, comparison: Comparison, unit: str) -> Iterator[Measure]:
-    """The comparison as a measure, where there is one."""
+    """Yield the comparison as a measure, where there is one."""
     if comparison.value is not None:
         yield Measure(
             name=name,
@@ -135,7 +139,7 @@ def comparison_measure(name: str, comparison: Comparison, unit: str) -> Iterator
 
 
 def extremes_sentence(found: GroupMetrics, grouping: str, metric: str, what: str, *, share: bool) -> str:
-    """The two groups that are furthest apart in one metric, and by how much."""
+    """Name the two groups that are furthest apart in one metric, and by how much."""
     comparison = found.difference[grouping][metric]
     if comparison.value is None:
         return f"By {named(grouping)}, {what} cannot be compared: {comparison.reason}."
@@ -293,7 +297,7 @@ class ImpactRatioByGroup(Question):
 
 
 def _lowest(source: str, found: ImpactRatios) -> Iterator[tuple[str, str, str, Comparison]]:
-    """The group with the lowest ratio, if any two groups can be shown."""
+    """Yield the group with the lowest ratio, if any two groups can be shown."""
     shown = [
         (label, ratio) for label, ratio in found.ratios.items() if label != found.highest and ratio.value is not None
     ]
@@ -307,9 +311,10 @@ def _ratio_sentence(item: tuple[str, str, str, Comparison]) -> str:
     where = "In the data" if source == "data" else "In the model's decisions"
     interval = "" if ratio.low is None or ratio.high is None else f" [{ratio.low:.3f}, {ratio.high:.3f}]"
     few = f" Insufficient evidence: {ratio.reason}." if ratio.evidence == "insufficient" else ""
+    other = of_group(grouping, ratio.between[-1])
     return (
-        f"{where} {of_group(grouping, label)} gets the favourable outcome {ratio.value:.3f}{interval} times as often as "
-        f"{of_group(grouping, ratio.between[-1])} (n = {ratio.n[0]:,} and {ratio.n[-1]:,}).{few}"
+        f"{where} {of_group(grouping, label)} gets the favourable outcome {ratio.value:.3f}{interval} times as often "
+        f"as {other} (n = {ratio.n[0]:,} and {ratio.n[-1]:,}).{few}"
     )
 
 
@@ -352,7 +357,8 @@ class ErrorsByGroup(Question):
             if metric in words
         ]
         verdict = worst([item[0] for item in judged])
-        told = sorted(judged, key=lambda item: (item[3].evidence != "clear", -abs(item[3].value or 0.0)))
+        alone = [item for item in judged if item[1] in subject.groups] or judged
+        told = sorted(alone, key=lambda item: (item[3].evidence != "clear", -abs(item[3].value or 0.0)))
         sentences = [
             extremes_sentence(found, grouping, metric, words[metric], share=share)
             for _, grouping, metric, _ in told[:4]
@@ -374,8 +380,8 @@ class ErrorsByGroup(Question):
             exhibits=tuple(_rate_exhibit(found, metric, text) for metric, text in words.items()),
             remedy=""
             if verdict is Verdict.PASS
-            else "Look at the features that carry the gap, at how the groups are represented in training, and at whether "
-            "the target means the same for every group.",
+            else "Look at the features that carry the gap, at how the groups are represented in training, and at "
+            "whether the target means the same for every group.",
             weight=max(
                 (abs(item[3].value or 0.0) / scale for item in judged if item[3].evidence == "clear"), default=0.0
             ),
@@ -383,7 +389,7 @@ class ErrorsByGroup(Question):
 
 
 def favorable_or_second(subject: Subject) -> Any:
-    """The outcome rates are about: the favourable one; of two classes without one, the second."""
+    """Choose the outcome that rates are about: the favourable one; of two classes without one, the second."""
     if subject.classes is None:
         return None
     if subject.favorable is not None:
@@ -416,9 +422,8 @@ def measure_model(subject: Subject) -> GroupMetrics:
 def _how(subject: Subject, found: GroupMetrics) -> str:
     if subject.classes is None:
         return "Error is prediction minus truth. "
-    meaning = (
-        "the favourable outcome" if subject.favorable is not None else "the second class (no favorable= was given)"
-    )
+    given = subject.favorable is not None
+    meaning = "the favourable outcome" if given else "the second class (no favorable= was given)"
     return f"Favourable means {named(found.favorable)}, {meaning}. "
 
 

@@ -38,7 +38,8 @@ class ShapleyImportance(Question):
         return self.finding(
             Verdict.PASS,
             f"Over {counted(len(size), 'row')} the model leans most on {top} of all attribution. The first moves the "
-            f"output by {figure(mean[order[0]])} [{figure(low[order[0]])}, {figure(high[order[0]])}] {unit} on average.",
+            f"output by {figure(mean[order[0]])} [{figure(low[order[0]])}, {figure(high[order[0]])}] {unit} on "
+            "average.",
             how=f"Mean absolute Shapley value ({source.method}; {source.reason}) against {subject.background_note}; "
             "95 % intervals from resampling the explained rows. Features are the columns of X, before any encoding.",
             measures=tuple(
@@ -51,7 +52,7 @@ class ShapleyImportance(Question):
                     unit=unit,
                 )
                 for j in order
-            ),  # fmt: skip
+            ),
             exhibits=(
                 Exhibit(
                     kind="bars",
@@ -109,7 +110,7 @@ class ShuffleImportance(Question):
                     n=found.n_rows,
                 )
                 for j in order
-            ),  # fmt: skip
+            ),
             exhibits=(
                 Exhibit(
                     kind="bars",

@@ -31,7 +31,7 @@ class Leakage(Question):
         columns = _alone(subject, X, truth)
         levels, looked = _levels(subject, X, truth)
         judged = [_judge_column(subject, measure) for measure in columns]
-        used = [_use_of_level(subject, X, level) for level in levels]
+        used = [_use_of_level(subject, level) for level in levels]
         judged_levels = [_judge_level(subject, use) for use in used]
         verdict = worst([*judged, *judged_levels])
         sentences = [
@@ -83,7 +83,7 @@ def _alone(subject: Subject, X: Table, truth: Array) -> list[Measure]:
     folds = fold_of_rows(truth, k, subject.random_state)
     of = {}
     for name in X.names:
-        scores = column_scores(_codable(part, name), truth, k, folds)
+        scores = column_scores(part.column(name), truth, k, folds)
         if k is None:
             of[name] = r_squared(scores[:, 0], truth)
         else:
@@ -103,14 +103,6 @@ def _sampled(subject: Subject, n: int) -> Int1:
     return np.sort(chosen).astype(np.int64)
 
 
-def _codable(X: Table, name: str) -> Array:
-    """Return a column as numbers, or as levels; dates are ordered."""
-    values = X.column(name)
-    if X.kinds[X.names.index(name)] != "datetime":
-        return values
-    return np.array([np.nan if v is None else np.datetime64(v).astype("datetime64[s]").astype(float) for v in values])
-
-
 def _levels(subject: Subject, X: Table, truth: Array) -> tuple[list[Level], int]:
     if subject.classes is None:
         return [], 0
@@ -120,11 +112,21 @@ def _levels(subject: Subject, X: Table, truth: Array) -> tuple[list[Level], int]
     )
 
 
-def _use_of_level(subject: Subject, X: Table, level: Level) -> float | None:
+def _rows_of_level(subject: Subject, level: Level) -> Table:
+    """Return some rows with the level: held-out ones where there are any, else training ones."""
+    if subject.X_train is None or subject.y_train is None:
+        return subject.X.take(level.rows[:LEVEL_ROWS])
+    held_out = level.rows[level.rows >= len(subject.X_train)] - len(subject.X_train)
+    if len(held_out):
+        return subject.X.take(held_out[:LEVEL_ROWS])
+    return subject.X_train.take(level.rows[:LEVEL_ROWS])
+
+
+def _use_of_level(subject: Subject, level: Level) -> float | None:
     """Share of all attribution that the column carries in the level's rows; None without a model."""
     if subject.model is None:
         return None
-    explanation = subject.explainer(X.take(level.rows[:LEVEL_ROWS]))
+    explanation = subject.explainer(_rows_of_level(subject, level))
     size = np.abs(explanation.values).mean(axis=(0, 2))
     return float(size[explanation.features.index(level.column)] / size.sum()) if size.sum() > 0 else 0.0
 
@@ -166,9 +168,12 @@ def _level_sentence(subject: Subject, level: Level, use: float | None) -> str:
     label = named(subject.classes[level.outcome]) if subject.classes is not None else ""
     n = len(level.rows)
     sentence = (
-        f"Where {named(level.column)} is {named(level.value)} the outcome is nearly decided: {round(level.purity * n)} of "
-        f"{counted(n, 'row')} are {label} ({percent(level.purity)} [{percent(level.low)}, {percent(level.high)}]), against "
-        f"{percent(level.elsewhere)} of the rows it is compared with; these are {percent(level.covered)} of all {label}."
+        f"Where {named(level.column)} is {named(level.value)} the outcome is nearly decided: "
+        f"{round(level.purity * n)} of "
+        f"{counted(n, 'row')} are {label} ({percent(level.purity)} [{percent(level.low)}, "
+        f"{percent(level.high)}]), against "
+        f"{percent(level.elsewhere)} of the rows it is compared with; these are {percent(level.covered)} of all "
+        f"{label}."
     )
     if use is None:
         return sentence
@@ -193,7 +198,8 @@ def _column_exhibit(subject: Subject, columns: list[Measure]) -> Exhibit:
     return Exhibit(
         kind="bars",
         title="What one column alone can tell",
-        description=f"Out-of-sample {name} of single columns, the strongest first: {listed([m.name for m in columns])}.",
+        description=f"Out-of-sample {name} of single columns, the strongest first: "
+        f"{listed([m.name for m in columns])}.",
         table={
             "label": [measure.name for measure in columns],
             "value": [measure.value for measure in columns],
@@ -245,7 +251,8 @@ class SeenRows(Question):
         verdict = Verdict.WARN if low > max(repeats, 0.01) else Verdict.PASS
         return self.finding(
             verdict,
-            f"{counted(int(hits.sum()), 'held-out row')} of {subject.n} ({percent(share)} [{percent(low)}, {percent(high)}]) "
+            f"{counted(int(hits.sum()), 'held-out row')} of {subject.n} ({percent(share)} [{percent(low)}, "
+            f"{percent(high)}]) "
             f"also occur in the training data; {percent(repeats)} of the training rows repeat another.",
             how="Rows compared in all features and the target.",
             measures=(

@@ -28,7 +28,7 @@ def predictions_of(subject: Subject) -> Predictions:
 
 
 def baseline_of(subject: Subject) -> tuple[Array, str]:
-    """Return what would be predicted without looking: class shares or the mean, from training data where there are any."""
+    """Return what would be predicted without looking (class shares or the mean), and where it comes from."""
     source = subject.y if subject.y_train is None else subject.y_train
     where = "held-out" if subject.y_train is None else "training"
     if subject.classes is None:
@@ -97,7 +97,10 @@ def _sentence(found: dict[str, Measure], without: dict[str, float], subject: Sub
     main, second = list(found.values())[:2]
     rows = counted(subject.n, "held-out row")
     if subject.classes is None:
-        return f"On {rows} the model explains R² = {of_measure(main)} of the target's variance; its typical error (RMSE) is {of_measure(second)}."
+        return (
+            f"On {rows} the model explains R² = {of_measure(main)} of the target's variance; its typical error "
+            f"(RMSE) is {of_measure(second)}."
+        )
     accuracy = of_measure(second)
     constant = of_measure(Measure(name="accuracy", value=without["accuracy"], n=subject.n, unit="share"))
     return (
@@ -135,7 +138,7 @@ def _finite(value: float) -> float | None:
 
 
 def _confusion(subject: Subject) -> tuple[Exhibit, ...]:
-    """Return counts of truth against decision; cells below the floor are withheld."""
+    """Return counts of truth against decision."""
     if subject.classes is None or len(subject.classes) > 12:
         return ()
     labels = [str(label) for label in subject.classes.tolist()]
@@ -145,7 +148,8 @@ def _confusion(subject: Subject) -> tuple[Exhibit, ...]:
         Exhibit(
             kind="table",
             title="Truth against decision",
-            description=f"{np.trace(counts)} of {counts.sum()} rows lie on the diagonal, where decision and truth agree.",
+            description=f"{np.trace(counts)} of {counts.sum()} rows lie on the diagonal, where decision and truth "
+            "agree.",
             table={"truth": labels, **{f"decided {label}": counts[:, j].tolist() for j, label in enumerate(labels)}},
         ),
     )

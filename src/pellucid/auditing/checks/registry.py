@@ -2,15 +2,19 @@
 
 from pellucid.auditing.checks.base import Check
 from pellucid.auditing.checks.calibration import CALIBRATION, GROUP_CALIBRATION
+from pellucid.auditing.checks.carriers import GAP_CARRIERS, PROXIES
 from pellucid.auditing.checks.data import COLUMNS, MISSING, REPRESENTATION, ROWS, SUBJECT
 from pellucid.auditing.checks.decisions import SINGLE_DECISIONS
 from pellucid.auditing.checks.dominance import DOMINANCE, UNUSED
 from pellucid.auditing.checks.effects import EFFECTS
+from pellucid.auditing.checks.groups import GROUP_ERRORS, GROUP_OUTCOMES, IMPACT_RATIOS
 from pellucid.auditing.checks.importance import SHAPLEY_IMPORTANCE, SHUFFLE_IMPORTANCE
 from pellucid.auditing.checks.leakage import LEAKAGE, SEEN_ROWS
 from pellucid.auditing.checks.performance import GROUP_PERFORMANCE, PERFORMANCE
 from pellucid.auditing.checks.residual import RESIDUAL, STANDARD_ERRORS
 from pellucid.auditing.checks.robustness import EXTRAPOLATION, NOISE
+from pellucid.auditing.checks.trust import AGREEMENT, FAITHFULNESS, STABILITY
+from pellucid.auditing.checks.without import WITHOUT_SENSITIVE
 
 CHECKS: tuple[Check, ...] = (
     SUBJECT,
@@ -28,10 +32,19 @@ CHECKS: tuple[Check, ...] = (
     SINGLE_DECISIONS,
     RESIDUAL,
     STANDARD_ERRORS,
+    STABILITY,
+    FAITHFULNESS,
+    AGREEMENT,
     LEAKAGE,
     SEEN_ROWS,
     DOMINANCE,
     UNUSED,
     NOISE,
     EXTRAPOLATION,
+    GROUP_OUTCOMES,
+    IMPACT_RATIOS,
+    GROUP_ERRORS,
+    GAP_CARRIERS,
+    PROXIES,
+    WITHOUT_SENSITIVE,
 )

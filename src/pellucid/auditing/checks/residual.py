@@ -72,7 +72,8 @@ class StandardErrors(Question):
             verdict,
             f"The attributions are sampled: their standard error is typically {percent(typical)} of the row's largest "
             f"attribution, and {percent(worst)} at the 95th percentile ({counted(n, 'row')}).",
-            how=f"Standard errors of the method itself ({explanation.provenance.method}); {explanation.provenance.reason}",
+            how=f"Standard errors of the method itself ({explanation.provenance.method}); "
+            f"{explanation.provenance.reason}",
             measures=(Measure(name="relative standard error", value=typical, n=n, unit="share"),),
             exhibits=(_cost(subject),),
             remedy=""

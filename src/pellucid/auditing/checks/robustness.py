@@ -77,7 +77,8 @@ class NoiseRobustness(Question):
         return self.finding(
             verdict,
             f"{what} ({counted(len(rows), 'row')}, each disturbed {repeats} times).",
-            how=f"Every number moved to a neighbour in rank (normally {RANK_STEP:.0%} of the rows away), every category "
+            how=f"Every number moved to a neighbour in rank (normally {RANK_STEP:.0%} of the rows away), every "
+            "category "
             f"exchanged with a random row's with probability {SWAP:.0%}, all columns at once.",
             measures=(measure,),
             remedy=""
@@ -90,7 +91,7 @@ class NoiseRobustness(Question):
 def _changed(subject: Subject, before: Float2, after: Float2) -> Array:
     """Per row whether the decision changed; for a number how far, in mean absolute deviations of the outputs."""
     if subject.classes is not None:
-        return (subject.decide(before) != subject.decide(after)).astype(float)
+        return np.asarray(subject.decide(before) != subject.decide(after), dtype=float)
     spread = float(np.abs(before - before.mean()).mean())
     return np.asarray(np.abs(after - before)[:, 0] / spread) if spread > 0 else np.zeros(len(before))
 
@@ -104,7 +105,7 @@ class Extrapolation(Question):
         if subject.X_train is None:
             raise NotApplicable("the training data were not given; pass X_train=.")
         outside = outside_training(subject.X, subject.X_train)
-        rows = outside.any(axis=1)
+        rows: Bool1 = np.asarray(outside.any(axis=1))
         low, high = wilson(int(rows.sum()), subject.n)
         share = float(rows.mean())
         measure = Measure(name="rows outside training", value=share, low=low, high=high, n=subject.n, unit="share")
@@ -119,7 +120,8 @@ class Extrapolation(Question):
         return self.finding(
             verdict,
             f"{of_measure(measure)} of {counted(subject.n, 'held-out row')} have a value that training never showed (a "
-            f"number beyond the range, a new category, or a missing value where none was missing).{most}{_predictions_there(subject, rows)}",
+            "number beyond the range, a new category, or a missing value where none was "
+            f"missing).{most}{_predictions_there(subject, rows)}",
             how="Every column compared with the smallest and largest number, or the categories, of the training data.",
             measures=(measure,),
             exhibits=(
@@ -171,7 +173,10 @@ def _predictions_there(subject: Subject, rows: Bool1) -> str:
     score = subject.raw[:, 0] if subject.classes is None else subject.scores[:, 1]
     write = percent if subject.probability is not None and subject.classes is not None else figure
     what = "prediction" if subject.classes is None else f"score of {named(subject.classes[1])}"
-    return f" The mean {what} is {write(float(score[rows].mean()))} there and {write(float(score[~rows].mean()))} elsewhere."
+    return (
+        f" The mean {what} is {write(float(score[rows].mean()))} there and {write(float(score[~rows].mean()))} "
+        "elsewhere."
+    )
 
 
 NOISE = NoiseRobustness(

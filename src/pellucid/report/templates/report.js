@@ -87,19 +87,31 @@
     const embed = await load();
     const place = document.createElement("div");
     place.className = "live";
-    picture.closest(".picture-scroll").classList.add("live");
+    place.setAttribute("aria-hidden", "true");
+    picture.closest(".picture-scroll").classList.add("alive");
     picture.append(place);
     const still = one(".still", picture);
     still.hidden = true;
     try {
       await embed(place, page.specs[picture.dataset.picture], {
         mode: "vega-lite", ast: true, actions: false, defaultStyle: false, renderer: "svg",
-        config: page.config, tooltip: tooltip,
+        config: page.config, tooltip: tooltip, logLevel: 1,
       });
     } catch (error) {
       place.remove();
       still.hidden = false;
     }
+    reach(picture.closest(".picture-scroll"));
+  }
+
+  // What scrolls can be reached by keyboard; what does not is no stop on the way.
+  const reach = (box) => {
+    if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
+    else box.removeAttribute("tabindex");
+  };
+  if ("ResizeObserver" in window) {
+    const sizes = new ResizeObserver((changes) => changes.forEach((change) => reach(change.target)));
+    for (const box of all(".scroll")) sizes.observe(box);
   }
 
   const pictures = all("[data-picture]");

@@ -1,0 +1,286 @@
+"""PEL706: the disparity that remains when sensitive features and suspected leaks cannot be used."""
+
+import warnings
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from pellucid._base.randomness import stream
+from pellucid._base.typing import Float1, Int1, Names
+from pellucid.adapters import as_model
+from pellucid.auditing.checks.base import NotApplicable, Question
+from pellucid.auditing.checks.carriers import carried, gap_exhibit, gap_measures, gaps_of, output_of
+from pellucid.auditing.checks.groups import (
+    INTERVALS,
+    amount_words,
+    comparison_measure,
+    favorable_or_second,
+    interval_table,
+    judge,
+    of_group,
+    require_groups,
+)
+from pellucid.auditing.findings import Exhibit, Finding, Measure, Section, Verdict
+from pellucid.auditing.leaks import MOST_ROWS, column_scores, fold_of_rows, suspect_levels
+from pellucid.auditing.metrics import auc, macro_auc, r_squared
+from pellucid.auditing.scoring import with_classes
+from pellucid.auditing.subject import Subject
+from pellucid.auditing.words import counted, listed
+from pellucid.fairness import GroupMetrics, group_metrics
+from pellucid.table import Table
+
+
+def suspected_leaks(subject: Subject) -> Names:
+    """Columns with a level that nearly decides the outcome, or that alone nearly give it away (see PEL601)."""
+    X, y = subject.all_rows
+    if len(X) > MOST_ROWS:
+        rows = stream(subject.random_state, "audit.leak.rows").choice(len(X), size=MOST_ROWS, replace=False)
+        X, y = X.take(np.sort(rows)), y[np.sort(rows)]
+    policy = subject.policy
+    if subject.classes is None:
+        alone = _numeric_scores(X, y.astype(float), subject.random_state)
+        return tuple(name for name, score in alone.items() if score >= policy.leak_r2_warn)
+    truth, k = subject.read.class_index(y), len(subject.classes)
+    levels, _ = suspect_levels(
+        X, truth, k, fewest=policy.min_group_size, purity=policy.leak_purity, odds=policy.leak_odds
+    )
+    decided = {level.column for level in levels}
+    alone = _class_scores(X, truth, k, subject.random_state)
+    return tuple(name for name in X.names if name in decided or alone.get(name, 0.0) >= policy.leak_auc_warn)
+
+
+def _numeric_scores(X: Table, truth: Float1, random_state: int) -> dict[str, float]:
+    folds, plain = fold_of_rows(truth, None, random_state), np.ones(len(truth))
+    return {
+        name: r_squared(column_scores(X.column(name), truth, None, folds)[:, 0], truth)(plain)
+        for name, kind in zip(X.names, X.kinds, strict=True)
+        if kind != "datetime"
+    }
+
+
+def _class_scores(X: Table, truth: Int1, k: int, random_state: int) -> dict[str, float]:
+    folds, plain = fold_of_rows(truth, k, random_state), np.ones(len(truth))
+    found = {}
+    for name, kind in zip(X.names, X.kinds, strict=True):
+        if kind != "datetime":
+            scores = column_scores(X.column(name), truth, k, folds)
+            found[name] = (auc(scores[:, 1], truth == 1) if k == 2 else macro_auc(scores, truth))(plain)
+    return found
+
+
+def hold_constant(tables: Sequence[Table], columns: Names) -> list[Table]:
+    """Give every row of all tables the same value of these columns, so that nothing can be learnt from them.
+
+    The value is the commonest of the first table that all have. Dropping the columns instead would break pipelines that
+    name them.
+    """
+    indexes = [np.tile(np.arange(len(table))[:, None], (1, table.n_columns)) for table in tables]
+    for name in columns:
+        first, *rest = ([_key(value) for value in table.column(name).tolist()] for table in tables)
+        shared = [value for value, _ in Counter(first).most_common() if all(value in other for other in rest)]
+        for table, index, values in zip(tables, indexes, (first, *rest), strict=True):
+            # Without a shared value (a column of unique numbers) each table gets a constant of its own.
+            value = shared[0] if shared else Counter(values).most_common(1)[0][0]
+            index[:, table.names.index(name)] = values.index(value)
+    return [table.gather(index) for table, index in zip(tables, indexes, strict=True)]
+
+
+def _key(value: Any) -> Any:
+    """Make a cell something that equals itself when it is missing."""
+    return None if value is None or value != value else value  # noqa: PLR0124
+
+
+def refit_without(subject: Subject, columns: Names) -> Subject:
+    """Fit a clone of the model on the training data with these columns held constant, as a new subject."""
+    estimator = subject.estimator
+    if not (hasattr(estimator, "fit") and hasattr(estimator, "get_params")):
+        raise NotApplicable("the model cannot be fitted again: it is not a scikit-learn estimator.")
+    if subject.X_train is None or subject.y_train is None:
+        raise NotApplicable("the training data were not given, so no model can be fitted without these columns.")
+    from sklearn.base import clone  # a third party, loaded only when a model is fitted again
+
+    train, X, background = hold_constant((subject.X_train, subject.X, subject.background), columns)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # constant columns make some steps warn, which is what is wanted here
+            fitted = clone(estimator).fit(train.native, subject.y_train)
+    except Exception as error:
+        raise NotApplicable(
+            f"a clone of the model could not be fitted without these columns ({type(error).__name__}: {error})."
+        ) from error
+    model = with_classes(as_model(fitted, reference=X), fitted, X, subject.y)
+    return replace(subject, model=model, estimator=fitted, X=X, X_train=train, background=background)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Disparity:
+    """What one model does to the groups, at a cut-off that gives as many favourable outcomes as the data have."""
+
+    subject: Subject
+    metrics: GroupMetrics
+    figure: float
+
+    @classmethod
+    def of(cls, subject: Subject) -> "Disparity":
+        """Measure a model."""
+        return cls(subject=subject, metrics=_measure(subject), figure=_figure(subject))
+
+    @property
+    def metric(self) -> str:
+        """What is compared between the groups."""
+        return "selection_rate" if self.subject.classes is not None else "mean_prediction"
+
+
+def _measure(subject: Subject) -> GroupMetrics:
+    options: dict[str, Any] = {
+        "sensitive_features": require_groups(subject),
+        "sample_weight": subject.weight,
+        "floor": subject.policy.min_group_size,
+        "min_evidence": subject.policy.min_evidence,
+        "random_state": subject.random_state,
+    }
+    favorable = favorable_or_second(subject)
+    if favorable is None:
+        return group_metrics(subject.y, subject.raw[:, 0], **options)
+    truth = subject.y == favorable
+    score: Float1 = subject.scores[:, output_of(subject)]
+    chosen = score >= np.quantile(score, 1 - truth.mean(), method="higher")
+    return group_metrics(truth, chosen, favorable=True, **options)
+
+
+def _figure(subject: Subject) -> float:
+    plain = subject.weights
+    if subject.classes is None:
+        return r_squared(subject.raw[:, 0], subject.y.astype(float))(plain)
+    position = output_of(subject)
+    return auc(subject.scores[:, position], subject.y_index == position)(plain)
+
+
+@dataclass(frozen=True, kw_only=True)
+class WithoutSensitive(Question):
+    """The same kind of model, fitted again without the sensitive features and the suspected leaks."""
+
+    def run(self, subject: Subject) -> Finding:
+        """Compare the disparity with and without, and split what remains over the features."""
+        require_groups(subject)
+        favorable_or_second(subject)
+        sensitive = tuple(name for name in subject.X.names if name in subject.sensitive)
+        leaks = tuple(name for name in suspected_leaks(subject) if name not in sensitive)
+        if not sensitive and not leaks:
+            raise NotApplicable("the model reads no sensitive feature, and no column is suspected to be a leak.")
+        before, after = Disparity.of(subject), Disparity.of(refit_without(subject, (*sensitive, *leaks)))
+        largest = _largest(after)
+        share = subject.classes is not None
+        scale = 1.0 if share else float(np.std(subject.y.astype(float)))
+        verdict = judge(subject, after.metrics.difference[largest][after.metric], scale)
+        output = output_of(subject)
+        gaps = sorted(gaps_of(after.subject), key=lambda gap: -abs(gap.total[output]))
+        main = next((gap for gap in gaps if gap.grouping == largest), None)
+        parts = "" if main is None else f" It runs through {carried(main, output)} ({subject.unit()})."
+        return self.finding(
+            verdict,
+            f"{_removed(sensitive, leaks)}: {_remaining(before, after, largest)}{parts}",
+            how=_how(subject, before, after),
+            measures=(
+                *_measures(before, largest, "model as given"),
+                *_measures(after, largest, "without"),
+                *(measure for gap in gaps for measure in gap_measures(subject, gap, output, "gap without")),
+            ),
+            exhibits=(
+                _exhibit(before, after),
+                *(gap_exhibit(after.subject, gap, output, "What carries the rest") for gap in gaps[:2]),
+            ),
+            remedy=""
+            if verdict is Verdict.PASS
+            else "Leaving columns out is not enough: look at the carriers above, and at how the outcomes came about.",
+            weight=1 + abs(after.metrics.difference[largest][after.metric].value or 0.0) / scale,
+        )
+
+
+def _measures(disparity: Disparity, grouping: str, which: str) -> Iterator[Measure]:
+    unit = "share" if disparity.metric == "selection_rate" else ""
+    metrics, metric = disparity.metrics, disparity.metric
+    yield from comparison_measure(f"difference by {grouping}, {which}", metrics.difference[grouping][metric], unit)
+    yield from comparison_measure(f"ratio by {grouping}, {which}", metrics.ratio[grouping][metric], "")
+
+
+def _largest(disparity: Disparity) -> str:
+    """Find the single sensitive column with the largest difference (intersections where nothing else is defined)."""
+    differences = {name: found[disparity.metric] for name, found in disparity.metrics.difference.items()}
+    defined = {name: found for name, found in differences.items() if found.value is not None}
+    if not defined:
+        raise NotApplicable("no sensitive feature has two groups large enough to compare.")
+    alone = {name: found for name, found in defined.items() if name in disparity.subject.groups} or defined
+    return max(alone, key=lambda name: abs(alone[name].value or 0.0))
+
+
+def _removed(sensitive: Names, leaks: Names) -> str:
+    parts = (
+        [f"the sensitive {'feature' if len(sensitive) == 1 else 'features'} {listed(sensitive)}"] if sensitive else []
+    )
+    parts += [f"the suspected {'leak' if len(leaks) == 1 else 'leaks'} {listed(leaks)}"] if leaks else []
+    return f"With {' and '.join(parts)} removed"
+
+
+def _remaining(before: Disparity, after: Disparity, grouping: str) -> str:
+    share = after.metric == "selection_rate"
+    was, now = (each.metrics.difference[grouping][each.metric] for each in (before, after))
+    what = "favourable predictions differ" if share else "mean predictions differ"
+    high, low = (of_group(grouping, label) for label in now.between)
+    remains = "disparity remains" if now.evidence == "clear" else f"no disparity can be told from chance ({now.reason})"
+    return (
+        f"{remains}. Between {high} and {low}, {what} by {amount_words(now, share=share)}, after "
+        f"{amount_words(was, share=share)} with the model as given.{_ratios(before, after, grouping)}"
+    )
+
+
+def _ratios(before: Disparity, after: Disparity, grouping: str) -> str:
+    was, now = (each.metrics.ratio[grouping][each.metric] for each in (before, after))
+    if now.low is None or now.high is None or now.value is None or was.value is None:
+        return ""
+    return f" The ratio of their shares is {now.value:.3f} [{now.low:.3f}, {now.high:.3f}], after {was.value:.3f}."
+
+
+def _how(subject: Subject, before: Disparity, after: Disparity) -> str:
+    name = "R²" if subject.classes is None else "AUC"
+    cut = (
+        ""
+        if subject.classes is None
+        else "Both models give the favourable prediction to as many held-out rows as have the favourable outcome. "
+    )
+    return (
+        "A clone of the model was fitted on the training data with these columns held at one value for every row, so "
+        f"that nothing can be learnt from them. {cut}On {counted(subject.n, 'held-out row')} its {name} is "
+        f"{after.figure:.3f}, that of the model as given {before.figure:.3f}. {INTERVALS} Carriers: differences of "
+        "mean Shapley values, as in PEL704."
+    )
+
+
+def _exhibit(before: Disparity, after: Disparity) -> Exhibit:
+    share = after.metric == "selection_rate"
+    what = "share predicted favourable" if share else "mean prediction"
+    rows = [
+        (f"{grouping} = {group}", words, cell[each.metric])
+        for words, each in (("as given", before), ("without", after))
+        for grouping, groups in each.metrics.by_group.items()
+        for group, cell in groups.items()
+    ]
+    return Exhibit(
+        kind="intervals",
+        title=f"{what.capitalize()}: model as given and without",
+        description=f"The {what} of every group by the model as given and by the one fitted without these columns.",
+        table=interval_table(rows),
+        options={"x_title": what},
+    )
+
+
+WITHOUT_SENSITIVE = WithoutSensitive(
+    code="PEL706",
+    title="Without the sensitive features",
+    section=Section.BIAS,
+    why="Taking a sensitive column away does not take a disparity away when other columns carry it too.",
+    cost="costly",
+)
