@@ -16,7 +16,7 @@ check: $(VENV)/check  ## lint, types, the import contract and the size limits
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python tools/check_sizes.py
+	$(BIN)/python tools/check_house.py
 
 bench: $(VENV)/test  ## speed and accuracy beside the named peers
 	$(BIN)/python -m benchmarks

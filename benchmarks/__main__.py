@@ -21,17 +21,29 @@ def tree_rows():
     model = HistGradientBoostingClassifier(max_iter=100, random_state=0).fit(X, y)
     Xr, yr = load_diabetes(return_X_y=True)
     forest = RandomForestRegressor(100, max_depth=8, random_state=0).fit(Xr, yr)
-    for name, fitted, rows in (("HistGradientBoosting, 100 trees", model, X), ("random forest, 100 trees, depth 8", forest, Xr)):
+    for name, fitted, rows in (
+        ("HistGradientBoosting, 100 trees", model, X),
+        ("random forest, 100 trees, depth 8", forest, Xr),
+    ):
         for background in (None, rows[:100]):
             ours = pellucid.Explainer(fitted, background)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                masker = None if background is None else shap.maskers.Independent(background, max_samples=len(background))
+                masker = (
+                    None if background is None else shap.maskers.Independent(background, max_samples=len(background))
+                )
                 peer = shap.TreeExplainer(fitted, masker)
                 theirs = np.asarray(peer.shap_values(rows, check_additivity=False))
             gap = np.abs(ours(rows).values[:, :, -1] - theirs.reshape(rows.shape)).max()
-            timed = interleaved(lambda o=ours, r=rows: o(r), lambda p=peer, r=rows: p.shap_values(r, check_additivity=False), 3)
-            yield f"{name}, {'100 background rows' if background is not None else 'path-dependent'}", "shap.TreeExplainer", timed, gap
+            timed = interleaved(
+                lambda o=ours, r=rows: o(r), lambda p=peer, r=rows: p.shap_values(r, check_additivity=False), 3
+            )
+            yield (
+                f"{name}, {'100 background rows' if background is not None else 'path-dependent'}",
+                "shap.TreeExplainer",
+                timed,
+                gap,
+            )
 
 
 def lime_rows():

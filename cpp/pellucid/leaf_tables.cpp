@@ -18,11 +18,14 @@
 namespace pellucid {
 namespace {
 
-constexpr std::size_t most_players = 8;                     // patterns are bytes
+constexpr std::size_t most_players = 12;                    // a table has 2^12 entries at most
 constexpr std::size_t most_splits = 64;                     // on a path: each leaf keeps a list of them
 constexpr std::size_t most_entries = std::size_t(1) << 25;  // of all tables together: 256 MB
 constexpr std::size_t lanes = 16;
 constexpr std::size_t rows_per_item = 64;
+
+using Pattern = std::uint16_t;  // a set of a leaf's players
+constexpr Pattern everything = 0xffff;
 
 // sums[H] = sum of terms over the subsets of H.
 void sum_over_subsets(double* terms, std::size_t players) {
@@ -92,14 +95,14 @@ bool LeafTables::add_leaf(std::int32_t node, const std::vector<std::pair<std::in
 
 void LeafTables::count(const Piece& piece, std::size_t threads) {
   parallel_for(tables_of_.size(), threads, [&] {
-    return [&](std::size_t i) {
-      for (const Leaf& leaf : tables_of_[i].leaves) count(leaf, piece);
+    return [&, all_of = std::vector<Cohort>(std::size_t(1) << most_players)](std::size_t i) mutable {
+      for (const Leaf& leaf : tables_of_[i].leaves) count(leaf, piece, all_of);
     };
   });
 }
 
 // gain[A] += number of background rows that pass all splits of the players in A.
-void LeafTables::count(const Leaf& leaf, const Piece& piece) {
+void LeafTables::count(const Leaf& leaf, const Piece& piece, std::vector<Cohort>& all_of) {
   std::array<Cohort, most_players> passing;
   passing.fill(piece.everyone);
   for (std::size_t i = 0; i < leaf.n_conditions; ++i) {
@@ -108,7 +111,6 @@ void LeafTables::count(const Leaf& leaf, const Piece& piece) {
     Cohort& mine = passing[condition.slot];
     mine = condition.left ? mine & lefts : without(mine, lefts);
   }
-  std::array<Cohort, std::size_t(1) << most_players> all_of;
   all_of[0] = piece.everyone;
   for (std::size_t slot = 0; slot < leaf.n_players; ++slot) {
     const std::size_t bit = std::size_t(1) << slot;
@@ -133,12 +135,12 @@ void LeafTables::finish(const Leaf& leaf, double background_rows) {
   for (std::size_t s = 1; s < d; ++s) beta[s + 1] = beta[s] * double(s) / double(d - s);
   double* gain = gain_.data() + leaf.table;
   double* loss = loss_.data() + leaf.table;
-  std::array<double, std::size_t(1) << most_players> share;
-  for (std::size_t set = 0; set < size; ++set) share[set] = gain[size - 1 - set] / background_rows;
+  std::reverse(gain, gain + size);  // the rest of a set is its mirror image
   for (std::size_t set = 0; set < size; ++set) {
     const std::size_t s = std::size_t(std::popcount(set));
-    gain[set] = beta[s] * share[set];
-    loss[set] = s < d ? beta[s + 1] * share[set] : 0.0;
+    const double share = gain[set] / background_rows;
+    gain[set] = beta[s] * share;
+    loss[set] = s < d ? beta[s + 1] * share : 0.0;
   }
   sum_over_subsets(gain, d);
   sum_over_subsets(loss, d);
@@ -186,20 +188,20 @@ class LeafTables::Rows {
   void route(const Tree& tree, const double* inputs) {
     for (const std::int32_t node : tree.splits) {
       const double* x = inputs + std::size_t(trees_.feature[node]) * lanes;
-      std::uint8_t* left = left_.data() + std::size_t(node) * lanes;
-      for (std::size_t b = 0; b < lanes; ++b) left[b] = trees_.goes_left(node, x[b]) ? 0xff : 0;
+      Pattern* left = left_.data() + std::size_t(node) * lanes;
+      for (std::size_t b = 0; b < lanes; ++b) left[b] = trees_.goes_left(node, x[b]) ? everything : 0;
     }
   }
 
   void earn(const Tree& tree, const Leaf& leaf, double* phi) const {
-    std::array<std::uint8_t, lanes> passed{};  // H of each lane
-    passed.fill(std::uint8_t((1u << leaf.n_players) - 1));
+    std::array<Pattern, lanes> passed;  // H of each lane
+    passed.fill(Pattern((1u << leaf.n_players) - 1));
     for (std::size_t i = 0; i < leaf.n_conditions; ++i) {
       const Condition& condition = tables_.conditions_[leaf.condition + i];
-      const std::uint8_t* left = left_.data() + std::size_t(condition.node) * lanes;
-      const std::uint8_t others = std::uint8_t(~(1u << condition.slot));
-      const std::uint8_t flip = condition.left ? 0 : 0xff;
-      for (std::size_t b = 0; b < lanes; ++b) passed[b] &= std::uint8_t((left[b] ^ flip) | others);
+      const Pattern* left = left_.data() + std::size_t(condition.node) * lanes;
+      const Pattern others = Pattern(~(1u << condition.slot));
+      const Pattern flip = condition.left ? 0 : everything;
+      for (std::size_t b = 0; b < lanes; ++b) passed[b] &= Pattern((left[b] ^ flip) | others);
     }
     const double* gain = tables_.gain_.data() + leaf.table;
     const double* loss = tables_.loss_.data() + leaf.table;
@@ -207,7 +209,7 @@ class LeafTables::Rows {
     for (std::size_t b = 0; b < lanes; ++b) gained[b] = gain[passed[b]];
     const double* value = trees_.leaf_value(leaf.node);
     for (std::size_t slot = 0; slot < leaf.n_players; ++slot) {
-      const std::uint8_t others = std::uint8_t(~(1u << slot));
+      const Pattern others = Pattern(~(1u << slot));
       for (std::size_t b = 0; b < lanes; ++b) earned[b] = gained[b] - loss[passed[b] & others];
       const std::size_t player = std::size_t(tables_.players_[leaf.player + slot]);
       double* to = phi + (player * trees_.n_outputs() + tree.first_output) * lanes;
@@ -219,7 +221,7 @@ class LeafTables::Rows {
 
   const LeafTables& tables_;
   const Ensemble& trees_;
-  std::vector<std::uint8_t> left_;  // (nodes, lanes): all ones where the row goes left
+  std::vector<Pattern> left_;      // (nodes, lanes): all ones where the row goes left
   std::vector<double> x_, phi_;     // (blocks, columns, lanes), (blocks, players, outputs, lanes)
 };
 

@@ -47,7 +47,7 @@ class LeafTables {
 
   void list(std::int32_t root, Tree& tree);
   bool add_leaf(std::int32_t node, const std::vector<std::pair<std::int32_t, bool>>& path, Tree& tree);
-  void count(const Leaf& leaf, const Piece& piece);
+  void count(const Leaf& leaf, const Piece& piece, std::vector<Cohort>& all_of);
   void finish(const Leaf& leaf, double background_rows);
 
   const Ensemble& trees_;

@@ -69,7 +69,7 @@ _HOMES = {
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
-__all__ = [  # noqa: PLE0604, RUF022 - the names stand in _HOMES and _MODULES, once
+__all__ = [  # noqa: PLE0604 - the names stand in _HOMES and _MODULES, once
     "__version__",
     *_MODULES,
     *_HOME_OF,

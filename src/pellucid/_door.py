@@ -27,9 +27,7 @@ from pellucid.explanation import Effect, Explanation, Importance, Provenance, Qu
 from pellucid.ir import LinearForm, Model, Space, TreeEnsemble
 from pellucid.table import Table
 
-METHODS: Mapping[str, type[Any]] = {
-    method.name: method for method in (Tree, Linear, Exact, Shapley, Permutation, Lime)
-}
+METHODS: Mapping[str, type[Any]] = {method.name: method for method in (Tree, Linear, Exact, Shapley, Permutation, Lime)}
 ENUMERABLE = 2048
 """Coalitions that "auto" enumerates without being given a budget."""
 LEAST_SQUARES_FEATURES = 1000
@@ -139,7 +137,9 @@ class Explainer:
         self.space = Space.of(space)
         self.output = output
         self.features: Names | None = self.model.features or (rows.names if rows is not None else None)
-        self.background = None if rows is None or self.features is None else rows.aligned(self.features, what="background")
+        self.background = (
+            None if rows is None or self.features is None else rows.aligned(self.features, what="background")
+        )
         self._question = Question(
             model=self.model,
             background=self.background,
@@ -322,7 +322,9 @@ def _check_options(*, budget: int | None, tol: float | None, random_state: int) 
     if tol is not None and not tol > 0:
         raise InputError(f"tol must be a positive error in units of the output; got {tol!r}.")
     if isinstance(random_state, bool) or not isinstance(random_state, int | np.integer):
-        raise InputError(f"random_state must be a whole number, so that the answer can be made again; got {random_state!r}.")
+        raise InputError(
+            f"random_state must be a whole number, so that the answer can be made again; got {random_state!r}."
+        )
 
 
 def _versions() -> dict[str, str]:

@@ -8,11 +8,12 @@ import polars as pl
 import pytest
 from scipy import sparse
 
-from pellucid._base.errors import InputError, UnsupportedModelError
-from pellucid.adapters import as_model
+from pellucid._base.errors import InputError, ModelError, UnsupportedModelError
+from pellucid.adapters import as_model, prove
 from pellucid.ir import LinearForm, Space
 from pellucid.table import Table
 from pellucid.testing.conformance_adapters import check_adapter
+from pellucid.testing.containers import numeric_containers
 
 xgboost = pytest.importorskip("xgboost")
 lightgbm = pytest.importorskip("lightgbm")
@@ -145,7 +146,7 @@ def test_several_labels_at_once_are_refused():
     )
     with pytest.raises(UnsupportedModelError, match="several labels at once"):
         as_model(fitted(model, X, y))
-    one = fitted(lightgbm.LGBMClassifier(n_jobs=1, n_estimators=3, verbose=-1), X, np.zeros(ROWS))
+    one = fitted(lightgbm.LGBMClassifier(n_jobs=1, verbose=-1, n_estimators=3), X, np.zeros(ROWS))
     with pytest.raises(UnsupportedModelError, match="one class"):
         as_model(one)
 
@@ -198,7 +199,9 @@ LGB = [
 @pytest.mark.parametrize("options", LGB, ids=name)
 def test_lightgbm_regressors(options, missing):
     X = numbers(missing=missing)
-    model = fitted(lightgbm.LGBMRegressor(n_jobs=1, n_estimators=12, min_child_samples=5, verbose=-1, **options), X, target(X))
+    model = fitted(
+        lightgbm.LGBMRegressor(n_jobs=1, verbose=-1, n_estimators=12, min_child_samples=5, **options), X, target(X)
+    )
     report = check_adapter(model, X)
     assert report.structured
     np.testing.assert_allclose(report.model.predict(Table.of(X))[:, 0], model.predict(X), rtol=1e-12, atol=1e-14)
@@ -207,7 +210,7 @@ def test_lightgbm_regressors(options, missing):
 @pytest.mark.parametrize("zero", [False, True])
 def test_lightgbm_zeros_and_missing_values_it_never_saw(zero):
     X = numbers()
-    model = lightgbm.LGBMRegressor(n_jobs=1, n_estimators=8, min_child_samples=5, verbose=-1, zero_as_missing=zero)
+    model = lightgbm.LGBMRegressor(n_jobs=1, verbose=-1, n_estimators=8, min_child_samples=5, zero_as_missing=zero)
     fitted(model, X, target(X))
     rows = X.copy()
     rows[::3, 0] = np.nan
@@ -221,7 +224,7 @@ def test_lightgbm_zeros_and_missing_values_it_never_saw(zero):
 def test_lightgbm_classifiers(kind, options):
     X = numbers(missing=0.1)
     y = np.array(["no", "yes", "zebra"])[target(X, kind)]
-    model = fitted(lightgbm.LGBMClassifier(n_jobs=1, n_estimators=8, min_child_samples=5, verbose=-1, **options), X, y)
+    model = fitted(lightgbm.LGBMClassifier(n_jobs=1, verbose=-1, n_estimators=8, min_child_samples=5, **options), X, y)
     report = check_adapter(model, X)
     assert report.structured
     assert report.model.outputs == (("no", "yes") if kind == "binary" else ("no", "yes", "zebra"))
@@ -229,16 +232,18 @@ def test_lightgbm_classifiers(kind, options):
 
 def test_lightgbm_counts_are_on_their_log_scale():
     X = numbers()
-    model = fitted(lightgbm.LGBMRegressor(n_jobs=1, n_estimators=8, objective="poisson", verbose=-1), X, target(X, "count"))
+    model = fitted(
+        lightgbm.LGBMRegressor(n_jobs=1, verbose=-1, n_estimators=8, objective="poisson"), X, target(X, "count")
+    )
     report = check_adapter(model, X)
     np.testing.assert_allclose(np.exp(report.model.predict(Table.of(X))[:, 0]), model.predict(X), rtol=1e-12)
 
 
 def test_lightgbm_without_a_split_or_with_early_stopping():
     X, y = numbers(), np.random.default_rng(0).normal(size=ROWS)
-    stump = fitted(lightgbm.LGBMRegressor(n_jobs=1, n_estimators=3, min_child_samples=1000, verbose=-1), X, y)
+    stump = fitted(lightgbm.LGBMRegressor(n_jobs=1, verbose=-1, n_estimators=3, min_child_samples=1000), X, y)
     assert check_adapter(stump, X).structured
-    early = lightgbm.LGBMRegressor(n_jobs=1, n_estimators=60, verbose=-1)
+    early = lightgbm.LGBMRegressor(n_jobs=1, verbose=-1, n_estimators=60)
     stop = lightgbm.early_stopping(2, verbose=False)
     fitted(early, X[:100], y[:100], eval_set=[(X[100:], y[100:])], callbacks=[stop])
     assert check_adapter(early, X).structured
@@ -249,7 +254,7 @@ def test_lightgbm_without_a_split_or_with_early_stopping():
 )
 def test_lightgbm_linear_and_categorical_trees_have_no_structure(options, reason):
     X = np.abs(numbers())
-    model = lightgbm.LGBMRegressor(n_jobs=1, n_estimators=5, min_child_samples=2, verbose=-1, min_data_per_group=1, **options)
+    model = lightgbm.LGBMRegressor(n_jobs=1, n_estimators=5, min_child_samples=2, min_data_per_group=1, **options)
     report = check_adapter(fitted(model, X, target(X)), X)
     assert not report.structured
     assert reason in report.model.why_no_structure
@@ -272,7 +277,7 @@ def test_lightgbm_boosters(objective, named):
 
 def test_lightgbm_whole_numbers_become_float32():
     X = np.random.default_rng(0).integers(2**24, 2**24 + 40, size=(ROWS, 2))
-    model = fitted(lightgbm.LGBMRegressor(n_jobs=1, n_estimators=8, min_child_samples=2, verbose=-1), X, X[:, 0] % 7)
+    model = fitted(lightgbm.LGBMRegressor(n_jobs=1, verbose=-1, n_estimators=8, min_child_samples=2), X, X[:, 0] % 7)
     assert check_adapter(model, X).structured
 
 
@@ -304,7 +309,9 @@ def test_catboost_regressors(options, missing):
 def test_catboost_classifiers(kind, policy):
     X = numbers(missing=0.1)
     y = np.array(["no", "yes", "zebra"])[target(X, kind)]
-    model = catboost.CatBoostClassifier(iterations=8, verbose=0, thread_count=1, allow_writing_files=False, grow_policy=policy)
+    model = catboost.CatBoostClassifier(
+        iterations=8, verbose=0, thread_count=1, allow_writing_files=False, grow_policy=policy
+    )
     report = check_adapter(fitted(model, X, y), X)
     assert report.structured
     assert report.model.outputs == (("no", "yes") if kind == "binary" else ("no", "yes", "zebra"))
@@ -325,7 +332,9 @@ def test_catboost_losses(loss):
 
 def test_catboost_categories_have_no_structure():
     X = pd.DataFrame({"a": numbers()[:, 0], "c": list("wxyz") * (ROWS // 4)})
-    model = catboost.CatBoostRegressor(iterations=5, verbose=0, thread_count=1, allow_writing_files=False, cat_features=["c"])
+    model = catboost.CatBoostRegressor(
+        iterations=5, verbose=0, thread_count=1, allow_writing_files=False, cat_features=["c"]
+    )
     report = check_adapter(fitted(model, X, target(numbers())), X)
     assert not report.structured
     assert "categorical" in report.model.why_no_structure
@@ -333,9 +342,28 @@ def test_catboost_categories_have_no_structure():
 
 MAKERS = {
     "xgboost": lambda: xgboost.XGBClassifier(n_jobs=1, n_estimators=6),
-    "lightgbm": lambda: lightgbm.LGBMClassifier(n_jobs=1, n_estimators=6, verbose=-1),
+    "lightgbm": lambda: lightgbm.LGBMClassifier(n_jobs=1, verbose=-1, n_estimators=6),
     "catboost": lambda: catboost.CatBoostClassifier(iterations=6, verbose=0, thread_count=1, allow_writing_files=False),
 }
+
+
+@pytest.mark.parametrize("library", MAKERS)
+@pytest.mark.parametrize("named", [True, False])
+def test_every_container_gives_the_same_answer(library, named):
+    X = np.round(numbers(3) * 8) / 8
+    model = fitted(MAKERS[library](), pd.DataFrame(X, columns=list("abc")) if named else X, target(X, "binary"))
+    expected = as_model(model).predict(Table.of(X))
+    refused = set()
+    for container, rows in numeric_containers(X, tuple("abc")).items():
+        table = Table.of(rows)
+        read = as_model(model, reference=table)
+        try:
+            np.testing.assert_array_equal(read.predict(table), expected, err_msg=container)
+        except ModelError:
+            refused.add(container)
+            continue
+        assert prove(read, table) <= read.structure.rounding_bound()
+    assert refused <= {"pandas object"}
 
 
 @pytest.mark.parametrize("library", MAKERS)
@@ -381,8 +409,8 @@ def test_absent_cells_of_a_sparse_matrix_are_missing_for_xgboost_only():
 
     X = pd.DataFrame({"c": list("wxyz") * (ROWS // 4), "d": np.repeat(list("pq"), ROWS // 2)})
     y = (X["c"] == "w") ^ (X["d"] == "p")
-    for library in MAKERS:
-        model = make_pipeline(OneHotEncoder(), MAKERS[library]())
+    for library, make in MAKERS.items():
+        model = make_pipeline(OneHotEncoder(), make())
         report = check_adapter(fitted(model, X, y.astype(int)), X)
         assert report.structured, library
         assert sparse.issparse(model[:-1].transform(X))

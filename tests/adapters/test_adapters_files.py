@@ -2,6 +2,8 @@
 
 import hashlib
 import pickle
+import subprocess
+import sys
 import warnings
 
 import joblib
@@ -35,9 +37,9 @@ SKOPS = {
     "forest": lambda: ensemble.RandomForestClassifier(4).fit(X, Y),
     "boosting": lambda: ensemble.GradientBoostingRegressor(n_estimators=4).fit(X, Y),
     "hist": lambda: ensemble.HistGradientBoostingClassifier(max_iter=4).fit(X, Y),
-    "hist with categories": lambda: ensemble.HistGradientBoostingClassifier(
-        max_iter=4, categorical_features=[0]
-    ).fit(np.column_stack([np.arange(80) % 5, X[:, 1]]), Y),
+    "hist with categories": lambda: ensemble.HistGradientBoostingClassifier(max_iter=4, categorical_features=[0]).fit(
+        np.column_stack([np.arange(80) % 5, X[:, 1]]), Y
+    ),
     "bagging": lambda: ensemble.BaggingClassifier(n_estimators=2).fit(X, Y),
 }
 
@@ -186,6 +188,62 @@ def test_files_that_are_not_what_they_say(tmp_path, suffix, content):
     path.write_bytes(content)
     with pytest.raises(FileError):
         load_model(path, trust_pickle=hashlib.sha256(content).hexdigest())
+
+
+MUTATE = """
+import random, re, sys, warnings
+from pathlib import Path
+import numpy as np
+from pellucid._base.errors import FileError
+from pellucid.adapters.files import load_model
+warnings.simplefilter("ignore")
+path, seed, X = Path(sys.argv[1]), int(sys.argv[2]), np.ones((5, 3))
+text = path.read_text()
+whole = load_model(path)
+if path.suffix == ".json":
+    import xgboost
+    X = xgboost.DMatrix(X)
+spots = [m.span() for m in re.finditer(r"-?\\b\\d+\\b", text.split("feature_importances")[0])]
+draw, refused = random.Random(seed), 0
+for _ in range(int(sys.argv[3])):
+    start, stop = draw.choice(spots)
+    word = draw.choice(["-1", "0", "1", "7", "99999", "2147483647", "-2147483648", "1000000000000"])
+    path.write_text(text[:start] + word + text[stop:])
+    try:
+        loaded = load_model(path)
+    except FileError:
+        refused += 1
+        continue
+    try:
+        loaded.predict(X)
+    except Exception:
+        pass
+print(refused)
+"""
+
+
+@pytest.mark.parametrize("kind", ["xgboost", "dart", "lightgbm", "linear leaves", "categories"])
+def test_edited_native_files_never_crash(tmp_path, kind):
+    xgboost, lightgbm = (pytest.importorskip(name) for name in ("xgboost", "lightgbm"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        if kind in ("xgboost", "dart"):
+            booster = "dart" if kind == "dart" else "gbtree"
+            path = tmp_path / "m.json"
+            xgboost.XGBClassifier(n_estimators=3, max_depth=3, n_jobs=1, booster=booster).fit(X, Y).save_model(path)
+        else:
+            options = {"linear leaves": {"linear_tree": True}, "categories": {"categorical_feature": [0]}}.get(kind, {})
+            rows = np.column_stack([np.arange(80) % 5, X[:, :2]])
+            path = tmp_path / "m.txt"
+            model = lightgbm.LGBMClassifier(
+                n_estimators=3, n_jobs=1, verbose=-1, min_child_samples=5, min_data_per_group=1, **options
+            )
+            model.fit(rows, Y).booster_.save_model(path)
+    done = subprocess.run(
+        [sys.executable, "-c", MUTATE, str(path), "0", "60"], capture_output=True, text=True, check=False, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    assert 5 < int(done.stdout.splitlines()[-1]) < 60
 
 
 def test_unknown_files(tmp_path):

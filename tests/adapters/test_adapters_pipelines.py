@@ -152,7 +152,7 @@ def test_numeric_steps_keep_their_columns(step, named):
 class RowShare(TransformerMixin, BaseEstimator):
     """A transformer nobody knows: each column's share of its row."""
 
-    def fit(self, X, y=None):  # noqa: ARG002
+    def fit(self, X, y=None):
         self.n_features_in_ = X.shape[1]
         return self
 
@@ -201,7 +201,7 @@ def test_unknown_steps_are_traced_by_experiment_and_only_with_rows():
 
 def test_a_wrong_group_is_disproved():
     class LyingScaler(preprocessing.StandardScaler):
-        def transform(self, X, copy=None):  # noqa: ARG002
+        def transform(self, X, copy=None):
             return np.asarray(X)[:, [1, 0, 2]]
 
     LyingScaler.__name__ = "StandardScaler"
@@ -220,7 +220,14 @@ def test_observation_spells_origins_in_bits():
 
 @pytest.mark.parametrize(
     "columns",
-    [["income", "rooms"], [2, 5], slice(2, 3), slice("income", "income"), [False, False, True, False, False, True], "income"],
+    [
+        ["income", "rooms"],
+        [2, 5],
+        slice(2, 3),
+        slice("income", "income"),
+        [False, False, True, False, False, True],
+        "income",
+    ],
     ids=str,
 )
 def test_every_way_to_select_columns(columns):

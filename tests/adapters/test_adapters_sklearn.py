@@ -202,7 +202,13 @@ def test_other_classifiers_are_black_boxes(model, space, kind):
 
 
 @pytest.mark.parametrize(
-    "model", [KNeighborsRegressor(), MLPRegressor(hidden_layer_sizes=(3,), max_iter=2000, tol=0.1), linear_model.PoissonRegressor()], ids=name
+    "model",
+    [
+        KNeighborsRegressor(),
+        MLPRegressor(hidden_layer_sizes=(3,), max_iter=2000, tol=0.1),
+        linear_model.PoissonRegressor(),
+    ],
+    ids=name,
 )
 def test_other_regressors_are_black_boxes(model):
     X = numbers()

@@ -1,6 +1,7 @@
 """The audit as a whole: what it contains, what it survives, and its numbers recomputed independently."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -19,6 +20,7 @@ from pellucid.auditing.checks.data import SUBJECT
 from pellucid.auditing.checks.performance import PERFORMANCE
 from pellucid.auditing.checks.registry import CHECKS
 from pellucid.auditing.findings import Finding, Section, Verdict
+from pellucid.auditing.policy import Policy
 from pellucid.auditing.words import cell, counted, figure, listed, named, percent
 
 FORBIDDEN = ("compliant", "fair ", "non-discriminatory", "validated", "certified", "independent audit")
@@ -34,13 +36,8 @@ def score(X):
     return 1 / (1 + np.exp(-X["a"].to_numpy()))
 
 
-class Fails(Question):
-    def run(self, subject):
-        raise self.title  # type: ignore[misc]
-
-
 def question(run):
-    kind = type("Asked", (Question,), {"run": lambda self, subject: run(self)})
+    kind = type("Asked", (Question,), {"run": lambda self, _: run(self)})
     return kind(code="MY001", title="Mine", section=Section.RELIABILITY, why="To see.")
 
 
@@ -170,7 +167,7 @@ def test_a_check_of_ones_own_can_be_passed():
 
 def test_progress_tells_every_check():
     seen = []
-    audit(score, *small(), checks=[SUBJECT, PERFORMANCE], progress=lambda task, done, total: seen.append((done, total)))
+    audit(score, *small(), checks=[SUBJECT, PERFORMANCE], progress=lambda _, done, total: seen.append((done, total)))
     assert seen == [(1, 2), (2, 2)]
 
 
@@ -259,3 +256,10 @@ def test_hmda_extrapolation_equals_a_recomputation(strange):
 def test_no_check_failed_to_run(strange):
     *_, found = strange
     assert [code for code, finding in found.items() if finding.verdict is Verdict.ERROR] == []
+
+
+def test_every_code_and_every_tolerance_is_documented():
+    docs = Path(__file__).parents[2] / "docs"
+    findings, guide = (docs / "findings.md").read_text("utf-8"), (docs / "audit.md").read_text("utf-8")
+    assert [check.code for check in CHECKS if f"**{check.code} {check.title}.**" not in findings] == []
+    assert [name for name in Policy().to_dict() if f"`{name}`" not in guide] == []

@@ -87,7 +87,7 @@ def test_a_regression_model_needs_a_finite_numeric_target():
         Subject.of(model, X, X["a"], favorable=1)
 
 
-@pytest.mark.parametrize("container", [pd.DataFrame, lambda X: pl.from_pandas(X), lambda X: X.to_dict("list")])
+@pytest.mark.parametrize("container", [pd.DataFrame, pl.from_pandas, lambda X: X.to_dict("list")])
 def test_containers_give_the_same_subject(container):
     X, y = data()
     subject = of(X=container(X), y=pl.Series(y.tolist()) if container is not pd.DataFrame else pd.Series(y))

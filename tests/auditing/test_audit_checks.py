@@ -8,6 +8,7 @@ import pytest
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LinearRegression, LogisticRegression
 
+from pellucid._base.errors import AdditivityError
 from pellucid.auditing.checks import trust
 from pellucid.auditing.checks.base import NotApplicable
 from pellucid.auditing.checks.calibration import CALIBRATION, GROUP_CALIBRATION
@@ -247,7 +248,7 @@ def test_typical_rows_are_what_they_say(make_subject):
 
 def with_explanation(subject, **changes):
     """Plant another explanation in a subject."""
-    vars(subject)["explanation"] = replace(subject.explanation, **changes)
+    vars(subject)["_explained"] = replace(subject.explanation, **changes)
     return subject
 
 
@@ -256,6 +257,22 @@ def test_residual(make_subject):
     subject = make_subject()
     off = subject.explanation.values + 1e-3
     assert RESIDUAL.run(with_explanation(subject, values=off)).verdict is Verdict.FAIL
+
+
+def test_a_model_that_answers_differently_each_time_fails(make_subject):
+    rng = np.random.default_rng(0)
+    calls = []
+
+    def moody(X):
+        calls.append(len(X))
+        return rng.random(len(X))
+
+    subject = make_subject(model=moody)
+    assert RESIDUAL.run(subject).verdict is Verdict.FAIL
+    asked = len(calls)
+    with pytest.raises(AdditivityError):
+        DOMINANCE.run(subject)
+    assert len(calls) == asked  # a failed explanation is not tried again
 
 
 def test_standard_errors(make_subject):
@@ -293,12 +310,12 @@ def test_faithfulness(make_subject, monkeypatch):
 
 
 def two_bumps(X):
-    """Locally flat where the rows lie, so that a local slope and a difference from the background say different things."""
+    """Flat where the rows lie, so that a local slope and a difference from the background say different things."""
     parts = [np.tanh(40 * X[name] + shift) for name, shift in zip("abcdef", (0, 9, -9, 5, -5, 2), strict=True)]
     return sigmoid(parts[0] * parts[1] + parts[2] * parts[3] + parts[4] * parts[5]).to_numpy()
 
 
-def test_agreement(make_subject):
+def test_agreement():
     X = frame(n=200, columns="abcdef")
     linear = LogisticRegression().fit(X, labels(X @ [3.0, -2, 1.5, -1, 0.5, 0.2]))
     good = Subject.of(linear, X, labels(X["a"]), progress=False)

@@ -125,7 +125,7 @@ def test_regression_leak_by_r_squared():
 
 
 def test_rows_seen_in_training():
-    rng, z, y = outcomes(6, n=400)
+    _, z, y = outcomes(6, n=400)
     X = pd.DataFrame(z, columns=["a", "b", "c"])
 
     def subject(held_out):

@@ -40,14 +40,18 @@ def folder(tmp_path_factory):
             "group": rng.choice(["a", "b"], n),
         }
     )
-    deny = (frame["ratio"] + 0.3 * (frame["job"] == "none") + rng.normal(0, 0.2, n) > 0.8).map({True: "yes", False: "no"})
+    deny = (frame["ratio"] + 0.3 * (frame["job"] == "none") + rng.normal(0, 0.2, n) > 0.8).map(
+        {True: "yes", False: "no"}
+    )
     frame.loc[::17, "income"] = np.nan
     frame.loc[5::23, "job"] = None
     encode = make_column_transformer(
         (OneHotEncoder(handle_unknown="ignore", sparse_output=False), make_column_selector(dtype_exclude="number")),
         remainder="passthrough",
     )
-    model = make_pipeline(encode, HistGradientBoostingClassifier(max_iter=20, random_state=0)).fit(frame[:250], deny[:250])
+    model = make_pipeline(encode, HistGradientBoostingClassifier(max_iter=20, random_state=0)).fit(
+        frame[:250], deny[:250]
+    )
     dump(model, place / "model.skops")
     (place / "model.pkl").write_bytes(pickle.dumps(model))
     frame.assign(deny=deny)[250:].to_csv(place / "data.csv", index=False)
@@ -74,7 +78,18 @@ def test_audit_writes_reports_and_exit_code(folder, tmp_path):
 
 
 def test_data_are_audited_without_a_model(folder, tmp_path):
-    run = pellucid("audit", folder / "data.csv", "--target", "deny", "--sensitive", "group", "--favorable", "no", "--fast", cwd=tmp_path)
+    run = pellucid(
+        "audit",
+        folder / "data.csv",
+        "--target",
+        "deny",
+        "--sensitive",
+        "group",
+        "--favorable",
+        "no",
+        "--fast",
+        cwd=tmp_path,
+    )
     assert run.returncode in (0, 1), run.stderr
     assert (tmp_path / "report.html").exists()
 
@@ -83,12 +98,33 @@ def test_a_function_is_audited(folder, tmp_path):
     (tmp_path / "score.py").write_text("def predict(X):\n    return X['ratio'].to_numpy()\n")
     data = pd.read_csv(folder / "data.csv")
     data.assign(deny=(data["deny"] == "yes").astype(float)).to_csv(tmp_path / "numbers.csv", index=False)
-    run = pellucid("audit", "--model", "score:predict", "numbers.csv", "--target", "deny", "--fast", cwd=tmp_path, PYTHONPATH=str(tmp_path))
+    run = pellucid(
+        "audit",
+        "--model",
+        "score:predict",
+        "numbers.csv",
+        "--target",
+        "deny",
+        "--fast",
+        cwd=tmp_path,
+        PYTHONPATH=str(tmp_path),
+    )
     assert run.returncode in (0, 1), run.stderr
 
 
 def test_explain_prints_reasons(folder, tmp_path):
-    run = pellucid("explain", folder / "model.skops", folder / "data.csv", "--target", "deny", "--rows", "3", "--out", "row.html", cwd=tmp_path)
+    run = pellucid(
+        "explain",
+        folder / "model.skops",
+        folder / "data.csv",
+        "--target",
+        "deny",
+        "--rows",
+        "3",
+        "--out",
+        "row.html",
+        cwd=tmp_path,
+    )
     assert run.returncode == 0, run.stderr
     assert "ratio" in run.stdout
     assert "add up" in run.stdout
@@ -117,7 +153,10 @@ FAILURES = {
     "pickle without trust": (("model.pkl", "data.csv", "--target", "deny"), "--trust-pickle"),
     "constant target": (("model.skops", "constant.csv", "--target", "deny"), "'no'"),
     "three rows": (("model.skops", "three.csv", "--target", "deny"), "3"),
-    "unwritable path": (("model.skops", "data.csv", "--target", "deny", "--out", "nowhere/at/all/report.html"), "nowhere"),
+    "unwritable path": (
+        ("model.skops", "data.csv", "--target", "deny", "--out", "nowhere/at/all/report.html"),
+        "nowhere",
+    ),
     "unknown group": (("model.skops", "data.csv", "--target", "deny", "--sensitive", "grup"), "grup"),
     "unknown favorable": (("model.skops", "data.csv", "--target", "deny", "--favorable", "maybe"), "'maybe'"),
     "row beyond the end": (("model.skops", "data.csv", "--target", "deny", "--rows", "3000"), "3000"),

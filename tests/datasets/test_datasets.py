@@ -67,4 +67,4 @@ def test_changing_one_load_does_not_change_the_next():
 
 def test_importing_the_room_loads_no_pandas():
     code = "import sys, pellucid.datasets; sys.exit('pandas' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0  # noqa: S603
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

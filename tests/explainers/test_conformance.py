@@ -65,14 +65,14 @@ def seeded(attribution, question):
 
 
 FAULTS = {
-    "another sum": lambda a, X, q: moved(a, 0.01 * np.eye(1, 12).reshape(1, 12, 1)),  # noqa: ARG005
-    "another base": lambda a, X, q: moved(a, 0.0, base_values=a.base_values * 1.01),  # noqa: ARG005
-    "swapped places": lambda a, X, q: swapped(a),  # noqa: ARG005
-    "squared": lambda a, X, q: moved(a, a.values**2 * 1e-4),  # noqa: ARG005
-    "the batch leaks in": lambda a, X, q: in_the_batch(a, X),  # noqa: ARG005
-    "an error that is not there": lambda a, X, q: replace(a, std_error=np.zeros_like(a.values)),  # noqa: ARG005
-    "a seed without an error": lambda a, X, q: seeded(a, q),  # noqa: ARG005
-    "dust on ignored features": lambda a, X, q: moved(a, 1e-300),  # noqa: ARG005
+    "another sum": lambda a, X, q: moved(a, 0.01 * np.eye(1, 12).reshape(1, 12, 1)),
+    "another base": lambda a, X, q: moved(a, 0.0, base_values=a.base_values * 1.01),
+    "swapped places": lambda a, X, q: swapped(a),
+    "squared": lambda a, X, q: moved(a, a.values**2 * 1e-4),
+    "the batch leaks in": lambda a, X, q: in_the_batch(a, X),
+    "an error that is not there": lambda a, X, q: replace(a, std_error=np.zeros_like(a.values)),
+    "a seed without an error": lambda a, X, q: seeded(a, q),
+    "dust on ignored features": lambda a, X, q: moved(a, 1e-300),
 }
 
 

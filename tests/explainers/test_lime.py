@@ -8,8 +8,8 @@ from sklearn.linear_model import Ridge
 import pellucid
 from pellucid import InputError, Lime, Model, Space, Table, UnsupportedRequestError
 from pellucid.explainers.base import Question
-from pellucid.explainers.lime import RIDGE, fit_surrogate
 from pellucid.explainers.neighbourhood import MISSING, Neighbourhood
+from pellucid.explainers.surrogate import RIDGE, fit_surrogate
 
 
 def bumpy(X):
@@ -59,6 +59,22 @@ def test_r2_is_the_weighted_share_of_explained_variance():
     mean = np.average(y, weights=weight)
     expected = 1 - np.average((y - fitted) ** 2, weights=weight) / np.average((y - mean) ** 2, weights=weight)
     assert found.r2[0] == pytest.approx(expected, abs=1e-12)
+
+
+def test_the_sandwich_is_the_spread_over_independent_samples():
+    rng = np.random.default_rng(18)
+    fits = []
+    for _ in range(300):
+        same = rng.random((500, 4)) < np.array([0.2, 0.3, 0.4, 0.5])
+        y = (
+            same @ np.array([1.0, -2.0, 0.5, 0.0])
+            + 2.0 * same[:, 0] * same[:, 1]
+            + (1 + same[:, 2]) * rng.normal(size=500)
+        )
+        weight = np.exp(-(~same).sum(axis=1) / 4.0)
+        fits.append(fit_surrogate(same, y[:, None], weight, top_k=2, draws=rng.normal(size=(10, 4))))
+    spread = np.std([fit.coefficients for fit in fits], axis=0, ddof=1)
+    np.testing.assert_allclose(np.mean([fit.std_error for fit in fits], axis=0), spread, rtol=0.15)
 
 
 def plain_lime(function, background, row, *, n, rng, width):
@@ -251,6 +267,31 @@ def test_tol_out_of_reach_is_said():
     X = np.random.default_rng(15).normal(size=(30, 4))
     explanation = pellucid.explain(bumpy, X[:2], background=X, method="lime", tol=1e-6)
     assert any("tol=1e-06 was not reached" in warning for warning in explanation.quality.warnings)
+
+
+def test_repeated_and_hopeless_columns_break_nothing():
+    rng = np.random.default_rng(17)
+    x = rng.normal(size=60)
+    X = np.column_stack([x, x, x > 0, np.full(60, np.nan), np.where(rng.random(60) < 0.02, 1e300, 0.0)])
+    for scale in (1e-160, 1e-3, 1e150):
+        explanation = pellucid.explain(lambda Z, s=scale: s * Z[:, 0], X[:4], background=X, method=Lime(top_k=2))
+        assert np.isfinite(explanation.values).all()
+        assert np.isfinite(explanation.quality.top_stability).all()
+
+
+def test_infinite_cells_and_dates_have_bins():
+    rng = np.random.default_rng(19)
+    days = pd.date_range("2020-01-01", periods=80, freq="D")
+    background = pd.DataFrame({"day": days, "n": np.where(rng.random(80) < 0.1, np.inf, rng.normal(size=80))})
+    X = pd.DataFrame({"day": [days[3], pd.Timestamp("1999-12-31"), pd.NaT], "n": [np.inf, -np.inf, 0.0]})
+
+    def model(frame):
+        return 3.0 * (frame["day"] <= days[19]) + 1.0 * np.isposinf(frame["n"])
+
+    values = pellucid.explain(model, X, background=background, method="lime").values[:, :, 0]
+    assert values[0, 0] == pytest.approx(3.0, rel=0.05)
+    np.testing.assert_array_equal(values[1:, 0], 0.0)
+    assert np.isfinite(values).all()
 
 
 def test_deciles_are_ten_bins():

@@ -431,6 +431,22 @@ def test_rounding_of_float32_models_is_allowed_and_of_float64_models_is_not():
     assert double.quality.bound < 1e-12
 
 
+@pytest.mark.parametrize("n_jobs", [None, 2])
+@pytest.mark.parametrize("method", ["shapley", "lime"])
+def test_progress_is_told_to_its_end(method, n_jobs):
+    X = np.random.default_rng(27).normal(size=(30, 12))
+    told = []
+    pellucid.explain(
+        wavy,
+        X,
+        background=X,
+        method=method,
+        n_jobs=n_jobs,
+        progress=lambda task, done, total: told.append((done, total)),
+    )
+    assert [done for done, _ in told] == list(range(1, told[0][1] + 1))
+
+
 # --- the design -------------------------------------------------------------------------------------------------
 
 
@@ -446,6 +462,12 @@ def test_the_design_has_distinct_pairs_and_is_nested(n, pairs, seed):
     np.testing.assert_array_equal(shorter.shown, design.shown[: max(1, pairs // 2)])
 
 
+def test_sizes_too_large_to_list_are_drawn_without_repetition():
+    design = pair_design(17, 12_000, 0)
+    assert pairs_of_size(17, 8) > 1 << 14
+    assert len({row.tobytes() for row in design.shown}) == 12_000
+
+
 @pytest.mark.parametrize("n", [2, 3, 6, 9])
 def test_the_weights_of_the_whole_design_are_the_shapley_kernel(n):
     pairs = 2 ** (n - 1) - 1
@@ -455,6 +477,14 @@ def test_the_weights_of_the_whole_design_are_the_shapley_kernel(n):
     kernel[2 * design.size == n] /= 2
     np.testing.assert_allclose(weight, kernel)
     np.testing.assert_array_equal(unknown, 0.0)
+
+
+def test_designs_for_very_many_players_have_every_size():
+    design = pair_design(1500, 4000, 0)
+    assert np.unique(design.size).tolist() == list(range(1, 751))
+    weight, unknown = design.weights(4000)
+    assert np.all(weight > 0)
+    assert np.all(unknown[design.size > 1] > 0.99)
 
 
 def test_games_of_the_house_accept_a_model_directly():

@@ -71,18 +71,17 @@ def hmda_variant(kind):
     """HMDA as it is, with other names, resampled, and with the outcome's labels swapped."""
     hmda = load_hmda()
     X, y, race, favorable = hmda.X, hmda.y, "afam", "no"
-    if kind == "renamed":
+    if kind == "renamed and swapped":
         race = "<b>group</b> ; = 1"
         X = X.rename(columns={"afam": race, "chist": "deny", "insurance": "a × b"})
+        y, favorable = y.map({"yes": "no", "no": "yes"}), "yes"
     if kind == "resampled":
         rows = np.random.default_rng(3).integers(0, len(X), len(X))
         X, y = X.iloc[rows].reset_index(drop=True), y.iloc[rows].reset_index(drop=True)
-    if kind == "swapped":
-        y, favorable = y.map({"yes": "no", "no": "yes"}), "yes"
     return X, y, race, favorable
 
 
-@pytest.fixture(scope="module", params=["as it is", "renamed", "resampled", "swapped"])
+@pytest.fixture(scope="module", params=["as it is", "renamed and swapped", "resampled"])
 def variant(request):
     X, y, race, favorable = hmda_variant(request.param)
     return X, y, race, favorable, subject_of(logistic(), X, y, sensitive=[race], favorable=favorable)
@@ -181,7 +180,7 @@ def test_without_race_and_leak_disparity_remains_and_equals_a_recomputation(vari
     assert measure(finding, f"difference by {race}, without").value == pytest.approx(difference, abs=0.011)
     assert f"AUC is {roc_auc_score(truth, score):.3f}"[:-1] in finding.how
     assert f"‘{race}’ and the suspected leak ‘{leak}’ removed: disparity remains" in finding.statement
-    assert "It runs through" in finding.statement
+    assert f"What remains of ‘{race}’ = ‘yes’ relative to ‘{race}’ = ‘no’ runs through" in finding.statement
     for name in (race, leak):
         assert not [m for m in finding.measures if m.name.startswith(f"part of {name},") and m.value != 0]
 

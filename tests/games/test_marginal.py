@@ -175,6 +175,12 @@ def test_the_mean_over_the_background_does_not_depend_on_its_neighbours(b, outpu
     np.testing.assert_allclose(together, values.mean(axis=1), atol=1e-11)
 
 
+def test_the_mean_of_equal_outputs_is_that_output():
+    values = np.random.default_rng(0).normal(size=(500, 1, 2)) ** 5
+    for b in (3, 7, 40, 100):
+        np.testing.assert_array_equal(mean_over_background(np.repeat(values, b, axis=1)), values[:, 0])
+
+
 def test_repeated_coalitions_are_paid_once_and_the_ends_are_free():
     rows_seen = []
 

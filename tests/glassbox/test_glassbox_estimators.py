@@ -38,13 +38,7 @@ def test_encoder_keeps_the_contract(estimator):
 @pytest.mark.heavy
 @pytest.mark.parametrize("estimator", [Scorecard(), RuleList(), RuleListRegressor()], ids=lambda e: type(e).__name__)
 def test_estimators_keep_the_contract(estimator):
-    # scikit-learn's own conversion of a stand-in array warns while it checks
-    failed = [
-        (result["check_name"], result["exception"])
-        for result in check_estimator(estimator, on_skip=None, on_fail=None)
-        if result["status"] not in ("passed", "skipped")
-    ]
-    assert not failed
+    check_estimator(estimator, on_skip=None)
 
 
 @pytest.mark.parametrize("estimator", [Scorecard(), RuleList()], ids=lambda e: type(e).__name__)

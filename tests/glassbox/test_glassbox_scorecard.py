@@ -10,6 +10,7 @@ from sklearn.metrics import roc_auc_score
 from pellucid._base.errors import InputError
 from pellucid.glassbox import Scorecard
 from pellucid.glassbox._bins import quantile_cuts, short_between
+from pellucid.table import Table
 
 
 @pytest.fixture(name="loans", scope="module")
@@ -20,10 +21,10 @@ def _loans():
         {
             "ratio": np.where(rng.random(n) < 0.08, np.nan, rng.uniform(0, 1, n)),
             "home": rng.choice(["own", "rent", "other"], n, p=[0.5, 0.45, 0.05]),
-            "noise": rng.normal(size=n),
+            "late": rng.integers(0, 6, n),
         }
     )
-    log_odds = -1 + 3 * np.nan_to_num(X["ratio"], nan=0.9) + (X["home"] == "rent")
+    log_odds = -1 + 3 * np.nan_to_num(X["ratio"], nan=0.9) + (X["home"] == "rent") + 0.5 * X["late"] - 1
     return X, np.where(log_odds + rng.logistic(size=n) > 1, "deny", "accept")
 
 
@@ -41,7 +42,7 @@ def by_hand(card, X):
 
 
 def fits(words, value):
-    if value is None or value != value:
+    if pd.isna(value):
         return words == "missing"
     if isinstance(value, str):
         return words == value
@@ -67,9 +68,7 @@ def test_points_add_up_from_the_printed_table(loans):
 def test_points_are_the_rounded_linear_predictor(loans):
     X, y = loans
     card = Scorecard(pdo=30, base_points=500, base_odds=4).fit(X, y)
-    evidence = np.column_stack(
-        [card.evidence_[j][bins.codes(_table(X))] for j, bins in enumerate(card.bins_)]
-    )
+    evidence = np.column_stack([card.evidence_[j][bins.codes(Table.of(X))] for j, bins in enumerate(card.bins_)])
     log_odds = card.intercept_ + evidence @ card.coef_
     exact = 500 + 30 / np.log(2) * (log_odds - np.log(4))
     # each of the three features and the intercept is rounded by at most half a point
@@ -78,12 +77,6 @@ def test_points_are_the_rounded_linear_predictor(loans):
     np.testing.assert_allclose(
         np.log(probability / (1 - probability)), np.log(4) + (card.points(X) - 500) * np.log(2) / 30, rtol=1e-9
     )
-
-
-def _table(X):
-    from pellucid.table import Table
-
-    return Table.of(X)
 
 
 def test_evidence_by_hand():
@@ -130,7 +123,7 @@ def test_calibrated_on_the_whole(loans):
     [
         ([0, 0, 0], "y has one class"),
         ([0, 1, 2], "Only binary classification"),
-        ([0, 1], "one label per row"),
+        ([0, 1], "one value per row"),
         (None, "requires y"),
     ],
 )

@@ -10,6 +10,7 @@ from pellucid._base.errors import InputError
 from pellucid._kernels import trees as kernels
 from pellucid.ir import TreeEnsemble
 from pellucid.testing.oracles import exact_chain, exact_interventional, exact_path_dependent, relative_error
+from pellucid.testing.strategies import random_chain
 
 
 def stumps(thresholds, *, less_equal: bool, input_dtype: str, missing_left: bool = False) -> TreeEnsemble:
@@ -84,8 +85,8 @@ def test_missing_values_go_where_the_node_sends_them(missing_left: bool) -> None
 
 
 @pytest.mark.parametrize("depth", [60, 200, pytest.param(1000, marks=pytest.mark.heavy)])
-def test_deep_chain_of_different_players_is_exact(depth: int, chain) -> None:
-    trees, row, shares, stays, leaves = chain(np.random.default_rng(depth), depth)
+def test_deep_chain_of_different_players_is_exact(depth: int) -> None:
+    trees, row, shares, stays, leaves = random_chain(np.random.default_rng(depth), depth)
     exact = [[value] for value in exact_chain(shares, stays, leaves)]
     expectation, reach = Fraction(0), Fraction(1)
     for share, leaf in zip(shares, leaves[:-1], strict=True):
@@ -100,8 +101,8 @@ def test_deep_chain_of_different_players_is_exact(depth: int, chain) -> None:
 
 
 @pytest.mark.parametrize("depth", [60, 300, pytest.param(1000, marks=pytest.mark.heavy)])
-def test_deep_chain_of_few_players_is_exact(depth: int, chain) -> None:
-    trees, row, *_ = chain(np.random.default_rng(depth), depth)
+def test_deep_chain_of_few_players_is_exact(depth: int) -> None:
+    trees, row, *_ = random_chain(np.random.default_rng(depth), depth)
     groups = np.arange(depth) % 5
     values, base = kernels.path_dependent(trees, groups, 5, row)
     assert relative_error(trees, values[0], base, exact_path_dependent(trees, groups, 5, row[0])) <= 1e-12
@@ -111,8 +112,8 @@ def test_deep_chain_of_few_players_is_exact(depth: int, chain) -> None:
 
 
 @pytest.mark.parametrize("depth", [5_000, pytest.param(100_000, marks=pytest.mark.heavy)])
-def test_an_absurdly_deep_chain_neither_crashes_nor_loses_the_sum(depth: int, chain) -> None:
-    trees, row, *_ = chain(np.random.default_rng(0), depth)
+def test_an_absurdly_deep_chain_neither_crashes_nor_loses_the_sum(depth: int) -> None:
+    trees, row, *_ = random_chain(np.random.default_rng(0), depth)
     groups = np.arange(depth) % 3
     prediction = trees.predict(row)[0]
     for values, base in (

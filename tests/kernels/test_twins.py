@@ -63,7 +63,7 @@ def forgets_failed_splits(share, cold, point, left, alive):
     return original_edge_factors(share, cold, point, left, np.ones_like(alive))
 
 
-def takes_repeated_features_for_new(share, cold, point, left, alive):  # noqa: ARG001
+def takes_repeated_features_for_new(share, cold, point, left, alive):
     return original_edge_factors(share, 1.0, point, left, alive)
 
 
@@ -76,7 +76,7 @@ def sides_swapped(before: int, after: int) -> float:
     return original_shapley_weight(after, before + 1)
 
 
-def always_the_first_output(trees: TreeEnsemble, tree: int) -> slice:  # noqa: ARG001
+def always_the_first_output(trees: TreeEnsemble, tree: int) -> slice:
     return slice(0, trees.value.shape[1])
 
 

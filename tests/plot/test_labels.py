@@ -32,6 +32,10 @@ def test_intervals_share_their_decimals() -> None:
     assert labels.interval_text(0.08, 0.06, 0.1) == "0.080 [0.060, 0.100]"
     assert labels.interval_text(0.79, 0.738, 0.846) == "0.790 [0.738, 0.846]"
     assert labels.interval_text(0.79) == "0.790"
+    assert labels.interval_texts([1.0, 0.79, -9e-5], [None, 0.738, -0.008], [None, 0.846, 0.0081]) == [
+        "1.000", "0.790 [0.738, 0.846]", "0.000 [−0.008, 0.008]",
+    ]  # fmt: skip
+    assert labels.interval_texts([0.5, 2e-9], [0.4, 1e-9], [0.6, 3e-9])[1] == "2.00×10⁻⁹ [1.00×10⁻⁹, 3.00×10⁻⁹]"
 
 
 def test_cells_of_tables_have_no_zeros_at_their_end() -> None:

@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,7 @@ class Visit:
         for picture in self.page.query_selector_all("[data-picture]"):
             picture.scroll_into_view_if_needed()
         self.page.wait_for_function(
-            "document.querySelectorAll('.picture .live svg').length === document.querySelectorAll('[data-picture]').length",
+            "document.querySelectorAll('.live svg').length === document.querySelectorAll('[data-picture]').length",
             timeout=60_000,
         )
 
@@ -149,8 +150,6 @@ def test_tooltips_show_text(visit: Any, file: str) -> None:
 
 
 def test_hostile_names_stay_text(visit: Any, audit: Any, audit_of: Any, tmp_path: Path) -> None:
-    from dataclasses import replace
-
     exhibits = tuple(
         replace(exhibit, title=HOSTILE, description=HOSTILE, options={**exhibit.options, "x_title": HOSTILE},
                 table={**exhibit.table, key: [HOSTILE] * len(exhibit.table[key])})

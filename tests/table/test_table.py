@@ -150,6 +150,7 @@ def test_kinds_are_read_from_cells_where_the_dtype_says_nothing():
     assert table.column("mixed").tolist() == [1, "a", None, 2.5]
     assert np.isnan(table.column("empty")).all()
     assert table.column("levels").tolist() == [1, 2, None, 1]
+    assert table.column("zoned")[0].tzinfo is datetime.UTC
     assert table.column("times")[0] == datetime.timedelta(seconds=1)
     assert table.column("zoned")[0] == datetime.datetime(2020, 1, 1, 11, tzinfo=datetime.UTC)
     assert table.column("date").tolist() == [datetime.date(2020, 1, 1), None, None, datetime.date(2021, 1, 1)]
@@ -161,6 +162,7 @@ def test_cells_of_lists_keep_their_types():
     table = Table.of([[1, "a", True], [2.5, None, False]])
     assert table.kinds == ("number", "string", "bool")
     assert table.column("x0").tolist() == [1.0, 2.5]
+    assert Table.of([[1, "a"], [2, "b"]]).kinds == ("number", "string")
     assert Table.of([[1, True], [2, False]]).kinds == ("number", "number")
     assert Table.of([[True], [False]]).kinds == ("bool",)
     assert Table.of(np.array([["a"], ["b"]])).kinds == ("string",)

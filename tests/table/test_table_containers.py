@@ -156,5 +156,7 @@ def test_digest_tells_cells_names_and_order_apart():
     assert Table.of(other).digest() != base
     assert Table.of(X[::-1]).digest() != base
     assert Table.of(X, names=["a", "b", "c"]).digest() != base
+    assert Table.of(np.array([[np.nan]])).digest() == Table.of(np.array([[-np.nan]])).digest()
+    assert Table.of(np.array([[np.nan]])).digest() != Table.of(np.array([[0.0]])).digest()
     assert Table.of({"a": ["x", None]}).digest() != Table.of({"a": ["x", "None"]}).digest()
     assert Table.of({"a": ["1"]}).digest() != Table.of({"a": [1]}).digest()

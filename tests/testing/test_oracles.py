@@ -16,7 +16,7 @@ from pellucid.testing.oracles import (
     path_dependent_game,
     shapley_by_enumeration,
 )
-from pellucid.testing.strategies import random_subject
+from pellucid.testing.strategies import random_chain, random_subject
 
 
 def stump_of_two() -> TreeEnsemble:
@@ -88,8 +88,8 @@ def test_integral_of_a_product() -> None:
 
 
 @pytest.mark.parametrize("depth", [1, 2, 7, 12])
-def test_chain_equals_leafwise_sums_exactly(depth: int, chain) -> None:
+def test_chain_equals_leafwise_sums_exactly(depth: int) -> None:
     rng = np.random.default_rng(depth)
-    trees, rows, *description = chain(rng, depth)
+    trees, rows, *description = random_chain(rng, depth)
     expected, _ = exact_path_dependent(trees, np.arange(depth), depth, rows[0])
     assert [[value] for value in exact_chain(*description)] == expected

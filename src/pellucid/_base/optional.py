@@ -22,6 +22,6 @@ def optional_import(name: str, *, extra: str, purpose: str) -> ModuleType:
         return importlib.import_module(name)
     except ImportError as error:
         raise MissingDependencyError(
-            f"{purpose} needs the package {name.split('.')[0]!r}, which is not installed. "
+            f"{purpose} needs the package {name.partition('.')[0]!r}, which is not installed. "
             f"Install it with: pip install 'pellucid[{extra}]'"
         ) from error

@@ -20,9 +20,7 @@ def thread_count(n_jobs: int | None) -> int:
     return n_jobs if n_jobs > 0 else max(1, (os.cpu_count() or 1) + 1 + n_jobs)
 
 
-def map_ordered(
-    work: Callable[[Item], Result], items: Iterable[Item], n_jobs: int | None = None
-) -> list[Result]:
+def map_ordered(work: Callable[[Item], Result], items: Iterable[Item], n_jobs: int | None = None) -> list[Result]:
     """Apply `work` to every item, in threads, and return the results in the order of the items."""
     threads = thread_count(n_jobs)
     if threads == 1:

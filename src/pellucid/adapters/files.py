@@ -168,8 +168,19 @@ def _library(name: str, path: Path) -> Any:
         raise MissingDependencyError(f"{path} needs the package {name!r}: pip install {name}") from error
 
 
+def _refuse_damaged(path: Path, library: str) -> None:
+    """Read the file with our own checks: the libraries crash on a number that points outside."""
+    native = importlib.import_module("pellucid.adapters.native")
+    try:
+        getattr(native, f"refuse_damaged_{library}")(path.read_text(encoding="utf-8"))
+    except (InputError, KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+        raise FileError(f"{path} is damaged or not a {library} model: {_first_line(error)}") from error
+
+
 def _load_xgboost(path: Path) -> Any:
     library = _library("xgboost", path)
+    if path.suffix.lower() == ".json":
+        _refuse_damaged(path, "xgboost")
     try:
         return library.Booster(model_file=str(path))
     except Exception as error:
@@ -178,6 +189,7 @@ def _load_xgboost(path: Path) -> Any:
 
 def _load_lightgbm(path: Path) -> Any:
     library = _library("lightgbm", path)
+    _refuse_damaged(path, "lightgbm")
     try:
         return library.Booster(model_file=str(path))
     except Exception as error:

@@ -44,14 +44,9 @@ def as_function_model(function: Callable[[Any], Any], reference: Table | None, s
             classes=np.arange(n_outputs) if several else None,
             names=reference.names if reference.named else None,
             why_no_structure="a function is only known by its predictions",
-            frames=_every_frame(reference),
+            frames=None,
         )
     )
-
-
-def _every_frame(reference: Table) -> tuple[str, ...]:
-    """Name every frame library: a function was written for the frames its user has."""
-    return ("pandas", "polars", "pyarrow", "modin", "cudf") if reference.named else ()
 
 
 def _count_outputs(function: Callable[[Any], Any], reference: Table, name: str) -> int:

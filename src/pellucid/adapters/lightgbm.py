@@ -25,8 +25,24 @@ ZERO = 1e-35
 # Everything a tree of constant leaves and numeric splits may say; other keys (linear leaves,
 # categories) mean something that this reading does not know.
 TREE_KEYS = frozenset(
-    "num_leaves num_cat split_feature split_gain threshold decision_type left_child right_child leaf_value "
-    "leaf_weight leaf_count internal_value internal_weight internal_count is_linear shrinkage".split()
+    {
+        "num_leaves",
+        "num_cat",
+        "split_feature",
+        "split_gain",
+        "threshold",
+        "decision_type",
+        "left_child",
+        "right_child",
+        "leaf_value",
+        "leaf_weight",
+        "leaf_count",
+        "internal_value",
+        "internal_weight",
+        "internal_count",
+        "is_linear",
+        "shrinkage",
+    }
 )
 CATEGORIES = (
     "it has categorical splits, which are not read yet; encode the categories as numbers in a Pipeline to have its "
@@ -56,7 +72,7 @@ def read_estimator(model: Any, reference: Table | None) -> Reading:
 def read_booster(booster: Any, reference: Table | None) -> Reading:
     """Read a Booster; classes are numbered, as it knows no labels."""
     text = booster.model_to_string(num_iteration=1)
-    header = _sections(text)[0]
+    header = sections(text)[0]
     objective = header.get("objective", "")
     n_classes = 2 if objective.startswith(("binary", "cross_entropy ")) else int(header["num_class"])
     names = tuple(booster.feature_name())
@@ -94,7 +110,7 @@ def _read(
         "columns": _columns,
         "frames": PANDAS,
     }
-    header, *trees = _sections(booster.model_to_string())
+    header, *trees = sections(booster.model_to_string())
     per_iteration = int(header["num_tree_per_iteration"])
     # boosting="rf" predicts the mean over the iterations, but its raw_score is their sum.
     iterations = len(trees) // per_iteration if "average_output" in header else 1
@@ -150,7 +166,7 @@ def _with_structure(
     return replace(reading, structure=structure, columns=marked)
 
 
-def _sections(text: str) -> list[dict[str, str]]:
+def sections(text: str) -> list[dict[str, str]]:
     """Header and trees of the text format, each as key and value."""
     body = text.split("end of trees", 1)[0]
     header, *trees = body.split("\nTree=")

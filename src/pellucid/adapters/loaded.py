@@ -66,7 +66,7 @@ def _check_tree(owner: Any) -> None:
 
 
 def _check_histogram_trees(owner: Any) -> set[int]:
-    trees = [tree for stage in owner._predictors for tree in stage]  # noqa: SLF001
+    trees = [tree for stage in owner._predictors for tree in stage]
     width = int(owner.n_features_in_)
     for tree in trees:
         join(

@@ -186,12 +186,12 @@ def _positions(columns: Any, names: Names | None, n_columns: int) -> Int1:
             order = list(names or ())
             start = 0 if columns.start is None else order.index(columns.start)
             stop = n_columns if columns.stop is None else order.index(columns.stop) + 1
-            return everything[start : stop : columns.step]
+            columns = slice(start, stop, columns.step)
         within: Int1 = everything[columns]
         return within
     wanted = [columns] if isinstance(columns, str | int | np.integer) else list(columns)
     if wanted and all(isinstance(item, bool | np.bool_) for item in wanted):
-        return everything[np.array(wanted, dtype=bool)]
+        return np.flatnonzero(wanted)
     order = list(names or ())
     return np.array([order.index(str(w)) if isinstance(w, str) else everything[int(w)] for w in wanted], dtype=np.int64)
 

@@ -61,8 +61,8 @@ class Reading:
         Rows in the library's container to the float64 columns that the structure reads.
     groups : int array or None
         Raw feature each of those columns is made of; None when they are the features themselves.
-    frames : tuple of str
-        Frame libraries it can be fed; other frames are handed over as pandas.
+    frames : tuple of str or None
+        Frame libraries it can be fed; other frames are handed over as pandas. None: any, as they are.
     """
 
     label: str
@@ -78,7 +78,7 @@ class Reading:
     groups: Int1 | None = None
     mirrored: bool = False
     why_no_structure: str = "the model is only known by its predictions"
-    frames: tuple[str, ...] = ANY_FRAME
+    frames: tuple[str, ...] | None = ANY_FRAME
 
     def without_structure(self, why: str) -> "Reading":
         """Return the same model as a black box, with the sentence that says why."""
@@ -88,7 +88,10 @@ class Reading:
 def feed(table: Table, reading: Reading) -> Any:
     """Rows in the container that the model was fitted on."""
     if reading.names is not None:
-        return _frame(table.aligned(reading.names).as_frame(), reading.frames)
+        table = table.aligned(reading.names)
+        if not table.named:
+            table = Table.of(_plain(table.as_array()), names=reading.names).as_frame()
+        return _frame(table, reading.frames)
     if reading.n_features is None:
         return table.native
     if table.n_columns != reading.n_features:
@@ -96,17 +99,41 @@ def feed(table: Table, reading: Reading) -> Any:
             f"X has {table.n_columns} columns, but {reading.label} was fitted on {reading.n_features} columns "
             "without names. Pass the same columns in the same order."
         )
-    return table.as_array()
+    return _plain(table.as_array())
 
 
-def _frame(table: Table, frames: tuple[str, ...]) -> Any:
-    frame = nw.from_native(table.native, eager_only=True)
-    if str(frame.implementation) in frames:
+def _plain(array: Array) -> Array:
+    """Return the array in a number format that every library reads rightly.
+
+    XGBoost 3.2 reads the bytes of a big-endian array in the wrong order without a word, and
+    scikit-learn's scalers would compute in float16.
+    """
+    if array.dtype.kind in "fiu" and (array.dtype == np.float16 or not array.dtype.isnative):
+        return np.asarray(array, dtype=np.float64)
+    return array
+
+
+def _frame(table: Table, frames: tuple[str, ...] | None) -> Any:
+    if frames is None:
         return table.native
-    try:
-        return frame.to_pandas()
-    except ImportError:  # polars needs pyarrow for this; a column at a time needs nothing
-        return Table.of({name: table.column(name) for name in table.names}).native
+    frame = nw.from_native(table.native, eager_only=True)
+    if str(frame.implementation) not in frames:
+        try:
+            return frame.to_pandas()
+        except ImportError:  # polars needs pyarrow for this; a column at a time needs nothing
+            return Table.of({name: table.column(name) for name in table.names}).native
+    return _dense(table) if frame.implementation.is_pandas() else table.native
+
+
+def _dense(table: Table) -> Any:
+    """Hand over pandas columns of numbers in sparse, Arrow or nullable dtypes as float64, which all libraries take."""
+    native = table.native
+    special = {
+        label: table.column(name)
+        for label, name, kind, dtype in zip(native.columns, table.names, table.kinds, native.dtypes, strict=True)
+        if kind == "number" and not isinstance(dtype, np.dtype)
+    }
+    return native.assign(**special) if special else native
 
 
 def finish(reading: Reading) -> Model:
@@ -139,7 +166,8 @@ def _guarded(reading: Reading, function: Callable[[Any], Array]) -> Callable[[Ta
     """Feed tables to `function`, and say whose error it is when it fails."""
 
     def called(table: Table) -> Array:
-        return call(reading.label, function, feed(table, reading))
+        result: Array = call(reading.label, function, feed(table, reading))
+        return result
 
     return called
 

@@ -116,8 +116,8 @@ def read_hist_gradient_boosting(model: Any, _reference: Table | None) -> Reading
             "it has categorical splits, which are not read yet; encode the categories as numbers in a Pipeline "
             "(OrdinalEncoder) to have its structure read"
         )
-    trees = [hist_nodes(tree.nodes) for stage in model._predictors for tree in stage]  # noqa: SLF001
-    base = np.asarray(model._baseline_prediction, dtype=np.float64).ravel()  # noqa: SLF001
+    trees = [hist_nodes(tree.nodes) for stage in model._predictors for tree in stage]
+    base = np.asarray(model._baseline_prediction, dtype=np.float64).ravel()
     structure = join(
         trees,
         output=np.tile(np.arange(len(base), dtype=np.int32), len(trees) // len(base)),

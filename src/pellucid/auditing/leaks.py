@@ -102,7 +102,7 @@ def _encoded(values: Array, goal: Float2, held: Bool1) -> tuple[Float2, Float2]:
 
 
 def _small_tree(fitted: Float2, goal: Float2, asked: Float2) -> Float2:
-    from sklearn.tree import DecisionTreeRegressor  # noqa: PLC0415 - a third party, loaded only when data are checked
+    from sklearn.tree import DecisionTreeRegressor  # a third party, loaded only when data are checked
 
     leaf = max(5, len(goal) // 100)
     tree = DecisionTreeRegressor(max_depth=6, min_samples_leaf=leaf, random_state=0).fit(_finite(fitted), goal)

@@ -63,7 +63,7 @@ def with_classes(model: Model, estimator: Any, X: Table, y: Array) -> Model:
         When the outputs fit neither reading.
     """
     bare = callable(estimator) and not hasattr(estimator, "predict")
-    if model.classes is not None or (is_numeric(y) and not bare):
+    if model.classes is not None or not bare:
         return model
     labels = sorted_labels(y)
     outputs = model.predict(X)

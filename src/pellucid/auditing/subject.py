@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from pellucid._base.errors import InputError
+from pellucid._base.errors import InputError, PellucidError
 from pellucid._base.progress import Progress
 from pellucid._base.randomness import stream
 from pellucid._base.typing import Array, Float1, Float2, Int1
@@ -24,9 +24,12 @@ from pellucid.table import Table
 
 BACKGROUND_ROWS = 200
 SAMPLED_BACKGROUND_ROWS = 50
-EXPLAINED_ROWS = 500
+EXPLAINED_ROWS = 1000
 SAMPLED_EXPLAINED_ROWS = 60
 SHUFFLED_ROWS = 2000
+SHUFFLES = 10
+MANY_FEATURES = 30
+"""Beyond so many features each is shuffled less often, so that the cost stays."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -257,10 +260,19 @@ class Subject:
         """The explainer of the main explanation: exact where the model can be read, else sampled."""
         return Explainer(self.read, self.explaining_background, random_state=self.random_state, progress=False)
 
-    @cached_property
+    @property
     def explanation(self) -> Explanation:
-        """Shapley values of `explained_rows`, in raw units."""
-        return self.explainer(self.X.take(self.explained_rows))
+        """Shapley values of `explained_rows`, in raw units; a failure is kept too, so that it costs one attempt."""
+        if isinstance(self._explained, PellucidError):
+            raise self._explained
+        return self._explained
+
+    @cached_property
+    def _explained(self) -> Explanation | PellucidError:
+        try:
+            return self.explainer(self.X.take(self.explained_rows))
+        except PellucidError as error:
+            return error
 
     @cached_property
     def lime(self) -> Explainer:
@@ -273,7 +285,10 @@ class Subject:
     def permutation(self) -> Importance:
         """Rise of the loss when one feature is shuffled, on at most `SHUFFLED_ROWS` rows."""
         rows = self.sample_rows("audit.shuffled", SHUFFLED_ROWS)
-        return permutation_importance(self.read, self.X.take(rows), self.y[rows], random_state=self.random_state)
+        repeats = max(2, min(SHUFFLES, SHUFFLES * MANY_FEATURES // self.X.n_columns) // (2 if self.fast else 1))
+        return permutation_importance(
+            self.read, self.X.take(rows), self.y[rows], n_repeats=repeats, random_state=self.random_state
+        )
 
     @cached_property
     def all_rows(self) -> tuple[Table, Array]:

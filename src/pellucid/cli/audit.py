@@ -16,7 +16,7 @@ from pellucid.report import check_target, save_report
 MARKS = {"fail": "FAIL", "warn": "WARN", "note": "note", "pass": "pass", "error": "ERROR", "not_applicable": "n/a"}
 
 
-@click.command()
+@click.command(short_help="Audit a model, or data before modelling begins.")
 @click.argument("paths", nargs=-1, required=True, metavar="[MODEL] DATA")
 @click.option("--target", required=True, help="Column of DATA with the truth.")
 @click.option("--model", "callable_name", metavar="MODULE:FUNCTION", help="A predict function instead of a MODEL file.")
@@ -27,7 +27,12 @@ MARKS = {"fail": "FAIL", "warn": "WARN", "note": "note", "pass": "pass", "error"
 @click.option("--rows", metavar="typical|3,17", help="Decisions to explain one by one; none unless asked for.")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("report.html"), show_default=True,
               help="The report for people (HTML).")  # fmt: skip
-@click.option("--json", "json_path", type=click.Path(path_type=Path), help="The same findings for machines.  [default: beside --out]")
+@click.option(
+    "--json",
+    "json_path",
+    type=click.Path(path_type=Path),
+    help="The same findings for machines.  [default: beside --out]",
+)
 @click.option("--junit", type=click.Path(path_type=Path), help="JUnit XML for continuous integration.")
 @click.option("--policy", "policy_path", type=click.Path(path_type=Path), help="Tolerances (TOML).")
 @click.option("--fail-on", type=click.Choice(["warn", "fail"]), default="fail", show_default=True,

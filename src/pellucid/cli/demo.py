@@ -12,7 +12,7 @@ from pellucid.cli.text import plain, wrapped
 from pellucid.report import check_target, save_report
 
 
-@click.command()
+@click.command(short_help="Audit a real model on real mortgage data.")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("pellucid-demo"), show_default=True,
               help="Folder for the report, the model and the data.")  # fmt: skip
 @click.option("--fast", is_flag=True, help="Skip the costly checks; the report says so.")
@@ -27,9 +27,7 @@ def demo(out: Path, fast: bool, force: bool) -> None:
     for path in destinations:
         check_target(path, force=force)
     data = datasets.load_hmda()
-    X_train, X_test, y_train, y_test = train_test_split(
-        data.X, data.y, test_size=0.4, stratify=data.y, random_state=0
-    )
+    X_train, X_test, y_train, y_test = train_test_split(data.X, data.y, test_size=0.4, stratify=data.y, random_state=0)
     click.echo(f"Training a gradient boosting model on {len(X_train)} mortgage applications ...", err=True)
     model = mortgage_model().fit(X_train, y_train)
     _save_inputs(model, X_train.assign(**{data.target: y_train}), X_test.assign(**{data.target: y_test}), out)
@@ -50,8 +48,9 @@ def demo(out: Path, fast: bool, force: bool) -> None:
     click.echo("The three most important findings:")
     show(result, destinations)
     again = (
-        f"pellucid audit {out / 'model.skops'} {out / 'held_out.csv'} --train {out / 'training.csv'} --target {data.target} "
-        f"--favorable {data.favorable} --sensitive {data.sensitive_features[0]} --out my-report.html"
+        f"pellucid audit {out / 'model.skops'} {out / 'held_out.csv'} --train {out / 'training.csv'} "
+        f"--target {data.target} --favorable {data.favorable} --sensitive {data.sensitive_features[0]} "
+        "--out my-report.html"
     )
     click.echo(wrapped(f"The same for a model of yours: {plain(again)}"))
 

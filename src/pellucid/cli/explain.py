@@ -17,16 +17,20 @@ BACKGROUND_ROWS = 200
 SHOWN_FEATURES = 8
 
 
-@click.command()
+@click.command(short_help="Reasons for single decisions.")
 @click.argument("model", metavar="MODEL")
 @click.argument("data", type=click.Path(path_type=Path))
 @click.option("--rows", required=True, metavar="3,17", help="Positions of the rows to explain, from 0.")
-@click.option("--background", type=click.Path(path_type=Path), help="Rows that stand for hidden features.  [default: DATA]")
+@click.option(
+    "--background", type=click.Path(path_type=Path), help="Rows that stand for hidden features.  [default: DATA]"
+)
 @click.option("--target", help="Column of DATA with the truth, which is not a feature.")
 @click.option("--method", type=click.Choice(["auto", *METHODS]), default="auto", show_default=True)
 @click.option("--output", help="Output to explain, by name.  [default: the last]")
 @click.option("--space", type=click.Choice(["raw", "probability", "log_odds"]), default="raw", show_default=True)
-@click.option("--out", type=click.Path(path_type=Path), help="Write a page (.html) or the explanation itself (.pellucid).")
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="Write a page (.html) or the explanation itself (.pellucid)."
+)
 @click.option("--force", is_flag=True, help="Overwrite existing files.")
 @click.option("--trust-pickle", metavar="SHA256", help="Load a pickle whose file has this hash. A pickle runs code.")
 @click.option("--trust-type", "trust_types", multiple=True, metavar="NAME", help="Let a skops file hold this type.")

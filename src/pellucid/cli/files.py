@@ -23,9 +23,7 @@ def read_table(path: Path) -> Any:
     try:
         if suffix == ".parquet":
             return pd.read_parquet(path)
-        return pd.read_csv(
-            path, sep="\t" if suffix == ".tsv" else ",", keep_default_na=False, na_values=MISSING_WORDS
-        )
+        return pd.read_csv(path, sep="\t" if suffix == ".tsv" else ",", keep_default_na=False, na_values=MISSING_WORDS)
     except ImportError as error:
         raise FileError(f"{path} needs the package pyarrow: pip install pyarrow. Or save it as CSV.") from error
     except Exception as error:

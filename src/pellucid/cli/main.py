@@ -45,12 +45,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         code = COULD_NOT_RUN
     except PellucidError as error:
         code = _fail(str(error))
-    except Exception as error:  # noqa: BLE001 - a person at a terminal gets a sentence, not a traceback
+    except Exception as error:  # a person at a terminal gets a sentence, not a traceback
         if os.environ.get("PELLUCID_DEBUG"):
             raise
         code = _fail(
-            f"an unexpected {type(error).__name__}: {error}. "
-            "Set PELLUCID_DEBUG=1 to see where, and please report it."
+            f"an unexpected {type(error).__name__}: {error}. Set PELLUCID_DEBUG=1 to see where, and please report it."
         )
     sys.exit(code or 0)
 

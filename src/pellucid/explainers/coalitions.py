@@ -88,7 +88,7 @@ def _sizes(n: int, pairs: int) -> Iterator[int]:
     singles = min(pairs, pairs_of_size(n, 1))
     yield from [1] * singles
     half = n // 2
-    left = np.array([min(float(pairs_of_size(n, k)), inf) for k in range(1, half + 1)])
+    left = np.array([float(min(pairs_of_size(n, k), 1 << 60)) for k in range(1, half + 1)])
     left[0] -= singles
     share = np.where(2 * np.arange(1, half + 1) == n, 1.0, 2.0)
     credit = np.zeros(half)

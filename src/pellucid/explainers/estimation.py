@@ -5,18 +5,21 @@ become Shapley values and standard errors. All rows with that many relevant play
 design, so it is drawn and factorised once; nothing in it depends on the rows.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 
-from pellucid._base.parallel import map_ordered
+from pellucid._base.parallel import map_ordered, thread_count
 from pellucid._base.progress import track
 from pellucid._base.typing import Bool2, Float1, Float2, Int1
 from pellucid.explainers.base import Attribution, Question
 from pellucid.explanation import Evaluations
 from pellucid.games import RowGames
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 BATCH_ROWS = 1 << 18
 """Model rows that are worth a batch of their own."""
@@ -43,6 +46,11 @@ class Plan(Protocol):
         """Whether the last level has no error."""
         ...
 
+    @property
+    def rounding_terms(self) -> int:
+        """Roundings of a coalition's value that a sum of Shapley values can add up to."""
+        ...
+
     def blocks(self, level: int) -> Iterator[Bool2]:
         """Yield the coalitions (coalitions, players) that this level adds to the one before, in blocks."""
         ...
@@ -57,6 +65,7 @@ class _Solved:
     row: int
     estimate: Estimate
     coalitions: int
+    rounding: float
 
 
 def estimate_rows(question: Question, games: RowGames, plan_for: Callable[[int], Plan]) -> Attribution:
@@ -78,9 +87,17 @@ def estimate_rows(question: Question, games: RowGames, plan_for: Callable[[int],
         n, rows = batch
         return _estimate_batch(plans[n], rows, games, question.tol)
 
-    watched = track(batches, task="coalitions", total=len(batches), progress=question.progress)
-    done = map_ordered(work, watched, question.n_jobs)
+    done = watched_map(work, batches, question)
     return _collect(question, games, plans, [s for solved, _ in done for s in solved], sum(cost for _, cost in done))
+
+
+def watched_map(work: Callable[[Item], Result], items: Sequence[Item], question: Question) -> list[Result]:
+    """Apply `work` to every item in the question's threads, and report what is done."""
+    threads = thread_count(question.n_jobs)
+    wave = 1 if threads == 1 else 4 * threads
+    waves = [items[first : first + wave] for first in range(0, len(items), wave)]
+    watched = track(waves, task="explaining", total=len(waves), progress=question.progress)
+    return [result for some in watched for result in map_ordered(work, some, question.n_jobs)]
 
 
 def _batches(rows: Int1, plan: Plan, games: RowGames) -> Iterator[Int1]:
@@ -106,9 +123,13 @@ def _estimate_batch(plan: Plan, rows: Int1, games: RowGames, tol: float | None) 
         for row in list(known):
             estimate = plan.solve(level, np.concatenate(known[row]), games.empty[row], games.full[row])
             if level == last or (tol is not None and _half_width(estimate) <= tol):
-                solved.append(_Solved(row, estimate, coalitions))
+                solved.append(_Solved(row, estimate, coalitions, plan.rounding_terms * _largest(known[row])))
                 del known[row]
     return solved, cost
+
+
+def _largest(values: list[Float2]) -> float:
+    return max((float(np.abs(block).max(initial=0.0)) for block in values), default=0.0)
 
 
 def _half_width(estimate: Estimate) -> float:
@@ -130,7 +151,7 @@ def _collect(
         values=values,
         base_values=games.empty,
         std_error=None if exact else std_error,
-        bound=rounding_bound(games),
+        bound=_rounding_bound(games, max((one.rounding for one in solved), default=0.0)),
         evaluations=Evaluations(
             coalitions=max((one.coalitions for one in solved), default=0), model_rows=cost + games.fixed_cost
         ),
@@ -152,14 +173,14 @@ def _tolerance_warnings(tol: float | None, solved: list[_Solved]) -> tuple[str, 
     )
 
 
-def rounding_bound(games: RowGames) -> float:
+def _rounding_bound(games: RowGames, terms: float) -> float:
     """Largest gap that rounding can leave between base value plus values and the model's output.
 
     A model whose outputs are all float32 numbers computes in float32, where a row alone and in a
     batch may differ in the last digits; any other is held to float64.
     """
-    ends = np.concatenate([games.full, games.empty])
+    ends = np.abs(np.concatenate([games.full, games.empty])).max(initial=0.0)
     with np.errstate(over="ignore"):
         single = bool(np.all(games.full == games.full.astype(np.float32)))
-    epsilon = np.finfo(np.float32 if single else np.float64).eps
-    return float((games.relevant.shape[1] + 16) * epsilon * np.abs(ends).max(initial=0.0))
+    of_the_model = 16 * np.finfo(np.float32 if single else np.float64).eps * ends
+    return float(of_the_model + np.finfo(np.float64).eps * (terms + (games.relevant.shape[1] + 16) * ends))

@@ -29,6 +29,8 @@ class Enumeration:
     def __init__(self, n: int) -> None:
         self.n = n
         self.n_coalitions: tuple[int, ...] = (2**n,)
+        # Pairwise sums of 2^(n-1) weighed differences, for each of n players.
+        self.rounding_terms = 4 * n * (n + 16)
 
     def blocks(self, level: int) -> Iterator[Bool2]:  # noqa: ARG002 - there is one level
         """Yield all coalitions, in blocks of at most 2^16."""

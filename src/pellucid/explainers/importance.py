@@ -43,8 +43,8 @@ def permutation_importance(
     itself = np.arange(len(X))[:, None].repeat(X.n_columns, axis=1)
     loss = predict_gathered(model, X, itself, Space.LOSS, y)[:, 0]
     mean, half = np.empty(X.n_columns), np.empty(X.n_columns)
-    for j, name in enumerate(X.names):
-        rng = stream(random_state, f"importance.shuffle.{name}")
+    for j in range(X.n_columns):
+        rng = stream(random_state, "importance.shuffle", j)
         suffered, caused = np.zeros(len(X)), np.zeros(len(X))
         for _ in range(n_repeats):
             index = itself.copy()

@@ -6,12 +6,12 @@ from typing import ClassVar, Literal, TypeAlias
 import numpy as np
 
 from pellucid._base.errors import InputError, UnsupportedRequestError
-from pellucid._base.parallel import map_ordered
-from pellucid._base.progress import track
 from pellucid._base.randomness import stream
-from pellucid._base.typing import Array, Bool1, Bool2, Float1, Float2
+from pellucid._base.typing import Array, Bool2, Float2
 from pellucid.explainers.base import Attribution, Needs, Question
+from pellucid.explainers.estimation import watched_map
 from pellucid.explainers.neighbourhood import Neighbourhood
+from pellucid.explainers.surrogate import Surrogate, fit_surrogate
 from pellucid.explanation import Evaluations
 from pellucid.games.marginal import row_cap
 from pellucid.ir import Space
@@ -20,8 +20,6 @@ from pellucid.table import Table
 Discretizer: TypeAlias = Literal["quartile", "decile"]
 
 N_BINS = {"quartile": 4, "decile": 10}
-RIDGE = 1.0
-"""lime's penalty."""
 LOW_R2 = 0.5
 """Below this share of explained local variance a reader is warned."""
 STABILITY_DRAWS = 1000
@@ -102,7 +100,8 @@ class Lime:
             random_state=question.random_state,
         )
         outputs = None if question.space is Space.LOSS else _predict(question, near.sample, None)
-        return LimeBound(self, question, near, outputs)
+        draws = stream(question.random_state, "lime.stability").standard_normal((STABILITY_DRAWS, smallest - 2))
+        return LimeBound(self, question, near, outputs, draws)
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,16 +112,16 @@ class LimeBound:
     question: Question
     near: Neighbourhood
     outputs: Float2 | None
+    draws: Float2
 
     def explain(self, X: Table, y: Array | None = None) -> Attribution:
         """Explain rows; in loss space the sample is predicted once for every row's own target."""
         same = self.near.same_bin(X)
-        rows = track(range(len(X)), task="rows", total=len(X), progress=self.question.progress)
 
         def work(row: int) -> Surrogate:
             return self._surrogate(same.of(row), self._outputs(row, y))
 
-        fits = map_ordered(work, rows, self.question.n_jobs)
+        fits = watched_map(work, range(len(X)), self.question)
         return self._attribution(fits, X.n_columns)
 
     def _outputs(self, row: int, y: Array | None) -> Float2:
@@ -131,13 +130,12 @@ class LimeBound:
         target = None if y is None else np.repeat(np.asarray(y)[row : row + 1], len(self.near.sample))
         return _predict(self.question, self.near.sample, target)
 
-    def _surrogate(self, same: Bool2, outputs: Float2) -> "Surrogate":
+    def _surrogate(self, same: Bool2, outputs: Float2) -> Surrogate:
         width = self.options.kernel_width or 0.75 * np.sqrt(same.shape[1])
         weight = np.sqrt(np.exp(-(~same).sum(axis=1) / width**2))
-        draws = stream(self.question.random_state, "lime.stability").standard_normal((STABILITY_DRAWS, same.shape[1]))
-        return fit_surrogate(same, outputs, weight, top_k=self.options.top_k, draws=draws)
+        return fit_surrogate(same, outputs, weight, top_k=self.options.top_k, draws=self.draws)
 
-    def _attribution(self, fits: list["Surrogate"], features: int) -> Attribution:
+    def _attribution(self, fits: list[Surrogate], features: int) -> Attribution:
         k, n = len(self.question.model.outputs_in(self.question.space)), len(fits)
         r2 = np.array([fit.r2 for fit in fits]).reshape(n, k)
         samples = len(self.near.sample)
@@ -154,7 +152,7 @@ class LimeBound:
             background=f"{samples} rows sampled column by column from {len(background or ())} background rows",
         )
 
-    def _warnings(self, r2: Float2, fits: list["Surrogate"]) -> tuple[str, ...]:
+    def _warnings(self, r2: Float2, fits: list[Surrogate]) -> tuple[str, ...]:
         said = []
         low = int((r2.min(axis=1, initial=1.0) < LOW_R2).sum())
         if low:
@@ -170,68 +168,6 @@ class LimeBound:
                 f"±{widest:.2g}. Pass a larger budget=."
             )
         return tuple(said)
-
-
-@dataclass(frozen=True, eq=False)
-class Surrogate:
-    """A local linear model: coefficients and errors (features, outputs), the rest (outputs,)."""
-
-    coefficients: Float2
-    intercept: Float1
-    std_error: Float2
-    r2: Float1
-    top_stability: Float1
-
-
-def fit_surrogate(same: Bool2, outputs: Float2, weight: Float1, *, top_k: int, draws: Float2) -> Surrogate:
-    """Weighted ridge regression of outputs on the binary encoding, with its own error.
-
-    Minimises ``Σ w (y - a - z·b)² + |b|²`` with a free intercept, as lime's ``Ridge(alpha=1)`` does. Columns that
-    never change get exactly 0. Shapes are the same for every row, so its bits do not depend on the batch.
-    """
-    z = same.astype(np.float64)
-    moves: Bool1 = np.asarray(same.any(axis=0) & ~same.all(axis=0))
-    share = weight / weight.sum()
-    # Counted from the first output, so a constant model leaves exactly nothing to explain.
-    y = outputs - outputs[0]
-    z_mean, y_mean = share @ z, share @ y
-    z, y = np.where(moves, z - z_mean, 0.0), y - y_mean
-    weighed = z * weight[:, None]
-    inverse = np.linalg.inv(weighed.T @ z + RIDGE * np.eye(z.shape[1]))
-    coefficients = np.where(moves[:, None], inverse @ (weighed.T @ y), 0.0)
-    residual = y - z @ coefficients
-    variance: Float1 = share @ y**2
-    unexplained = share @ residual**2
-    r2 = 1.0 - np.divide(unexplained, variance, out=np.zeros(y.shape[1]), where=variance > 0)
-    freedom = len(z) / (len(z) - z.shape[1] - 1)
-    covariances = [
-        inverse @ ((weighed * (residual[:, k] ** 2 * freedom)[:, None]).T @ weighed) @ inverse
-        for k in range(y.shape[1])
-    ]
-    return Surrogate(
-        coefficients=coefficients,
-        intercept=outputs[0] + y_mean - z_mean @ coefficients,
-        std_error=np.stack([np.sqrt(np.diag(c).clip(min=0.0)) for c in covariances], axis=1),
-        r2=r2,
-        top_stability=np.array(
-            [_top_stability(coefficients[:, k], c, top_k, draws) for k, c in enumerate(covariances)]
-        ),
-    )
-
-
-def _top_stability(coefficients: Float1, covariance: Float2, top_k: int, draws: Float2) -> float:
-    """Probability that a fresh sample has the same set of `top_k` largest coefficients."""
-    if top_k >= len(coefficients):
-        return 1.0
-    scale, axes = np.linalg.eigh(covariance)
-    fresh = coefficients + draws @ (axes * np.sqrt(scale.clip(min=0.0))).T
-    top = _largest(coefficients[None], top_k)
-    return float((_largest(fresh, top_k) == top).all(axis=1).mean())
-
-
-def _largest(values: Float2, k: int) -> Array:
-    """Positions of the k largest absolute values of each row, as sorted sets; ties by position."""
-    return np.sort(np.argsort(-np.abs(values), axis=1, kind="stable")[:, :k], axis=1)
 
 
 def _predict(question: Question, sample: Table, y: Array | None) -> Float2:

@@ -4,6 +4,7 @@ With discretised features, what LIME samples does not depend on the explained ro
 "same bin as the row?" does. So one sample and one model pass answer for all rows.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,7 +28,7 @@ class Neighbourhood:
     ----------
     sample : Table
         Rows whose every cell is some background value of its column, drawn independently of the other columns.
-    bins : int64 array of shape (samples, columns)
+    bins : float64 array of shape (samples, columns)
         Bin of every sampled cell.
     edges : tuple of float64 arrays
         For each column the upper ends of its bins (closed), or nothing where every value is a bin.
@@ -61,7 +62,8 @@ class Neighbourhood:
 
     def same_bin(self, X: Table) -> "SameBin":
         """Bins of explained rows; a value that the background never had is in a bin of its own."""
-        return SameBin(self.bins, _bins(X.codes(self.vocabulary), self.edges, unseen=np.nan))
+        coded = [j for j, name in enumerate(X.names) if name in self.vocabulary]
+        return SameBin(self.bins, _bins(X.codes(self.vocabulary), self.edges, coded))
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,19 +79,24 @@ class SameBin:
 
 
 def _edges(values: Float1, n_bins: int) -> Float1:
-    """Inner quantiles of what is present; ties leave fewer bins, a constant one."""
-    present = values[~np.isnan(values)]
+    """Inner quantiles of what is finite; ties leave fewer bins, a constant one."""
+    present = values[np.isfinite(values)]
     if not len(present):
         return np.empty(0)
     return np.unique(np.percentile(present, np.linspace(0, 100, n_bins + 1)[1:-1]))
 
 
-def _bins(codes: Float2, edges: tuple[Float1 | None, ...], unseen: float = MISSING) -> Float2:
-    """Bin of every cell: quantile bins for numbers, the code itself for categories, one for missing."""
+def _bins(codes: Float2, edges: tuple[Float1 | None, ...], coded: Collection[int] = ()) -> Float2:
+    """Bin of every cell: quantile bins for numbers, the code itself for categories, one for missing.
+
+    In the `coded` columns a negative code is a value that the background never had: NaN, which equals no bin.
+    """
     bins = np.empty_like(codes)
     for j, ends in enumerate(edges):
         column = codes[:, j]
-        bins[:, j] = np.where(column < 0, unseen, column) if ends is None else np.searchsorted(ends, column)
+        bins[:, j] = column if ends is None else np.searchsorted(ends, column)
+        if j in coded:
+            bins[column < 0, j] = np.nan
         bins[np.isnan(column), j] = MISSING
     return bins
 

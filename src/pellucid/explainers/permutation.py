@@ -50,6 +50,8 @@ class AntitheticPermutations:
         while stops and self.pairs[0] // 2 >= 8:
             self.pairs.insert(0, self.pairs[0] // 2)
         self.n_coalitions = tuple(coalitions_of(n, m) for m in self.pairs)
+        # Each pair's moves add up to the whole, and the pairs are added up one by one.
+        self.rounding_terms = 4 * (n + pairs)
         self._student = [_student(m) for m in self.pairs]
         rng = stream(random_state, f"permutation.orders.{n}")
         self.orders = np.stack([rng.permutation(n) for _ in range(pairs)])

@@ -56,6 +56,8 @@ class PairedLeastSquares:
         while stops and self.pairs[0] // 2 >= 2 * n:
             self.pairs.insert(0, self.pairs[0] // 2)
         self.n_coalitions = tuple(2 * m + 2 for m in self.pairs)
+        # The sum is put right at the end, so only the players' own additions are left.
+        self.rounding_terms = 4 * n
         self._maps = [_LinearMap.of(self.design.shown[:m], *self.design.weights(m)) for m in self.pairs]
 
     def blocks(self, level: int) -> Iterator[Bool2]:

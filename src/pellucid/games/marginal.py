@@ -120,7 +120,7 @@ class RowGames:
         self.n_rows = len(X)
         self.relevant = _relevant(self._source, len(game.background), game)
         self.full, self.empty = self._ends()
-        self.fixed_cost = self.n_rows * (1 if y is None else 1 + len(game.background))
+        self.fixed_cost = self.n_rows * (1 + (len(game.background) if game.space is Space.LOSS else 0))
 
     def __len__(self) -> int:
         return self.n_rows

@@ -78,9 +78,10 @@ def short_between(low: float, high: float) -> float:
     """Return a number of few digits, at least `low` and below `high`: it parts the same data."""
     middle = low / 2 + high / 2
     for digits in range(1, 18):
-        candidate = float(f"{middle:.{digits}g}")
-        if low <= candidate < high:
-            return candidate
+        for number in (middle, low):
+            candidate = float(f"{number:.{digits}g}")
+            if low <= candidate < high:
+                return candidate
     return low
 
 

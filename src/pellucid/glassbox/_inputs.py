@@ -5,7 +5,7 @@ from typing import Any
 
 import narwhals as nw
 import numpy as np
-from sklearn.utils.validation import _check_sample_weight, validate_data
+from sklearn.utils.validation import _check_sample_weight, column_or_1d, validate_data
 
 from pellucid._base.errors import InputError
 from pellucid._base.typing import Array, Float1, Names
@@ -53,6 +53,18 @@ def read_weights(sample_weight: Any, table: Table) -> Float1:
     if not weights.sum() > 0:
         raise InputError("sample_weight is zero for every row; at least one row must count.")
     return weights
+
+
+def read_target(y: Any, table: Table, who: str) -> Array:
+    """Read one target per row, none of them NaN or infinite."""
+    if y is None:
+        raise InputError(f"{who} requires y to be passed, but the target y is None.")
+    target: Array = column_or_1d(y, warn=True)
+    if target.dtype.kind == "f" and not np.isfinite(target).all():
+        raise InputError("Input y contains infinity or NaN; drop the rows whose target is unknown.")
+    if len(target) != len(table):
+        raise InputError(f"y must have one value per row; got {len(target)} for {len(table)} rows.")
+    return target
 
 
 def numbers(table: Table, name: str) -> Float1:

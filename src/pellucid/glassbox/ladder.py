@@ -108,7 +108,7 @@ class Ladder:
 
     def to_frame(self) -> Any:
         """Return the rows as a pandas DataFrame."""
-        import pandas as pd  # noqa: PLC0415 - a third party, loaded only for a frame
+        import pandas as pd
 
         return pd.DataFrame(self.columns())
 
@@ -169,7 +169,7 @@ def ladder(
     >>> from pellucid.glassbox import ladder
     >>> X = np.random.default_rng(0).normal(size=(200, 2))
     >>> y = X[:, 0] + 0.1 * X[:, 1]
-    >>> result = ladder(RandomForestRegressor(10, random_state=0), X, y, fast=True)
+    >>> result = ladder(RandomForestRegressor(10, random_state=0).fit(X, y), X, y, fast=True)
     >>> [row.name for row in result.rows]
     ['given model', 'linear', 'tree', 'rules']
     """
@@ -347,7 +347,13 @@ def _measure_classes(entries: Sequence[Entry], setting: Setting, *, priced: bool
         if priced and entry.name != GIVEN:
             price = areas[GIVEN].minus(area)
         loss = None if entry.probability is None else log_loss(entry.probability, setting.labels, weights)
-        rows.append(_row(entry, area.interval(), loss, price))
+        measured = area.interval()
+        flat = (
+            ""
+            if measured.low != measured.high
+            else "all pairs of rows are ranked rightly (or wrongly), so the interval has no width"
+        )
+        rows.append(_row(replace(entry, note=entry.note or flat), measured, loss, price))
     return rows
 
 

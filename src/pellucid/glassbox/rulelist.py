@@ -10,12 +10,12 @@ import numpy as np
 from scipy.stats import norm, t
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, column_or_1d
+from sklearn.utils.validation import check_is_fitted
 
 from pellucid._base.errors import InputError
 from pellucid._base.typing import Array, Bool1, Float1, Float2, Int1
 from pellucid.glassbox._bins import Bins, quantile_bins
-from pellucid.glassbox._inputs import read_rows, read_weights
+from pellucid.glassbox._inputs import read_rows, read_target, read_weights
 from pellucid.glassbox.rules import Condition, Gain, Search, class_gain, covered, mean_gain, rule_text
 from pellucid.table import Table
 
@@ -84,11 +84,7 @@ class _RuleList(BaseEstimator):  # type: ignore[misc]
         """
         self._check_parameters()
         table = read_rows(self, X, reset=True)
-        if y is None:
-            raise InputError(f"{type(self).__name__} requires y to be passed, but the target y is None.")
-        target = self._read_target(column_or_1d(y, warn=True))
-        if len(target) != len(table):
-            raise InputError(f"y must have one value per row; got {len(target)} for {len(table)} rows.")
+        target = self._read_target(read_target(y, table, type(self).__name__))
         weights = read_weights(sample_weight, table)
         counted = np.flatnonzero(weights > 0)
         self._learn(table.take(counted), self._statistics(target[counted], weights[counted]), weights[counted])
@@ -264,7 +260,8 @@ class RuleList(ClassifierMixin, _RuleList):  # type: ignore[misc]
 
     def predict(self, X: Any) -> Array:
         """Return the most frequent class of the rule that decides each row."""
-        return np.asarray(self.classes_[np.argmax(self.predict_proba(X), axis=1)])
+        best = np.argmax(self.predict_proba(X), axis=1)
+        return np.asarray(self.classes_[best])
 
     def _read_target(self, y: Array) -> Array:
         check_classification_targets(y)
@@ -337,10 +334,7 @@ class RuleListRegressor(RegressorMixin, _RuleList):  # type: ignore[misc]
         return np.array([rule.value for rule in self.rules_])[position]
 
     def _read_target(self, y: Array) -> Array:
-        values = np.asarray(y, dtype=np.float64)
-        if not np.isfinite(values).all():
-            raise InputError("Input y contains NaN or infinity; drop the rows whose target is unknown.")
-        return values
+        return np.asarray(y, dtype=np.float64)
 
     def _statistics(self, target: Array, weights: Float1) -> Float2:
         # centred and scaled, so that sums of squares keep their digits

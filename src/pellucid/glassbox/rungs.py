@@ -295,11 +295,10 @@ def task_of(y: Array) -> Task:
     distinct = set(y.tolist())
     if len(distinct) == 1:
         raise InputError(f"y has one value only, {distinct.pop()!r}; there is nothing to learn.")
-    if len(distinct) == 2:
-        return "binary"
-    if y.dtype.kind in "iuf" and (len(distinct) > 10 or (y != np.floor(y)).any()):
+    is_number = y.dtype.kind in "iuf"
+    if is_number and (len(distinct) > 10 or (y != np.floor(y)).any()):
         return "regression"
-    return "multiclass"
+    return "binary" if len(distinct) == 2 else "multiclass"
 
 
 def _rung_of(fitted: Any) -> Rung:

@@ -9,12 +9,12 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.linear_model import LogisticRegression
 from sklearn.tree import DecisionTreeClassifier
 from sklearn.utils.multiclass import type_of_target
-from sklearn.utils.validation import check_is_fitted, column_or_1d
+from sklearn.utils.validation import check_is_fitted
 
 from pellucid._base.errors import InputError
 from pellucid._base.typing import Array, Float1, Float2, Int1, Int2
 from pellucid.glassbox._bins import Bins, category_bins, short_between
-from pellucid.glassbox._inputs import is_numeric, numbers, read_rows, read_weights
+from pellucid.glassbox._inputs import is_numeric, numbers, read_rows, read_target, read_weights
 from pellucid.table import Table
 
 PSEUDO_ROWS = 1.0
@@ -182,14 +182,10 @@ class Scorecard(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 raise InputError(f"{name} must be positive; got {getattr(self, name)!r}.")
 
     def _read_target(self, y: Any, table: Table) -> Array:
-        if y is None:
-            raise InputError("Scorecard requires y to be passed, but the target y is None.")
-        y = column_or_1d(y, warn=True)
+        y = read_target(y, table, "Scorecard")
         kind = type_of_target(y, input_name="y", raise_unknown=True)
         if kind not in ("binary", "multiclass"):
             raise InputError(f"Unknown label type: {kind}. A scorecard needs a target of two classes.")
-        if len(y) != len(table):
-            raise InputError(f"y must have one label per row; got {len(y)} for {len(table)} rows.")
         self.classes_, positive = np.unique(y, return_inverse=True)
         if len(self.classes_) > 2:
             raise InputError("Only binary classification is supported. The type of the target is multiclass.")

@@ -142,8 +142,7 @@ class Model:
             result = result[:, None]
         if result.shape != (len(X), len(self.outputs)):
             raise ModelError(
-                f"{self.label} must return shape ({len(X)}, {len(self.outputs)}) for {len(X)} rows; "
-                f"got {result.shape}."
+                f"{self.label} must return shape ({len(X)}, {len(self.outputs)}) for {len(X)} rows; got {result.shape}."
             )
         bad = ~np.isfinite(result).all(axis=1)
         if bad.any():

@@ -1,11 +1,11 @@
 """Intervals: estimates with their intervals, in groups, beside a reference."""
 
-from typing import Any, cast
+from typing import Any
 
 import altair as alt
 
 from pellucid.plot import theme
-from pellucid.plot.labels import distinct, finite, interval_text, interval_texts, shorten
+from pellucid.plot.labels import distinct, finite, interval_texts, shorten
 from pellucid.plot.tables import Columns, column, data, need
 
 MOST = 40
@@ -52,51 +52,45 @@ def intervals(
     table = intervals_data(source)
     if not table["label"]:
         return theme.empty(title, description)
-    grouped = any(group is not None for group in table["group"])
-    layers = _layers(x_title, _groups(table) if grouped else None)
+    drawn = _drawn(table)
+    groups = list(dict.fromkeys(drawn["group"]))
+    apart = len(set(drawn["key"])) < len(drawn["key"])  # several groups in one line of the picture
+    layers = _layers(x_title, groups, apart)
     if finite(reference) is not None:
-        layers = [_reference(reference, reference_label), *layers]
-    drawn = _drawn(table, grouped)
-    height = theme.rows_height(drawn["key"], len(_groups(table)) if grouped else 1)
+        layers = [*_reference(reference, reference_label), *layers]
+    height = theme.rows_height(drawn["key"], len(groups) if apart else 1)
     return theme.finish(layers, data(drawn), title=title, description=description, height=height)
 
 
-def _groups(table: Columns) -> list[str]:
-    return list(dict.fromkeys(shorten(group) for group in table["group"]))
-
-
-def _layers(x_title: str | None, groups: list[str] | None) -> list[alt.Chart]:
+def _layers(x_title: str | None, groups: list[str], apart: bool) -> list[alt.Chart]:
     tooltip = [alt.Tooltip("full:N", title="name"), alt.Tooltip("text:N", title="value [95 % interval]")]
     x = theme.number_axis("value:Q", x_title)
-    shared: dict[str, Any] = {"y": theme.rows_axis(), "tooltip": tooltip}
-    offset = None
-    mark: Any = alt.value(theme.DOWN)
-    if groups is not None:
-        colours, shapes, _ = theme.series_scales(groups)
-        offset = alt.YOffset("group:N", sort=None, scale=alt.Scale(domain=groups))
+    colours, shapes, _ = theme.series_scales(groups)
+    legend = alt.Legend() if len(groups) > 1 else None
+    colour = alt.Color("group:N", scale=colours, title=None, legend=legend)
+    shape = alt.Shape("group:N", scale=shapes, title=None, legend=legend)
+    offset = alt.YOffset("group:N", sort=None, scale=alt.Scale(domain=groups)) if apart else None
+    shared: dict[str, Any] = {"y": theme.rows_axis(), "tooltip": tooltip, "color": colour}
+    if offset is not None:
         shared["yOffset"] = offset
-        mark = alt.Color("group:N", scale=colours, title=None)
-    rule = alt.Chart().mark_rule(strokeWidth=2).encode(x=alt.X("low:Q"), x2="high:Q", color=mark, **shared)
-    point = alt.Chart().mark_point(filled=True, size=70, opacity=1).encode(x=x, color=mark, **shared)
-    if groups is not None:
-        point = point.encode(shape=alt.Shape("group:N", scale=shapes, title=None))
+    rule = alt.Chart().mark_rule(strokeWidth=2).encode(x=alt.X("low:Q"), x2="high:Q", **shared)
+    point = alt.Chart().mark_point(filled=True, size=70, opacity=1).encode(x=x, shape=shape, **shared)
     return [rule, point, theme.number_column(offset)]
 
 
-def _reference(reference: float | None, label: str) -> alt.Chart:
-    line = alt.Chart().mark_rule(color=theme.MUTED, strokeDash=[4, 3])
-    words = f"{shorten(label, 60)}: {interval_text(reference)}" if label else interval_text(reference)
-    return cast(alt.Chart, line.encode(x=alt.datum(reference), tooltip=alt.value(words)))
+def _reference(reference: float | None, label: str) -> list[alt.Chart]:
+    line = alt.Chart().mark_rule(color=theme.MUTED, strokeDash=[4, 3]).encode(x=alt.datum(reference))
+    words = alt.Chart().mark_text(color=theme.MUTED, baseline="bottom", dy=-3, fontSize=11)
+    named = words.encode(x=alt.datum(reference), y=alt.value(0), text=alt.value(shorten(label, 40)))
+    return [line, named] if label else [line]
 
 
-def _drawn(table: Columns, grouped: bool) -> dict[str, list[Any]]:
-    keys = [shorten(label) or "(empty)" for label in table["label"]] if grouped else distinct(table["label"])
+def _drawn(table: Columns) -> dict[str, list[Any]]:
+    pairs = list(zip(table["label"], table["group"], strict=True))
+    once = len(set(pairs)) == len(pairs) and len(set(table["label"])) < len(pairs)
     return {
-        "key": keys,
-        "full": [
-            shorten(label if group is None else f"{label}, {group}", 300)
-            for label, group in zip(table["label"], table["group"], strict=True)
-        ],
+        "key": [shorten(label) or "(empty)" for label in table["label"]] if once else distinct(table["label"]),
+        "full": [shorten(label if group is None else f"{label}, {group}", 300) for label, group in pairs],
         "value": [finite(value) for value in table["value"]],
         "low": [finite(value) for value in table["low"]],
         "high": [finite(value) for value in table["high"]],

@@ -79,16 +79,14 @@ def _float_text(number: float, digits: int) -> str:
     return f"{number:,.{max(digits - 1 - exponent, 0)}f}" if number else "0"
 
 
-def number_texts(values: Sequence[Any], *, signed: bool = False, digits: int = 3) -> list[str]:
-    """Return numbers with the decimals that give the largest `digits` significant ones; small ones keep their own."""
-    known = [abs(number) for number in map(finite, values) if number]
-    exponent = _exponent(max(known, default=0.0), digits)
-    decimals = max(digits - 1 - exponent, 0)
+def number_texts(values: Sequence[Any], *, signed: bool = False) -> list[str]:
+    """Return numbers with the same decimals; those that would become 0 keep three digits of their own."""
+    decimals = _decimals(values)
     texts = []
     for value in values:
         number = finite(value)
-        plain = number is not None and -4 <= exponent <= 6 and (number == 0 or round(abs(number), decimals) > 0)
-        text = f"{number:,.{decimals}f}".replace("-", MINUS) if plain else number_text(value, digits)
+        shared = decimals is not None and number is not None and (number == 0 or round(abs(number), decimals) > 0)
+        text = _fixed(number, decimals) if shared else number_text(value)
         texts.append(f"+{text}" if signed and number is not None and number > 0 else text)
     return texts
 
@@ -100,13 +98,33 @@ def interval_text(value: Any, low: Any = None, high: Any = None) -> str:
 
 def interval_texts(values: Sequence[Any], lows: Sequence[Any], highs: Sequence[Any]) -> list[str]:
     """Return numbers with their intervals, all with the same decimals."""
-    count = len(values)
-    texts = number_texts([*values, *lows, *highs])
-    return [
-        texts[i] if finite(lows[i]) is None and finite(highs[i]) is None
-        else f"{texts[i]} [{texts[count + i]}, {texts[2 * count + i]}]"
-        for i in range(count)
-    ]  # fmt: skip
+    decimals = _decimals([*values, *lows, *highs])
+    texts = []
+    for triple in zip(values, lows, highs, strict=True):
+        numbers = [finite(part) for part in triple]
+        visible = decimals is not None and any(number and round(abs(number), decimals) > 0 for number in numbers)
+        shared = visible or not any(numbers)
+        written = [
+            _fixed(number, decimals) if shared and decimals is not None and number is not None else number_text(part)
+            for number, part in zip(numbers, triple, strict=True)
+        ]
+        alone = numbers[1] is None and numbers[2] is None
+        texts.append(written[0] if alone else f"{written[0]} [{written[1]}, {written[2]}]")
+    return texts
+
+
+def _decimals(values: Sequence[Any]) -> int | None:
+    """Decimals that give the largest number three digits, and shares beside a 1 theirs; None for powers of ten."""
+    known = [abs(number) for number in map(finite, values) if number]
+    exponent = _exponent(max(known, default=0.0), 3)
+    if not -4 <= exponent <= 6:
+        return None
+    return max(2 - exponent, 3 if exponent == 0 and min(known, default=1.0) < 1 else 0)
+
+
+def _fixed(number: float | None, decimals: int | None) -> str:
+    text = f"{number:,.{decimals}f}".replace("-", MINUS)
+    return text.removeprefix(MINUS) if not text.strip(f"{MINUS}0.") else text
 
 
 def cell_number(value: Any) -> str:

@@ -30,7 +30,7 @@ def waterfall_data(
     """
     table = _row_columns(source, row, output) if isinstance(source, Explanation) else source
     rows = need(table, "waterfall", "feature", "contribution")
-    shown = column(table, "shown", rows)
+    shown = [None if cell == "" else cell for cell in column(table, "shown", rows)]
     size = [abs(finite(value) or 0.0) for value in table["contribution"]]
     order = sorted(range(rows), key=lambda i: -size[i])
     kept, rest = (order, []) if rows <= top else (order[: top - 1], order[top - 1 :])

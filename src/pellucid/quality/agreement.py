@@ -67,6 +67,19 @@ def agreement(a: Explanation, b: Explanation, *, top_k: int = 3, random_state: i
     ------
     InputError
         When rows, features or outputs do not match.
+
+    Examples
+    --------
+    >>> import pellucid
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn.linear_model import Ridge
+    >>> X, y = load_diabetes(return_X_y=True, as_frame=True)
+    >>> model = Ridge(alpha=0.1).fit(X, y)
+    >>> explainer = pellucid.Explainer(model, X)
+    >>> lime = pellucid.Explainer(model, X, method="lime")
+    >>> found = pellucid.quality.agreement(explainer(X.head(20)), lime(X.head(20)))
+    >>> bool(found.rank_correlation.value > 0.5)
+    True
     """
     need_rows(len(a), "agreement")
     left, right, outputs = _matched(a, b)

@@ -75,6 +75,18 @@ def faithfulness(
     ------
     InputError
         When there is no background, or fewer than two rows.
+
+    Examples
+    --------
+    >>> import pellucid
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn.linear_model import Ridge
+    >>> X, y = load_diabetes(return_X_y=True, as_frame=True)
+    >>> model = Ridge(alpha=0.1).fit(X, y)
+    >>> explainer = pellucid.Explainer(model, X)
+    >>> found = pellucid.quality.faithfulness(explainer, X.head(20))
+    >>> bool(found.difference.low > 0)
+    True
     """
     need_rows(len(Table.of(X)), "faithfulness")
     if n_random < 1:
@@ -92,12 +104,11 @@ def faithfulness(
     ordered = np.empty((len(rows), len(at), len(steps)))
     chance = np.empty_like(ordered)
     for row in range(len(rows)):
-        orders = _random_orders(games, row, n_random, random_state)
         values = explanation.values[row, games.relevant[row]]
-        for position, output in enumerate(at):
-            own = np.argsort(-values[:, position], kind="stable")
-            falls = _falls(games, row, output, [own, *orders], steps)
-            ordered[row, position], chance[row, position] = falls[0], falls[1:].mean(axis=0)
+        own = list(np.argsort(-values, axis=0, kind="stable").T)
+        falls = _falls(games, row, own + _random_orders(games, row, n_random, random_state), steps)[:, :, at]
+        for k in range(len(at)):
+            ordered[row, k], chance[row, k] = falls[k, :, k], falls[len(own) :, :, k].mean(axis=0)
     return _result(ordered.mean(axis=1), chance.mean(axis=1), steps, random_state)
 
 
@@ -106,15 +117,14 @@ def _random_orders(games: RowGames, row: int, n_random: int, random_state: int) 
     return [rng.permutation(int(games.relevant[row].sum())) for _ in range(n_random)]
 
 
-def _falls(games: RowGames, row: int, output: int, orders: list[Int1], steps: Float1) -> Array:
-    """Fall of one output along each order, of shape (orders, steps)."""
-    n = len(orders[0])
+def _falls(games: RowGames, row: int, orders: list[Int1], steps: Float1) -> Array:
+    """Fall of the outputs along each order, of shape (orders, steps, outputs)."""
+    n, outputs = len(orders[0]), games.full.shape[1]
     if n == 0:
-        return np.zeros((len(orders), len(steps)))
+        return np.zeros((len(orders), len(steps), outputs))
     hidden = np.ceil(steps * n).astype(int)
     coalitions = np.concatenate([_without_first(order, hidden) for order in orders])
-    values = games.values(row, coalitions)[:, output].reshape(len(orders), len(steps))
-    return np.asarray(games.full[row, output] - values)
+    return np.asarray(games.full[row] - games.values(row, coalitions).reshape(len(orders), len(steps), outputs))
 
 
 def _without_first(order: Int1, hidden: Int1) -> Bool2:

@@ -73,6 +73,18 @@ def stability(
     noise : float
         In (0, 1].
     random_state : int
+
+    Examples
+    --------
+    >>> import pellucid
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn.linear_model import Ridge
+    >>> X, y = load_diabetes(return_X_y=True, as_frame=True)
+    >>> model = Ridge(alpha=0.1).fit(X, y)
+    >>> explainer = pellucid.Explainer(model, X)
+    >>> found = pellucid.quality.stability(explainer, X.head(20), n_repeats=3)
+    >>> bool(found.input_rank.low > 0.7)
+    True
     """
     table = Table.of(X)
     need_rows(len(table), "stability")

@@ -1,6 +1,7 @@
 """Random tree ensembles that meet the corners: ties, missing values, repeated features, empty nodes."""
 
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -124,7 +125,7 @@ def random_subject(seed: int, *, max_depth: int = 6, max_features: int = 6, n_ro
 
 def subjects(*, max_depth: int = 6, max_features: int = 6) -> Any:
     """Return a hypothesis strategy of `random_subject`."""
-    from hypothesis import strategies  # noqa: PLC0415 - a third party that only tests have
+    from hypothesis import strategies
 
     return strategies.builds(
         random_subject,
@@ -132,6 +133,49 @@ def subjects(*, max_depth: int = 6, max_features: int = 6) -> Any:
         max_depth=strategies.just(max_depth),
         max_features=strategies.just(max_features),
     )
+
+
+def random_chain(
+    rng: np.random.Generator, depth: int
+) -> tuple[TreeEnsemble, Float2, list[Fraction], list[bool], list[Fraction]]:
+    """Draw a chain whose split k asks column k, and a row that mostly follows it.
+
+    Returns
+    -------
+    trees : TreeEnsemble
+    row : float64 array of shape (1, depth)
+    shares, stays, leaves : lists
+        The chain as `oracles.exact_chain` wants it.
+    """
+    on_left = rng.integers(0, 2, depth).astype(bool)
+    stays = rng.random(depth) < 0.9
+    on, off = rng.integers(1, 8, depth).astype(float), rng.integers(1, 3, depth).astype(float)
+    leaves = np.round(rng.normal(size=depth + 1), 3)
+    n = 2 * depth + 1
+    inner, way_on, leaf = np.arange(depth) * 2, np.arange(depth) * 2 + 2, np.arange(depth) * 2 + 1
+    left, right, feature = (np.full(n, -1) for _ in range(3))
+    feature[inner] = np.arange(depth)
+    left[inner], right[inner] = np.where(on_left, way_on, leaf), np.where(on_left, leaf, way_on)
+    cover, value = np.zeros(n), np.zeros((n, 1))
+    cover[way_on], cover[leaf] = on, off
+    value[leaf, 0], value[n - 1, 0] = leaves[:-1], leaves[-1]
+    trees = TreeEnsemble(
+        roots=np.array([0]),
+        left=left,
+        right=right,
+        feature=feature,
+        threshold=np.zeros(n),
+        missing_left=np.zeros(n, dtype=bool),
+        cover=cover,
+        value=value,
+        output=np.array([0]),
+        base=np.zeros(1),
+        n_columns=depth,
+        less_equal=True,
+    )
+    row = np.where(stays == on_left, -1.0, 1.0)[None]
+    shares = [Fraction(a) / (Fraction(a) + Fraction(b)) for a, b in zip(on, off, strict=True)]
+    return trees, row, shares, stays.tolist(), [Fraction(float(leaf)) for leaf in leaves]
 
 
 class _Grower:

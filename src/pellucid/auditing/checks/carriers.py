@@ -49,13 +49,23 @@ def gap_sentence(subject: Subject, gap: Gap, output: int) -> str:
     """Tell the gap, its interval and who carries it."""
     label = "" if subject.classes is None else f" for {named(gap.outputs[output])}"
     low, high = gap.total_low[output], gap.total_high[output]
-    chance = " (insufficient evidence: the interval includes 0)" if low <= 0 <= high else ""
     size = f"{figure(gap.total[output])} [{figure(low)}, {figure(high)}] {subject.unit()}"
     return (
         f"The model's mean output{label} is {size} for {of_group(gap.grouping, gap.group)} (n = {gap.n:,}) relative to "
-        f"{of_group(gap.grouping, gap.reference)} (n = {gap.n_reference:,}){chance}; it runs through "
-        f"{carried(gap, output)}."
+        f"{of_group(gap.grouping, gap.reference)} (n = {gap.n_reference:,}){_doubt(subject, gap, output)}; it runs "
+        f"through {carried(gap, output)}."
     )
+
+
+def _doubt(subject: Subject, gap: Gap, output: int) -> str:
+    if not enough_rows(subject, gap):
+        return f" (insufficient evidence: fewer than {subject.policy.min_evidence} rows)"
+    return "" if clear(gap, output) else " (insufficient evidence: the interval includes 0)"
+
+
+def enough_rows(subject: Subject, gap: Gap) -> bool:
+    """Whether both groups have the rows that the policy asks for."""
+    return min(gap.n, gap.n_reference) >= subject.policy.min_evidence
 
 
 def gap_exhibit(subject: Subject, gap: Gap, output: int, title: str) -> Exhibit:
@@ -105,6 +115,14 @@ def clear(gap: Gap, output: int) -> bool:
     return not gap.total_low[output] <= 0 <= gap.total_high[output]
 
 
+def rank_gaps(subject: Subject, gaps: Sequence[Gap], output: int) -> list[Gap]:
+    """Order gaps: single sensitive columns before intersections, enough rows before few, large before small."""
+    return sorted(
+        gaps,
+        key=lambda gap: (gap.grouping not in subject.groups, not enough_rows(subject, gap), -abs(gap.total[output])),
+    )
+
+
 @dataclass(frozen=True, kw_only=True)
 class GapCarriers(Question):
     """The gap between groups' mean outputs, split over the features by their exact values."""
@@ -114,9 +132,12 @@ class GapCarriers(Question):
         gaps, output = gaps_of(subject), output_of(subject)
         if not gaps:
             raise NotApplicable("no sensitive feature has two groups large enough to compare.")
-        ordered = sorted(gaps, key=lambda gap: (gap.grouping not in subject.groups, -abs(gap.total[output])))
-        direct = sorted({name for gap in gaps for name in _direct(subject, gap, output)})
-        verdict = Verdict.WARN if direct else Verdict.NOTE if any(clear(gap, output) for gap in gaps) else Verdict.PASS
+        ordered = rank_gaps(subject, gaps, output)
+        judged = [gap for gap in gaps if enough_rows(subject, gap)]
+        direct = sorted({name for gap in judged for name in _direct(subject, gap, output)})
+        verdict = Verdict.WARN if direct else Verdict.PASS
+        if not direct and (not judged or any(clear(gap, output) for gap in judged)):
+            verdict = Verdict.NOTE
         tail = f" Part of it is carried by what is sensitive itself: {listed(direct)}." if direct else ""
         source = subject.explanation.provenance
         return self.finding(

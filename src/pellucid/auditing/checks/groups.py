@@ -99,7 +99,7 @@ def points(value: float) -> str:
 
 def of_group(grouping: str, label: str) -> str:
     """Name a group by its column and value."""
-    return named(f"{grouping} = {label}")
+    return f"{named(grouping)} = {named(label)}"
 
 
 def estimate_words(estimate: Estimate, *, share: bool) -> str:

@@ -17,6 +17,7 @@ from pellucid.table import Table
 MOST_SHOWN = 12
 REPLICATES = 200
 LEVEL_ROWS = 30
+SAMPLED_LEVEL_ROWS = 10
 UNUSED = 0.01
 
 
@@ -114,12 +115,13 @@ def _levels(subject: Subject, X: Table, truth: Array) -> tuple[list[Level], int]
 
 def _rows_of_level(subject: Subject, level: Level) -> Table:
     """Return some rows with the level: held-out ones where there are any, else training ones."""
+    most = LEVEL_ROWS if subject.structured else SAMPLED_LEVEL_ROWS
     if subject.X_train is None or subject.y_train is None:
-        return subject.X.take(level.rows[:LEVEL_ROWS])
+        return subject.X.take(level.rows[:most])
     held_out = level.rows[level.rows >= len(subject.X_train)] - len(subject.X_train)
     if len(held_out):
-        return subject.X.take(held_out[:LEVEL_ROWS])
-    return subject.X_train.take(level.rows[:LEVEL_ROWS])
+        return subject.X.take(held_out[:most])
+    return subject.X_train.take(level.rows[:most])
 
 
 def _use_of_level(subject: Subject, level: Level) -> float | None:

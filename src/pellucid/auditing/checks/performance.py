@@ -173,7 +173,7 @@ class GroupPerformance(Question):
         if not gaps:
             raise NotApplicable("no sensitive feature has two groups large enough to compare.")
         gaps.sort(key=lambda item: -item[0].value)
-        main = rows[0]["figure"]
+        main = next(iter(figures(predictions)))
         verdict = worst([item[2] for item in gaps])
         return self.finding(
             verdict,
@@ -181,7 +181,7 @@ class GroupPerformance(Question):
             how=f"{HOW} Groups below {subject.policy.min_group_size} rows are withheld; below "
             f"{subject.policy.min_evidence} rows they are shown but not judged.",
             measures=tuple(item[0] for item in gaps),
-            exhibits=(_group_exhibit(rows, str(main)),),
+            exhibits=(_group_exhibit(rows, main),),
             remedy=""
             if verdict is Verdict.PASS
             else "Collect more data of the group it serves worst, and look at its errors.",

@@ -9,6 +9,7 @@ from pellucid.auditing.checks.dominance import DOMINANCE, UNUSED
 from pellucid.auditing.checks.effects import EFFECTS
 from pellucid.auditing.checks.groups import GROUP_ERRORS, GROUP_OUTCOMES, IMPACT_RATIOS
 from pellucid.auditing.checks.importance import SHAPLEY_IMPORTANCE, SHUFFLE_IMPORTANCE
+from pellucid.auditing.checks.ladder import LADDER
 from pellucid.auditing.checks.leakage import LEAKAGE, SEEN_ROWS
 from pellucid.auditing.checks.performance import GROUP_PERFORMANCE, PERFORMANCE
 from pellucid.auditing.checks.residual import RESIDUAL, STANDARD_ERRORS
@@ -26,6 +27,7 @@ CHECKS: tuple[Check, ...] = (
     GROUP_PERFORMANCE,
     CALIBRATION,
     GROUP_CALIBRATION,
+    LADDER,
     SHAPLEY_IMPORTANCE,
     SHUFFLE_IMPORTANCE,
     EFFECTS,

@@ -4,10 +4,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pellucid._base.errors import AdapterMismatchError, AdditivityError
 from pellucid.auditing.checks.base import NotApplicable, Question
 from pellucid.auditing.findings import Exhibit, Finding, Measure, Section, Verdict
 from pellucid.auditing.subject import Subject
 from pellucid.auditing.words import counted, figure, percent
+
+REMEDY = (
+    "Do not use these explanations. A model that is not deterministic, or a fault of ours, can be the cause; "
+    "please report it."
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,7 +22,10 @@ class Residual(Question):
 
     def run(self, subject: Subject) -> Finding:
         """Recompute the sum against the original model."""
-        explanation = subject.explanation
+        try:
+            explanation = subject.explanation
+        except (AdditivityError, AdapterMismatchError) as error:
+            return self.finding(Verdict.FAIL, f"No explanation can be trusted: {error}", remedy=REMEDY)
         predicted = subject.raw[subject.explained_rows]
         residual = float(np.abs(explanation.prediction - predicted).max(initial=0.0))
         bound = explanation.quality.bound
@@ -37,10 +46,7 @@ class Residual(Question):
                 Measure(name="residual", value=residual, n=n, unit=subject.unit()),
                 *(() if bound is None else (Measure(name="bound", value=float(bound), n=n, unit=subject.unit()),)),
             ),
-            remedy=""
-            if verdict is Verdict.PASS
-            else "Do not use these explanations. A model that is not deterministic, "
-            "or a fault of ours, can be the cause; please report it.",
+            remedy="" if verdict is Verdict.PASS else REMEDY,
             weight=residual,
         )
 

@@ -12,7 +12,7 @@ from pellucid._base.randomness import stream
 from pellucid._base.typing import Float1, Int1, Names
 from pellucid.adapters import as_model
 from pellucid.auditing.checks.base import NotApplicable, Question
-from pellucid.auditing.checks.carriers import carried, gap_exhibit, gap_measures, gaps_of, output_of
+from pellucid.auditing.checks.carriers import carried, gap_exhibit, gap_measures, gaps_of, output_of, rank_gaps
 from pellucid.auditing.checks.groups import (
     INTERVALS,
     amount_words,
@@ -29,7 +29,7 @@ from pellucid.auditing.metrics import auc, macro_auc, r_squared
 from pellucid.auditing.scoring import with_classes
 from pellucid.auditing.subject import Subject
 from pellucid.auditing.words import counted, listed
-from pellucid.fairness import GroupMetrics, group_metrics
+from pellucid.fairness import Comparison, Gap, GroupMetrics, group_metrics
 from pellucid.table import Table
 
 
@@ -177,9 +177,9 @@ class WithoutSensitive(Question):
         scale = 1.0 if share else float(np.std(subject.y.astype(float)))
         verdict = judge(subject, after.metrics.difference[largest][after.metric], scale)
         output = output_of(subject)
-        gaps = sorted(gaps_of(after.subject), key=lambda gap: -abs(gap.total[output]))
+        gaps = rank_gaps(after.subject, gaps_of(after.subject), output)
         main = next((gap for gap in gaps if gap.grouping == largest), None)
-        parts = "" if main is None else f" It runs through {carried(main, output)} ({subject.unit()})."
+        parts = "" if main is None else _carriers(subject, main, output)
         return self.finding(
             verdict,
             f"{_removed(sensitive, leaks)}: {_remaining(before, after, largest)}{parts}",
@@ -225,23 +225,35 @@ def _removed(sensitive: Names, leaks: Names) -> str:
     return f"With {' and '.join(parts)} removed"
 
 
+def _carriers(subject: Subject, gap: Gap, output: int) -> str:
+    pair = f"{of_group(gap.grouping, gap.group)} relative to {of_group(gap.grouping, gap.reference)}"
+    return f" What remains of {pair} runs through {carried(gap, output)} ({subject.unit()})."
+
+
 def _remaining(before: Disparity, after: Disparity, grouping: str) -> str:
     share = after.metric == "selection_rate"
     was, now = (each.metrics.difference[grouping][each.metric] for each in (before, after))
-    what = "favourable predictions differ" if share else "mean predictions differ"
-    high, low = (of_group(grouping, label) for label in now.between)
     remains = "disparity remains" if now.evidence == "clear" else f"no disparity can be told from chance ({now.reason})"
+    what = "favourable predictions" if share else "mean predictions"
     return (
-        f"{remains}. Between {high} and {low}, {what} by {amount_words(now, share=share)}, after "
-        f"{amount_words(was, share=share)} with the model as given.{_ratios(before, after, grouping)}"
+        f"{remains}. The largest difference in {what} is {amount_words(now, share=share)}{_between(now, grouping)}; "
+        f"with the model as given it is {amount_words(was, share=share)}"
+        f"{_between(was, grouping) if was.between != now.between else ''}.{_ratios(before, after, grouping)}"
     )
+
+
+def _between(comparison: Comparison, grouping: str) -> str:
+    if not comparison.between:
+        return ""
+    high, low = (of_group(grouping, label) for label in comparison.between)
+    return f" between {high} and {low}"
 
 
 def _ratios(before: Disparity, after: Disparity, grouping: str) -> str:
     was, now = (each.metrics.ratio[grouping][each.metric] for each in (before, after))
     if now.low is None or now.high is None or now.value is None or was.value is None:
         return ""
-    return f" The ratio of their shares is {now.value:.3f} [{now.low:.3f}, {now.high:.3f}], after {was.value:.3f}."
+    return f" As a ratio: {now.value:.3f} [{now.low:.3f}, {now.high:.3f}], and {was.value:.3f} as given."
 
 
 def _how(subject: Subject, before: Disparity, after: Disparity) -> str:

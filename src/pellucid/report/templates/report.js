@@ -92,10 +92,12 @@
     picture.append(place);
     const still = one(".still", picture);
     still.hidden = true;
+    const narrow = picture.clientWidth < 480;
+    const config = narrow ? { ...page.config, axis: { ...page.config.axis, labelLimit: 110 } } : page.config;
     try {
       await embed(place, page.specs[picture.dataset.picture], {
         mode: "vega-lite", ast: true, actions: false, defaultStyle: false, renderer: "svg",
-        config: page.config, tooltip: tooltip, logLevel: 1,
+        config: config, tooltip: tooltip, logLevel: 1,
       });
     } catch (error) {
       place.remove();

@@ -1,4 +1,7 @@
-"""Hold the house rules on size: no function body over 60 lines, no file over 500."""
+"""Hold the house rules a linter does not know.
+
+No function body over 60 lines, no file over 500, and no import of pellucid inside a function (of third parties only).
+"""
 
 import ast
 import sys
@@ -13,6 +16,14 @@ def body_lines(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
     """Lines of a function's body without its docstring."""
     body = function.body[1:] if ast.get_docstring(function) else function.body
     return (body[-1].end_lineno or 0) - body[0].lineno + 1 if body else 0
+
+
+def deferred_imports(tree: ast.Module) -> list[int]:
+    """Lines where a function imports the package itself."""
+    functions = (n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef))
+    inside = {n for f in functions for n in ast.walk(f) if isinstance(n, ast.Import | ast.ImportFrom)}
+    modules = {n: [n.module or ""] if isinstance(n, ast.ImportFrom) else [a.name for a in n.names] for n in inside}
+    return sorted(n.lineno for n, names in modules.items() if any(m.split(".")[0] == "pellucid" for m in names))
 
 
 def complaints(path: Path) -> list[str]:
@@ -30,6 +41,10 @@ def complaints(path: Path) -> list[str]:
             for f in functions
             if body_lines(f) > MOST_LINES_IN_BODY
         ]
+        if "src" in name.parts:
+            found += [
+                f"{name}:{line}: pellucid is imported inside a function" for line in deferred_imports(ast.parse(text))
+            ]
     return found
 
 

@@ -1,0 +1,169 @@
+"""XGBoost's JSON and LightGBM's text, checked before the libraries walk them without bounds checks."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from pellucid._base.errors import InputError
+from pellucid._base.typing import Int1
+from pellucid.adapters import lightgbm
+from pellucid.adapters.forest import NodeTable, join
+
+
+def refuse_damaged_xgboost(text: str) -> None:
+    """Check every number of a JSON model by which XGBoost finds its way.
+
+    Raises
+    ------
+    InputError, KeyError, ValueError, TypeError
+        When something points outside its array, or the parts do not fit together.
+    """
+    learner = json.loads(text)["learner"]
+    booster = learner["gradient_booster"]
+    n_columns = int(learner["learner_model_param"]["num_feature"])
+    n_classes = int(learner["learner_model_param"]["num_class"])
+    n_targets = int(learner["learner_model_param"].get("num_target", 1))
+    n_outputs = max(n_classes, n_targets, 1)
+    if booster["name"] == "gblinear":
+        _require(len(booster["model"]["weights"]) == (n_columns + 1) * n_outputs, "its weights have another number")
+        return
+    model = booster["gbtree"]["model"] if booster["name"] == "dart" else booster["model"]
+    trees = model["trees"]
+    _require(int(model["gbtree_model_param"]["num_trees"]) == len(trees), "it has another number of trees")
+    _require(len(model["tree_info"]) == len(trees), "a tree has no output")
+    _require(all(0 <= int(output) < n_outputs for output in model["tree_info"]), "a tree writes to no output")
+    if "weight_drop" in booster:
+        _require(len(booster["weight_drop"]) == len(trees), "a tree has no weight")
+    starts = np.asarray(model.get("iteration_indptr", [0, len(trees)]))
+    in_order = starts[0] == 0 and starts[-1] == len(trees) and bool(np.all(np.diff(starts) >= 0))
+    _require(in_order, "its iterations are not in order")
+    for number, tree in enumerate(trees):
+        _require(int(tree["id"]) == number, "a tree has another number")  # XGBoost stores it at that place
+        _check_xgboost_tree(tree, n_columns, n_outputs)
+
+
+def _require(condition: bool, otherwise: str) -> None:
+    if not condition:
+        raise InputError(otherwise)
+
+
+def _check_xgboost_tree(tree: Mapping[str, Any], n_columns: int, n_outputs: int) -> None:
+    left, right, parents = (np.asarray(tree[key]) for key in ("left_children", "right_children", "parents"))
+    n = len(left)
+    _require(int(tree["tree_param"]["num_nodes"]) == n, "a tree has another number of nodes")
+    arrays = (
+        "right_children",
+        "parents",
+        "split_indices",
+        "split_conditions",
+        "default_left",
+        "sum_hessian",
+        "loss_changes",
+    )
+    _require(all(len(tree[key]) == n for key in arrays), "the arrays of a tree differ in length")
+    _require(len(tree.get("split_type", left)) == n, "the arrays of a tree differ in length")
+    leaf = left < 0
+    width = int(tree["tree_param"]["size_leaf_vector"])
+    _require(len(tree["base_weights"]) == max(width, 1) * n, "its leaves have another width")
+    vectors = width == n_outputs and len(tree.get("leaf_weights", ())) == width * leaf.sum()
+    _require(width in (0, 1) or vectors, "its leaves have another width")
+    table = NodeTable(
+        left=left,
+        right=right,
+        feature=np.where(leaf, -1, np.asarray(tree["split_indices"])),
+        threshold=np.zeros(n),
+        missing_left=np.zeros(n, dtype=bool),
+        cover=np.zeros(n),
+        value=np.zeros((n, 1)),
+    ).reachable()
+    _one_tree(table, n_columns)
+    inner = np.flatnonzero(~leaf)
+    _require(np.array_equal(parents[left[inner]], inner), "a node has another parent")
+    _require(np.array_equal(parents[right[inner]], inner), "a node has another parent")
+    sizes, segments = np.asarray(tree["categories_sizes"]), np.asarray(tree["categories_segments"])
+    nodes, n_categories = np.asarray(tree["categories_nodes"]), len(tree["categories"])
+    _require(len(sizes) == len(segments) == len(nodes), "its categories have another number")
+    if len(nodes):
+        inside = nodes.min() >= 0 and nodes.max() < n and sizes.min() >= 0 and segments.min() >= 0
+        _require(inside and bool(np.all(segments + sizes <= n_categories)), "a category lies outside its table")
+
+
+def _one_tree(table: NodeTable, n_columns: int) -> None:
+    join([table], output=np.zeros(1, dtype=np.int32), base=np.zeros(1), n_columns=n_columns, less_equal=True)
+
+
+def refuse_damaged_lightgbm(text: str) -> None:
+    """Check every number of a text model by which LightGBM finds its way; raises as its XGBoost twin."""
+    header, *trees = lightgbm.sections(text)
+    n_columns = int(header["max_feature_idx"]) + 1
+    names = header["feature_names"].split(" ")
+    _require(len(names) == n_columns == len(header["feature_infos"].split(" ")), "it has another number of features")
+    per_iteration = int(header["num_tree_per_iteration"])
+    whole = per_iteration > 0 and len(trees) % per_iteration == 0
+    _require(whole and int(header["num_class"]) > 0, "its trees do not fill whole iterations")
+    _check_sizes(text, header.get("tree_sizes", ""), len(trees))
+    for tree in trees:
+        _check_lightgbm_tree(tree, n_columns)
+
+
+def _check_sizes(text: str, sizes: str, n_trees: int) -> None:
+    """LightGBM jumps from tree to tree by their sizes in bytes."""
+    content = text.encode()
+    at = content.find(b"Tree=0")
+    lengths = [int(size) for size in sizes.split()]
+    _require(len(lengths) == n_trees, "it has another number of trees")
+    for number, length in enumerate(lengths):
+        _require(content.startswith(f"Tree={number}\n".encode(), at), "a tree is not where its size says")
+        at += length
+    _require(content[at : at + 12] == b"end of trees" or not lengths, "a tree is not where its size says")
+
+
+def _check_lightgbm_tree(tree: Mapping[str, str], n_columns: int) -> None:
+    def numbers(key: str, dtype: Any = np.int64) -> Any:
+        return np.array(tree.get(key, "").split(), dtype=dtype)
+
+    n_leaves = int(tree["num_leaves"])
+    n_inner = n_leaves - 1
+    left, right = numbers("left_child"), numbers("right_child")
+    per_node = ("split_feature", "threshold", "decision_type", "right_child", "internal_value", "internal_count")
+    lengths = [len(tree.get(key, "").split()) for key in per_node]
+    _require(n_leaves > 0 and lengths == [len(left)] * len(per_node), "the arrays of a tree differ in length")
+    _require(len(left) == n_inner and len(tree["leaf_value"].split()) == n_leaves, "a tree has another size")
+
+    def children(side: Int1) -> Int1:
+        return np.where(side < 0, n_inner + ~side, side)
+
+    absent = np.full(n_leaves, -1)
+    size = n_inner + n_leaves
+    _one_tree(
+        NodeTable(
+            left=np.concatenate([children(left), absent]),
+            right=np.concatenate([children(right), absent]),
+            feature=np.concatenate([numbers("split_feature"), absent]),
+            threshold=np.zeros(size),
+            missing_left=np.zeros(size, dtype=bool),
+            cover=np.zeros(size),
+            value=np.zeros((size, 1)),
+        ),
+        n_columns,
+    )
+    _require(bool(np.all(numbers("split_feature") >= 0)), "a split reads no column")
+    _check_categories(numbers, int(tree.get("num_cat", "0")))
+    if tree.get("is_linear", "0") != "0":
+        used = int(numbers("num_features").sum())
+        features = numbers("leaf_features")
+        fits = len(numbers("num_features")) == len(numbers("leaf_const", float)) == n_leaves
+        fits = fits and len(features) == len(numbers("leaf_coeff", float)) == used
+        _require(fits and bool(np.all((features >= 0) & (features < n_columns))), "a linear leaf has another size")
+
+
+def _check_categories(numbers: Any, n_categorical: int) -> None:
+    categorical = (numbers("decision_type") & lightgbm.CATEGORICAL_BIT) > 0
+    places = numbers("threshold", float)[categorical]
+    _require(bool(np.all((places >= 0) & (places < n_categorical))), "a categorical split has no table")
+    if n_categorical:
+        edges = numbers("cat_boundaries")
+        ordered = len(edges) == n_categorical + 1 and edges[0] == 0 and bool(np.all(np.diff(edges) >= 0))
+        _require(ordered and edges[-1] == len(numbers("cat_threshold")), "a category lies outside its table")
