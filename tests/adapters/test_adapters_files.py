@@ -222,6 +222,7 @@ print(refused)
 """
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("kind", ["xgboost", "dart", "lightgbm", "linear leaves", "categories"])
 def test_edited_native_files_never_crash(tmp_path, kind):
     xgboost, lightgbm = (pytest.importorskip(name) for name in ("xgboost", "lightgbm"))

@@ -11,6 +11,17 @@ from pellucid._base.typing import Int1
 from pellucid.adapters import lightgbm
 from pellucid.adapters.forest import NodeTable, join
 
+PER_NODE = (
+    "right_children",
+    "parents",
+    "split_indices",
+    "split_conditions",
+    "default_left",
+    "sum_hessian",
+    "loss_changes",
+)
+"""Arrays of an XGBoost tree with one entry per node."""
+
 
 def refuse_damaged_xgboost(text: str) -> None:
     """Check every number of a JSON model by which XGBoost finds its way.
@@ -53,16 +64,7 @@ def _check_xgboost_tree(tree: Mapping[str, Any], n_columns: int, n_outputs: int)
     left, right, parents = (np.asarray(tree[key]) for key in ("left_children", "right_children", "parents"))
     n = len(left)
     _require(int(tree["tree_param"]["num_nodes"]) == n, "a tree has another number of nodes")
-    arrays = (
-        "right_children",
-        "parents",
-        "split_indices",
-        "split_conditions",
-        "default_left",
-        "sum_hessian",
-        "loss_changes",
-    )
-    _require(all(len(tree[key]) == n for key in arrays), "the arrays of a tree differ in length")
+    _require(all(len(tree[key]) == n for key in PER_NODE), "the arrays of a tree differ in length")
     _require(len(tree.get("split_type", left)) == n, "the arrays of a tree differ in length")
     leaf = left < 0
     width = int(tree["tree_param"]["size_leaf_vector"])

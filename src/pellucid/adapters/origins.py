@@ -191,7 +191,7 @@ def _positions(columns: Any, names: Names | None, n_columns: int) -> Int1:
         return within
     wanted = [columns] if isinstance(columns, str | int | np.integer) else list(columns)
     if wanted and all(isinstance(item, bool | np.bool_) for item in wanted):
-        return np.flatnonzero(wanted)
+        return np.flatnonzero(np.array(wanted, dtype=bool))
     order = list(names or ())
     return np.array([order.index(str(w)) if isinstance(w, str) else everything[int(w)] for w in wanted], dtype=np.int64)
 
