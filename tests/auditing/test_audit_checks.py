@@ -19,7 +19,7 @@ from pellucid.auditing.checks.effects import EFFECTS
 from pellucid.auditing.checks.importance import SHAPLEY_IMPORTANCE, SHUFFLE_IMPORTANCE
 from pellucid.auditing.checks.performance import GROUP_PERFORMANCE, PERFORMANCE
 from pellucid.auditing.checks.residual import RESIDUAL, STANDARD_ERRORS
-from pellucid.auditing.checks.robustness import EXTRAPOLATION, NOISE, outside_training
+from pellucid.auditing.checks.robustness import EXTRAPOLATION, NOISE, exceeded_by_chance, outside_training
 from pellucid.auditing.checks.trust import AGREEMENT, FAITHFULNESS, STABILITY
 from pellucid.auditing.findings import Verdict
 from pellucid.auditing.subject import Subject
@@ -170,6 +170,21 @@ def test_calibration_by_group(make_subject):
     assert found.verdict is Verdict.WARN
     assert "underestimated" in found.statement
     assert "g: y" in found.statement
+
+
+@pytest.mark.parametrize("check", [GROUP_PERFORMANCE, GROUP_CALIBRATION])
+def test_many_equal_groups_are_not_called_different(make_subject, check):
+    """Of eight groups one is always worst; looking at many must not turn chance into a finding (5 %)."""
+    warned = 0
+    for seed in range(20):
+        X = frame(n=480, seed=seed)
+        groups = np.random.default_rng(500 + seed).choice(list("abcdefgh"), 480)
+        subject = make_subject(
+            X=X, y=labels(X["a"], seed=1000 + seed), model=lambda X: sigmoid(X["a"]).to_numpy(),
+            sensitive_features={"g": groups},
+        )  # fmt: skip
+        warned += check.run(subject).verdict is Verdict.WARN
+    assert warned <= 4
 
 
 # --- what it uses -------------------------------------------------------------------------------------------------
@@ -389,6 +404,16 @@ def test_extrapolation(make_subject):
     assert found.verdict is Verdict.WARN
     expected = ((shifted < train.min()) | (shifted > train.max())).any(axis=1).mean()
     assert found.measures[0].value == pytest.approx(expected)
+
+
+def test_many_columns_exceed_some_range_by_chance(make_subject):
+    """With 30 columns and 100 training rows nearly half the rows are outside somewhere, and nothing is wrong."""
+    columns = [f"x{j}" for j in range(30)]
+    train, X = frame(n=100, seed=5, columns=columns), frame(n=400, columns=columns)
+    subject = make_subject(X=X, y=labels(X["x0"]), model=lambda X: sigmoid(X["x0"]).to_numpy(), X_train=train)
+    found = EXTRAPOLATION.run(subject)
+    assert found.verdict is Verdict.PASS
+    assert found.measures[0].value == pytest.approx(exceeded_by_chance(subject.X, subject.X_train), abs=0.1)
 
 
 def test_what_counts_as_outside():

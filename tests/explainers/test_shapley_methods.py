@@ -5,6 +5,7 @@ from itertools import permutations
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -23,7 +24,6 @@ from pellucid import (
     UnsupportedRequestError,
 )
 from pellucid.explainers.base import Question
-from pellucid.explainers.coalitions import pair_design, pairs_of_size
 from pellucid.explainers.exact import Enumeration
 from pellucid.explainers.permutation import AntitheticPermutations, coalitions_of
 from pellucid.explainers.shapley import PairedLeastSquares, smallest_budget
@@ -318,6 +318,23 @@ def test_a_function_that_spoils_its_input_spoils_nothing(method):
     np.testing.assert_array_equal(spoiled.values, explain(lambda table: wavy(table.as_array())).values)
 
 
+@pytest.mark.parametrize("frame", [np.asarray, pd.DataFrame, pl.DataFrame])
+def test_the_user_s_own_rows_are_never_the_function_s_to_spoil(frame):
+    X = frame(np.random.default_rng(28).normal(size=(4, 3)))
+    kept = np.array(X)
+
+    def spoil(X):
+        total = np.array(X).sum(axis=1)
+        if isinstance(X, pl.DataFrame):
+            X[0, 0] = 1e9
+        else:
+            X[:] = 1e9
+        return total
+
+    pellucid.explain(spoil, X, background=X, method="exact")
+    np.testing.assert_array_equal(np.array(X), kept)
+
+
 @pytest.mark.parametrize("method", ["exact", "shapley", "permutation"])
 def test_a_function_that_is_not_deterministic_is_found_out(method):
     rng = np.random.default_rng(17)
@@ -445,46 +462,6 @@ def test_progress_is_told_to_its_end(method, n_jobs):
         progress=lambda task, done, total: told.append((done, total)),
     )
     assert [done for done, _ in told] == list(range(1, told[0][1] + 1))
-
-
-# --- the design -------------------------------------------------------------------------------------------------
-
-
-@settings(deadline=None, max_examples=30)
-@given(st.integers(2, 14), st.integers(1, 400), st.integers(0, 50))
-def test_the_design_has_distinct_pairs_and_is_nested(n, pairs, seed):
-    pairs = min(pairs, 2 ** (n - 1) - 1)
-    design = pair_design(n, pairs, seed)
-    whole = {row.tobytes() for row in design.shown} | {row.tobytes() for row in ~design.shown}
-    assert len(whole) == 2 * pairs
-    assert np.all((design.size >= 1) & (2 * design.size <= n))
-    shorter = pair_design(n, max(1, pairs // 2), seed)
-    np.testing.assert_array_equal(shorter.shown, design.shown[: max(1, pairs // 2)])
-
-
-def test_sizes_too_large_to_list_are_drawn_without_repetition():
-    design = pair_design(17, 12_000, 0)
-    assert pairs_of_size(17, 8) > 1 << 14
-    assert len({row.tobytes() for row in design.shown}) == 12_000
-
-
-@pytest.mark.parametrize("n", [2, 3, 6, 9])
-def test_the_weights_of_the_whole_design_are_the_shapley_kernel(n):
-    pairs = 2 ** (n - 1) - 1
-    design = pair_design(n, pairs, 0)
-    weight, unknown = design.weights(pairs)
-    kernel = np.array([1.0 / (pairs_of_size(n, k) * k * (n - k)) for k in design.size])
-    kernel[2 * design.size == n] /= 2
-    np.testing.assert_allclose(weight, kernel)
-    np.testing.assert_array_equal(unknown, 0.0)
-
-
-def test_designs_for_very_many_players_have_every_size():
-    design = pair_design(1500, 4000, 0)
-    assert np.unique(design.size).tolist() == list(range(1, 751))
-    weight, unknown = design.weights(4000)
-    assert np.all(weight > 0)
-    assert np.all(unknown[design.size > 1] > 0.99)
 
 
 def test_games_of_the_house_accept_a_model_directly():

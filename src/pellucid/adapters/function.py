@@ -1,5 +1,6 @@
 """Any function of rows."""
 
+import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -29,24 +30,34 @@ def as_function_model(function: Callable[[Any], Any], reference: Table | None, s
         raise InputError(f"predict_space must be 'raw' or 'probability'; got {str(space)!r}.")
     if reference is None or not len(reference):
         raise UnsupportedModelError(
-            "a function needs rows to learn its number of outputs from. Pass reference= with at least one row."
+            "a function needs rows to learn its number of outputs from. Pass background= with at least one row."
         )
     name = getattr(function, "__qualname__", type(function).__qualname__)
-    n_outputs = _count_outputs(function, reference, name)
+    guarded = _on_copies(function)
+    n_outputs = _count_outputs(guarded, reference, name)
     several = space is Space.PROBABILITY and n_outputs > 1
     return finish(
         Reading(
             label=f"the function {name}",
             outputs=output_names(n_outputs),
-            raw=function,
+            raw=guarded,
             raw_space=space,
-            probability=function if space is Space.PROBABILITY else None,
+            probability=guarded if space is Space.PROBABILITY else None,
             classes=np.arange(n_outputs) if several else None,
             names=reference.names if reference.named else None,
             why_no_structure="a function is only known by its predictions",
             frames=None,
         )
     )
+
+
+def _on_copies(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Let a function that writes into its rows write into a copy of them."""
+
+    def guarded(rows: Any) -> Any:
+        return function(rows.copy() if hasattr(rows, "copy") else copy.copy(rows))
+
+    return guarded
 
 
 def _count_outputs(function: Callable[[Any], Any], reference: Table, name: str) -> int:

@@ -122,18 +122,43 @@ def log_loss(probability: Float2, truth: Int1) -> Float1:
     return np.asarray(-np.log(np.maximum(true, np.finfo(float).tiny)))
 
 
+def replicated(
+    of: Mapping[str, OfWeights], weights: Float1, random_state: int, purpose: str, replicates: int = REPLICATES
+) -> Float2:
+    """Figures of resampled rows, of shape (replicates, figures); the same rows for all figures."""
+    drawn = resamples(weights, random_state, purpose, replicates)
+    return np.array([[figure(w) for figure in of.values()] for w in drawn]).reshape(replicates, len(of))
+
+
 def bootstrap(
     of: Mapping[str, OfWeights], weights: Float1, random_state: int, purpose: str, replicates: int = REPLICATES
 ) -> dict[str, Measure]:
     """Each figure with a 95 % percentile interval over resampled rows, the same rows for all figures."""
-    names = list(of)
-    drawn = np.array([[of[name](w) for name in names] for w in resamples(weights, random_state, purpose, replicates)])
-    result = {}
-    for j, name in enumerate(names):
-        low, high = percentiles(drawn[:, j]) if len(drawn) else (None, None)
-        value = of[name](weights)
-        result[name] = Measure(name=name, value=value, low=low, high=high, n=len(weights), unit=unit_of(name))
-    return result
+    drawn = replicated(of, weights, random_state, purpose, replicates)
+    return {name: measure_of(name, of[name](weights), drawn[:, j], len(weights)) for j, name in enumerate(of)}
+
+
+def measure_of(name: str, value: float, drawn: Float1, n: int) -> Measure:
+    """Put a figure and its replicates into a measure."""
+    low, high = percentiles(drawn)
+    return Measure(name=name, value=value, low=low, high=high, n=n, unit=unit_of(name))
+
+
+def beyond_chance(values: Float1, drawn: Float2) -> bool:
+    """Whether the largest of several values exceeds the smallest by more than chance explains.
+
+    The replicates of each value, moved to a common centre, show the range that would arise if all were equal; the
+    range found must exceed its 95th percentile. This holds for any number of groups, where an interval of
+    the largest difference alone would be too narrow, because that pair was picked.
+
+    Parameters
+    ----------
+    values : array of shape (groups,)
+    drawn : array of shape (replicates, groups)
+    """
+    centred = drawn - values
+    spread = np.nanmax(centred, axis=1) - np.nanmin(centred, axis=1)
+    return bool(np.ptp(values) > np.quantile(spread, 0.95))
 
 
 def resamples(weights: Float1, random_state: int, purpose: str, replicates: int = REPLICATES) -> Iterator[Float1]:

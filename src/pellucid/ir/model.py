@@ -90,6 +90,7 @@ class Model:
         ModelError
             When the model returns another shape, or something that is not a finite number.
         """
+        space = Space.of(space)
         if space is Space.LOSS:
             return self._loss(X, y)
         if space is Space.RAW or space is self.raw_space:

@@ -1,6 +1,7 @@
 """PEL203 and PEL204: whether predicted shares (or numbers) are what then happens."""
 
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 
@@ -81,7 +82,7 @@ class Calibration(Question):
     def run(self, subject: Subject) -> Finding:
         """Measure every class; judge the worst."""
         each = series_of(subject)
-        scored = sorted(((_measure(subject, one), one) for one in each), key=lambda pair: -pair[0][0].value)
+        scored = sorted(((_measure(subject, one, len(each)), one) for one in each), key=lambda pair: -pair[0][0].value)
         (measure, expected, limit), worst = scored[0]
         clear = measure.value > limit
         verdict = Verdict.WARN if clear and measure.value > subject.policy.calibration_warn else Verdict.PASS
@@ -108,8 +109,11 @@ class Calibration(Question):
         )
 
 
-def _measure(subject: Subject, one: Series) -> tuple[Measure, float, float]:
-    """Return the distance with its interval, its mean under perfect calibration and its 95 % limit there."""
+def _measure(subject: Subject, one: Series, of_several: int) -> tuple[Measure, float, float]:
+    """Return the distance, its mean under perfect calibration, and what 95 % of samples stay below there.
+
+    The worst of several classes is reported, so each has its share of the 5 % (Bonferroni).
+    """
     bins = bins_of(one.predicted, BINS)
     scale = 1.0 if one.share else max(float(one.observed.std()), np.finfo(float).tiny)
     value = distance(one.observed, one.predicted, one.weight, bins) / scale
@@ -124,7 +128,7 @@ def _measure(subject: Subject, one: Series) -> tuple[Measure, float, float]:
     measure = Measure(
         name=f"calibration distance of {one.name}", value=value, low=low, high=high, n=len(bins), unit=unit
     )
-    return measure, float(null.mean()), float(np.quantile(null, 0.95))
+    return measure, float(null.mean()), float(np.quantile(null, 1 - 0.05 / of_several))
 
 
 def _ideal(one: Series, random_state: int, replicate: int) -> Float1:
@@ -195,14 +199,14 @@ class GroupCalibration(Question):
         judged = [
             m for m in measures if m.n >= subject.policy.min_evidence and m.low is not None and m.high is not None
         ]
-        off = [m for m in judged if _excludes_zero(m) and abs(m.value) > subject.policy.calibration_warn]
+        off = [m for m in judged if _is_clear(m, len(judged)) and abs(m.value) > subject.policy.calibration_warn]
         off.sort(key=lambda m: -abs(m.value))
         return self.finding(
             Verdict.WARN if off else Verdict.PASS,
             _group_sentence(off, judged, one),
             how="Mean of observed minus predicted by group, with bootstrap intervals; above zero the model "
             f"underestimates. Groups below {subject.policy.min_group_size} rows are withheld, below "
-            f"{subject.policy.min_evidence} not judged.",
+            f"{subject.policy.min_evidence} not judged; the more groups, the clearer a difference must be.",
             measures=tuple(measures),
             exhibits=(
                 _bias_exhibit(measures, one),
@@ -228,8 +232,12 @@ def _bias(subject: Subject, part: Series, scale: float) -> Measure:
     return Measure(name=name, value=found.value, low=found.low, high=found.high, n=found.n, unit=unit)
 
 
-def _excludes_zero(measure: Measure) -> bool:
-    return measure.low is not None and measure.high is not None and (measure.low > 0 or measure.high < 0)
+def _is_clear(measure: Measure, groups: int) -> bool:
+    """Whether the difference is more than chance explains, when so many groups are looked at (Bonferroni)."""
+    if measure.low is None or measure.high is None:
+        return False
+    standard_error = (measure.high - measure.low) / (2 * Z)
+    return abs(measure.value) > NormalDist().inv_cdf(1 - 0.025 / groups) * standard_error
 
 
 def _group_sentence(off: list[Measure], judged: list[Measure], one: Series) -> str:

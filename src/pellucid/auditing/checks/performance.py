@@ -7,7 +7,17 @@ import numpy as np
 from pellucid._base.typing import Array, Float1
 from pellucid.auditing.checks.base import NotApplicable, Question, worst
 from pellucid.auditing.findings import Exhibit, Finding, Measure, Section, Verdict
-from pellucid.auditing.metrics import OfWeights, Predictions, bootstrap, brier_loss, figures
+from pellucid.auditing.metrics import (
+    OfWeights,
+    Predictions,
+    beyond_chance,
+    bootstrap,
+    brier_loss,
+    figures,
+    measure_of,
+    percentiles,
+    replicated,
+)
 from pellucid.auditing.subject import Subject
 from pellucid.auditing.words import counted, named, of_measure
 from pellucid.fairness.groups import read_groupings, withheld_groups
@@ -167,9 +177,9 @@ class GroupPerformance(Question):
         rows: list[dict[str, object]] = []
         gaps: list[tuple[Measure, str, Verdict]] = []
         for name in subject.groups:
-            measured = _by_group(subject, predictions, name, rows)
-            if len(measured) > 1:
-                gaps.append(_gap(subject, predictions, name, measured))
+            judged = _by_group(subject, predictions, name, rows)
+            if len(judged) > 1:
+                gaps.append(_gap(subject, name, judged))
         if not gaps:
             raise NotApplicable("no sensitive feature has two groups large enough to compare.")
         gaps.sort(key=lambda item: -item[0].value)
@@ -179,7 +189,8 @@ class GroupPerformance(Question):
             verdict,
             " ".join(item[1] for item in gaps),
             how=f"{HOW} Groups below {subject.policy.min_group_size} rows are withheld; below "
-            f"{subject.policy.min_evidence} rows they are shown but not judged.",
+            f"{subject.policy.min_evidence} rows they are shown but not judged. "
+            "Whether a gap is more than chance is judged over all groups at once.",
             measures=tuple(item[0] for item in gaps),
             exhibits=(_group_exhibit(rows, main),),
             remedy=""
@@ -189,63 +200,57 @@ class GroupPerformance(Question):
         )
 
 
-def _by_group(
-    subject: Subject, predictions: Predictions, name: str, rows: list[dict[str, object]]
-) -> dict[str, Measure]:
-    """Return main figure of each group that may be shown and has one; every group gets a row of the exhibit."""
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Group:
+    """The main figure of one group that has enough rows, and its replicates."""
+
+    label: str
+    measure: Measure
+    drawn: Float1
+
+
+def _by_group(subject: Subject, predictions: Predictions, name: str, rows: list[dict[str, object]]) -> list[_Group]:
+    """Return the groups that can be judged; every group gets a row of the exhibit."""
     grouping = read_groupings({name: subject.groups[name]}, subject.n)[0]
     hidden = withheld_groups(grouping, subject.policy.min_group_size)
-    measured = {}
+    judged = []
     for label, size in grouping.sizes().items():
         if label in hidden:
             rows.append({"label": f"{name}: {label}", "note": "withheld: too few rows"})
             continue
         inside = grouping.rows(label)
         of = figures(predictions.take(inside))
-        main = next(iter(of))
-        result = bootstrap({main: of[main]}, subject.weights[inside], subject.random_state, f"audit.group.{label}")[
-            main
-        ]
+        main, weights = next(iter(of)), subject.weights[inside]
+        drawn = replicated({main: of[main]}, weights, subject.random_state, f"audit.group.{name}.{label}")[:, 0]
+        result = measure_of(main, of[main](weights), drawn, size)
         defined = bool(np.isfinite(result.value)) and result.low is not None
         enough = defined and size >= subject.policy.min_evidence
         rows.append({
-            "label": f"{name}: {label}", "figure": main, "group": name, "n": size,
+            "label": f"{name}: {label}", "group": name, "n": size,
             "value": result.value if defined else None, "low": result.low, "high": result.high,
             "note": "" if enough else "insufficient evidence",
         })  # fmt: skip
         if enough:
-            measured[label] = result
-    return measured
+            judged.append(_Group(label=label, measure=result, drawn=drawn))
+    return judged
 
 
-def _gap(
-    subject: Subject, predictions: Predictions, name: str, measured: dict[str, Measure]
-) -> tuple[Measure, str, Verdict]:
-    """Difference between the best and the worst served group, with an interval."""
-    ordered = sorted(measured, key=lambda label: measured[label].value)
-    low, high = ordered[0], ordered[-1]
-    labels = subject.groups[name]
-    parts = []
-    for label in (high, low):
-        inside = np.flatnonzero(labels == label)
-        of = figures(predictions.take(inside))
-        parts.append((inside, of[measured[label].name]))
-    difference = bootstrap(
-        {"gap": lambda w: parts[0][1](w[parts[0][0]]) - parts[1][1](w[parts[1][0]])},
-        subject.weights,
-        subject.random_state,
-        f"audit.group.gap.{name}",
-    )["gap"]
-    main = measured[low].name
-    gap = Measure(
-        name=f"{main} gap by {name}", value=difference.value, low=difference.low, high=difference.high, n=subject.n
+def _gap(subject: Subject, name: str, judged: list[_Group]) -> tuple[Measure, str, Verdict]:
+    """Return the difference between the best and the worst served group, a sentence and a verdict."""
+    ordered = sorted(judged, key=lambda group: group.measure.value)
+    worst_served, best_served = ordered[0], ordered[-1]
+    main = worst_served.measure.name
+    low, high = percentiles(best_served.drawn - worst_served.drawn)
+    value = best_served.measure.value - worst_served.measure.value
+    gap = Measure(name=f"{main} gap by {name}", value=value, low=low, high=high, n=subject.n)
+    clear = beyond_chance(
+        np.array([group.measure.value for group in judged]), np.stack([group.drawn for group in judged], axis=1)
     )
-    clear = gap.low is not None and gap.low > 0
     verdict = Verdict.WARN if clear and gap.value > subject.policy.group_performance_warn else Verdict.PASS
-    tail = "a clear difference" if clear else "which chance alone can explain"
+    tail = "more than chance explains" if clear else "which chance alone can explain"
     sentence = (
-        f"By {named(name)} the {main} runs from {of_measure(measured[low])} for {named(low)} to "
-        f"{of_measure(measured[high])} for {named(high)}: a gap of {of_measure(gap)}, {tail}."
+        f"By {named(name)} the {main} runs from {of_measure(worst_served.measure)} for {named(worst_served.label)} to "
+        f"{of_measure(best_served.measure)} for {named(best_served.label)}: a gap of {of_measure(gap)}, {tail}."
     )
     return gap, sentence, verdict
 

@@ -19,6 +19,7 @@ MOST_ROWS = 2000
 RANK_STEP = 0.02
 SWAP = 0.02
 MOST_SHOWN = 10
+MANY_VALUES = 20
 
 
 def noisy_index(X: Table, random_state: int, repeat: int) -> Int2:
@@ -109,7 +110,8 @@ class Extrapolation(Question):
         low, high = wilson(int(rows.sum()), subject.n)
         share = float(rows.mean())
         measure = Measure(name="rows outside training", value=share, low=low, high=high, n=subject.n, unit="share")
-        verdict = Verdict.WARN if low > subject.policy.extrapolation_warn else Verdict.PASS
+        chance = exceeded_by_chance(subject.X, subject.X_train)
+        verdict = Verdict.WARN if low > chance + subject.policy.extrapolation_warn else Verdict.PASS
         per_column = outside.sum(axis=0)
         order = [j for j in np.argsort(-per_column, kind="stable") if per_column[j]][:MOST_SHOWN]
         most = (
@@ -120,9 +122,10 @@ class Extrapolation(Question):
         return self.finding(
             verdict,
             f"{of_measure(measure)} of {counted(subject.n, 'held-out row')} have a value that training never showed (a "
-            "number beyond the range, a new category, or a missing value where none was "
-            f"missing).{most}{_predictions_there(subject, rows)}",
-            how="Every column compared with the smallest and largest number, or the categories, of the training data.",
+            "number beyond the range, a new category, or a missing value where none was missing); of rows like the "
+            f"training rows about {percent(chance)} would.{most}{_predictions_there(subject, rows)}",
+            how="Every column compared with the smallest and largest number, or the categories, of the training data. "
+            "Some rows exceed a range by chance, the more columns the more; the tolerance is counted from there.",
             measures=(measure,),
             exhibits=(
                 Exhibit(
@@ -143,6 +146,19 @@ class Extrapolation(Question):
             else "The model guesses there: train on such rows, or do not decide them by model.",
             weight=share,
         )
+
+
+def exceeded_by_chance(X: Table, train: Table) -> float:
+    """Return the share of rows of the same population that exceed the range of some numeric column.
+
+    A further draw is the smallest or largest of m + 1 with probability 2 / (m + 1); columns are taken as independent.
+    """
+    inside = 1.0
+    for name in X.names:
+        known = train.column(name)
+        if known.dtype.kind == "f" and len(np.unique(known)) > MANY_VALUES:
+            inside *= 1 - 2 / (int((~np.isnan(known)).sum()) + 1)
+    return 1 - inside
 
 
 def outside_training(X: Table, train: Table) -> Bool2:
