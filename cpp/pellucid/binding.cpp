@@ -99,13 +99,14 @@ nb::tuple path_dependent(const Ensemble& ensemble, Table columns, std::size_t th
   });
 }
 
-nb::tuple interventional(const Ensemble& ensemble, Table columns, Table background, std::size_t threads) {
+nb::tuple interventional(const Ensemble& ensemble, Table columns, Table background, std::size_t table_players,
+                         std::size_t threads) {
   const pellucid::Ensemble& trees = ensemble.trees;
   const pellucid::Matrix rows = matrix(columns, trees.n_columns());
   const pellucid::Matrix others = matrix(background, trees.n_columns());
   require(others.rows > 0, "the background needs at least one row");
   return solve(trees, rows.rows, [&](double* values, double* base) {
-    pellucid::interventional(trees, rows, others, threads, values, base);
+    pellucid::interventional(trees, rows, others, table_players, threads, values, base);
   });
 }
 
@@ -132,6 +133,6 @@ NB_MODULE(_native, module) {
            "float32_inputs"_a);
   module.def("path_dependent", &path_dependent, "ensemble"_a, "columns"_a.noconvert(), "threads"_a);
   module.def("interventional", &interventional, "ensemble"_a, "columns"_a.noconvert(), "background"_a.noconvert(),
-             "threads"_a);
+             "table_players"_a, "threads"_a);
   module.def("gauss_legendre", &gauss_legendre, "points"_a);
 }

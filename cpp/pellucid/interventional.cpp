@@ -38,13 +38,13 @@ void add_predictions(const Ensemble& trees, const Piece& piece, double* sums) {
 
 }  // namespace
 
-void interventional(const Ensemble& trees, const Matrix& rows, const Matrix& background, std::size_t threads,
-                    double* values, double* base) {
+void interventional(const Ensemble& trees, const Matrix& rows, const Matrix& background, std::size_t table_players,
+                    std::size_t threads, double* values, double* base) {
   const std::size_t size = rows.rows * trees.n_players * trees.n_outputs();
   const double count = double(background.rows);
   std::fill_n(values, size, 0.0);
   std::fill_n(base, trees.n_outputs(), 0.0);
-  LeafTables tables(trees);
+  LeafTables tables(trees, table_players);
   const bool all_in_tables = std::none_of(trees.roots.begin(), trees.roots.end(),
                                           [&](std::int32_t root) { return tables.walked()[std::size_t(root)]; });
   for (std::size_t first = 0; first < background.rows; first += Cohort::capacity) {

@@ -39,7 +39,8 @@ void sum_over_subsets(double* terms, std::size_t players) {
 
 }  // namespace
 
-LeafTables::LeafTables(const Ensemble& trees) : trees_(trees), walked_(trees.feature.size(), false) {
+LeafTables::LeafTables(const Ensemble& trees, std::size_t table_players)
+    : trees_(trees), table_players_(std::min(table_players, most_players)), walked_(trees.feature.size(), false) {
   for (std::size_t i = 0; i < trees.roots.size(); ++i) {
     Tree tree{{}, {}, std::size_t(trees.output[i])};
     list(trees.roots[i], tree);
@@ -78,7 +79,7 @@ bool LeafTables::add_leaf(std::int32_t node, const std::vector<std::pair<std::in
   for (const auto& [split, left] : path) {
     const std::int32_t player = trees_.player[trees_.feature[split]];
     const auto at = std::find(mine.begin(), mine.end(), player);
-    if (at == mine.end() && mine.size() == most_players) return false;
+    if (at == mine.end() && mine.size() == table_players_) return false;
     conditions.push_back({split, std::uint8_t(at - mine.begin()), left});
     if (at == mine.end()) mine.push_back(player);
   }

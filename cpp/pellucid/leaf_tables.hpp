@@ -15,7 +15,7 @@ namespace pellucid {
 class LeafTables {
  public:
   // Lists the leaves. Which of them get a table depends on the trees alone, never on the rows.
-  explicit LeafTables(const Ensemble& trees);
+  LeafTables(const Ensemble& trees, std::size_t table_players);
 
   // For each node, whether a leaf without a table lies below.
   const std::vector<bool>& walked() const { return walked_; }
@@ -51,6 +51,7 @@ class LeafTables {
   void finish(const Leaf& leaf, double background_rows);
 
   const Ensemble& trees_;
+  std::size_t table_players_;
   std::vector<Tree> tables_of_;  // per tree
   std::vector<Condition> conditions_;
   std::vector<std::int32_t> players_;

@@ -33,14 +33,14 @@ def mixed(final):
 
 SKOPS = {
     "linear": lambda: linear_model.LogisticRegression().fit(X, Y),
-    "tree": lambda: tree.DecisionTreeClassifier().fit(X, Y),
-    "forest": lambda: ensemble.RandomForestClassifier(4).fit(X, Y),
+    "tree": lambda: tree.DecisionTreeClassifier(random_state=0).fit(X, Y),
+    "forest": lambda: ensemble.RandomForestClassifier(4, random_state=0).fit(X, Y),
     "boosting": lambda: ensemble.GradientBoostingRegressor(n_estimators=4).fit(X, Y),
     "hist": lambda: ensemble.HistGradientBoostingClassifier(max_iter=4).fit(X, Y),
     "hist with categories": lambda: ensemble.HistGradientBoostingClassifier(max_iter=4, categorical_features=[0]).fit(
         np.column_stack([np.arange(80) % 5, X[:, 1]]), Y
     ),
-    "bagging": lambda: ensemble.BaggingClassifier(n_estimators=2).fit(X, Y),
+    "bagging": lambda: ensemble.BaggingClassifier(n_estimators=2, random_state=0).fit(X, Y),
 }
 
 

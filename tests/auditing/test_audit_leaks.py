@@ -53,6 +53,7 @@ def test_honest_strong_predictors_are_not_suspect(seed):
     X = {
         "steep": steep,
         "rounded": np.round(steep, 1),
+        "coarse": np.round(2 * steep) / 2,
         "grades": grades,
         "group": group,
         "often missing": np.where(rng.random(n) < 0.3, np.nan, steep),
@@ -66,6 +67,26 @@ def test_a_unique_name_per_row_says_nothing_out_of_sample():
     names = np.array([f"id{i}" for i in range(600)], dtype=object)
     scores = column_scores(names, y, 2, fold_of_rows(y, 2, 0))
     assert abs(auc(scores[:, 1], y == 1)(np.ones(600)) - 0.5) < 0.05
+
+
+def test_a_category_is_worth_what_its_levels_are_worth():
+    """Out of sample a category ranks rows by the rates of its levels, no more and no less."""
+    rng = np.random.default_rng(4)
+    group = rng.choice(["a", "b", "c", None], 2000)
+    rate = {"a": 0.1, "b": 0.3, "c": 0.6, None: 0.8}
+    true_rate = np.array([rate[value] for value in group.tolist()])
+    y = (rng.random(2000) < true_rate).astype(int)
+    scores = column_scores(group, y, 2, fold_of_rows(y, 2, 0))[:, 1]
+    best = auc(true_rate, y == 1)(np.ones(2000))
+    assert auc(scores, y == 1)(np.ones(2000)) == pytest.approx(best, abs=0.02)
+    np.testing.assert_allclose([scores[group == value].mean() for value in "abc"], [0.1, 0.3, 0.6], atol=0.05)
+
+
+def test_the_rest_of_a_rare_outcome_is_no_level_that_decides():
+    """Where the outcome is rare, nearly every row of any common level lacks it; that says nothing."""
+    rng, z, y = outcomes(8, n=3000, base=-3.5)
+    marked = np.where((y == 1) & (rng.random(len(y)) < 0.5), "yes", "no")
+    assert [level.value for level in levels({"marked": marked, "z": z[:, 0]}, y)] == ["yes"]
 
 
 def test_a_step_in_a_number_is_found_out_of_sample():

@@ -20,6 +20,12 @@ def solve(game: str, subject, n_jobs: int | None = None):
     return kernels.interventional(trees, groups, n_features, rows, background, n_jobs=n_jobs)
 
 
+@pytest.fixture(autouse=True, params=["tables", "walk"])
+def way(request, monkeypatch) -> None:
+    if request.param == "walk":
+        monkeypatch.setattr(kernels, "TABLE_PLAYERS", 0)
+
+
 @pytest.fixture(params=SHAPES, ids=["bushy", "deep"])
 def subject(request):
     rng = np.random.default_rng(0)

@@ -12,6 +12,14 @@ TOLERANCE = 1e-12
 """Of the sum of absolute leaves."""
 
 
+@pytest.fixture(params=["tables", "walk"])
+def way(request, monkeypatch) -> str:
+    """Both ways to interventional values: leaves looked up, and all leaves walked to."""
+    if request.param == "walk":
+        monkeypatch.setattr(kernels, "TABLE_PLAYERS", 0)
+    return request.param
+
+
 def largest_errors(seed: int, max_depth: int, max_features: int) -> tuple[float, float]:
     """Errors of the path-dependent and the interventional values of one random subject."""
     s = random_subject(seed, max_depth=max_depth, max_features=max_features)
@@ -28,6 +36,7 @@ def largest_errors(seed: int, max_depth: int, max_features: int) -> tuple[float,
     return max(averaged), max(replaced)
 
 
+@pytest.mark.usefixtures("way")
 @pytest.mark.parametrize("seed", range(60))
 @pytest.mark.parametrize(("max_depth", "max_features"), [(3, 4), (7, 9)])
 def test_random_ensembles_equal_exact_rationals(seed: int, max_depth: int, max_features: int) -> None:
@@ -35,6 +44,7 @@ def test_random_ensembles_equal_exact_rationals(seed: int, max_depth: int, max_f
 
 
 @pytest.mark.heavy
+@pytest.mark.usefixtures("way")
 @pytest.mark.parametrize("seed", range(1000, 1010))
 @pytest.mark.parametrize(("max_depth", "max_features"), [(4, 4), (6, 8), (12, 12), (60, 6), (60, 40)])
 def test_500_random_ensembles_equal_exact_rationals(seed: int, max_depth: int, max_features: int) -> None:

@@ -77,6 +77,14 @@ def test_waterfall_adds_up_from_base_to_prediction(explanation: Explanation) -> 
     assert rows[-2]["end"] == pytest.approx(rows[-1]["end"])
 
 
+@pytest.mark.parametrize("row", [-1, 2])
+def test_rows_that_were_not_explained_are_refused(explanation: Explanation, row: int) -> None:
+    with pytest.raises(InputError, match="one of the 2 explained rows"):
+        plot.waterfall(explanation, row=row)
+    with pytest.raises(InputError, match="one of the 2 explained rows"):
+        plot.compare({"exact": explanation}, row=row)
+
+
 def test_waterfall_sums_the_small_ones() -> None:
     table = {"feature": [f"x{i}" for i in range(40)], "contribution": [1.0] * 5 + [0.25] * 35}
     data = plot.waterfall_data(table, top=6)

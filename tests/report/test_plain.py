@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from pellucid._base.errors import FileError
+from pellucid._base.errors import FileError, InputError
 from pellucid.auditing.findings import Measure, Verdict
 from pellucid.report import render_json, render_junit, render_markdown, save_report
 
@@ -39,6 +39,8 @@ def test_junit_counts_what_the_exit_code_counts(audit: Any) -> None:
         inner = Counter(part.tag for case in root.iter("testcase") for part in case)
         assert (inner["failure"], inner["error"], inner["skipped"]) == (failures, 1, 1)
         assert bool(failures) == bool(audit.exit_code(fail_on))
+    with pytest.raises(InputError, match="fail_on must be"):
+        render_junit(audit, fail_on="never")
     suites = root.findall("testsuite")
     assert [suite.get("name") for suite in suites][-1] == "Bias"
     assert sum(int(suite.get("tests") or 0) for suite in suites) == len(audit.findings)

@@ -18,6 +18,9 @@ except ImportError as error:
     )
     raise
 
+TABLE_PLAYERS = 12
+"""Leaves with more features on their path than this are walked to for each row instead of looked up."""
+
 
 def path_dependent(
     trees: TreeEnsemble, groups: Int1, n_features: int, columns: Float2, *, n_jobs: int | None = None
@@ -84,7 +87,7 @@ def interventional(
         raise InputError("background must have at least one row; got none.")
     ensemble = _native_ensemble(trees, groups, n_features)
     rows, others = _rows(columns, trees, "columns"), _rows(background, trees, "background")
-    return _native.interventional(ensemble, rows, others, thread_count(n_jobs))
+    return _native.interventional(ensemble, rows, others, TABLE_PLAYERS, thread_count(n_jobs))
 
 
 def gauss_legendre(points: int) -> tuple[Float1, Float1]:

@@ -71,8 +71,7 @@ def fold_of_rows(truth: Array, n_classes: int | None, random_state: int) -> Int1
 def column_scores(values: Array, truth: Array, n_classes: int | None, folds: Int1) -> Float2:
     """Out-of-fold predictions of a small tree on one column alone: class shares, or the mean.
 
-    Categories are replaced by the outcome's mean within the training folds, shrunk towards the overall mean, so a
-    level with one row says nothing about itself.
+    Categories are replaced by the outcome's mean within the training folds, shrunk towards the overall mean.
     """
     goal = np.eye(n_classes)[truth] if n_classes else truth.astype(float)[:, None]
     scores = np.empty(goal.shape)
@@ -93,11 +92,7 @@ def _encoded(values: Array, goal: Float2, held: Bool1) -> tuple[Float2, Float2]:
         total[value] = total.get(value, 0.0) + row
         count[value] = count.get(value, 0) + 1
     means = {value: (total[value] + SMOOTHING * prior) / (count[value] + SMOOTHING) for value in total}
-    fitted = [
-        (total[value] - row + SMOOTHING * prior) / (count[value] - 1 + SMOOTHING)
-        for value, row in zip(values[~held].tolist(), goal[~held], strict=True)
-    ]
-    asked = [means.get(value, prior) for value in values[held].tolist()]
+    fitted, asked = ([means.get(value, prior) for value in values[side].tolist()] for side in (~held, held))
     return np.array(fitted), np.array(asked)
 
 

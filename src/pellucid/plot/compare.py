@@ -8,7 +8,7 @@ import altair as alt
 from pellucid.explanation import Explanation
 from pellucid.plot import theme
 from pellucid.plot.labels import distinct, finite, number_texts, shorten
-from pellucid.plot.tables import Columns, column, data, need, one_output
+from pellucid.plot.tables import Columns, check_row, column, data, need, one_output
 
 
 def compare_data(
@@ -97,6 +97,7 @@ def _layers(methods: list[str], x_title: str | None) -> list[alt.Chart]:
 def _columns(parts: Mapping[str, Explanation], row: int, output: str | int | None) -> Columns:
     table: dict[str, list[Any]] = {"feature": [], "method": [], "contribution": []}
     for name, part in parts.items():
+        check_row(row, len(part))
         k = one_output(part.outputs, output)
         table["feature"].extend(part.features)
         table["method"].extend([name] * len(part.features))

@@ -52,3 +52,9 @@ def one_output(outputs: Names, output: str | int | None) -> int:
         return len(outputs) - 1
     known = ", ".join(map(repr, outputs[:12]))
     raise InputError(f"a picture shows one output; choose it with output=, one of {known}.")
+
+
+def check_row(row: int, rows: int) -> None:
+    """Refuse a row that was not explained."""
+    if not 0 <= row < rows:
+        raise InputError(f"row must be the position of one of the {rows} explained rows, from 0; got {row}.")

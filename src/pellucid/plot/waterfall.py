@@ -5,11 +5,10 @@ from typing import Any
 
 import altair as alt
 
-from pellucid._base.errors import InputError
 from pellucid.explanation import Explanation
 from pellucid.plot import theme
 from pellucid.plot.labels import distinct, finite, number_text, number_texts, shorten
-from pellucid.plot.tables import Columns, column, data, need, one_output
+from pellucid.plot.tables import Columns, check_row, column, data, need, one_output
 
 
 def waterfall_data(
@@ -108,8 +107,7 @@ def _layers(x_title: str | None) -> list[alt.Chart]:
 
 
 def _row_columns(explanation: Explanation, row: int, output: str | int | None) -> Columns:
-    if not 0 <= row < len(explanation):
-        raise InputError(f"row must be from 0 to {len(explanation) - 1}, the rows that were explained; got {row}.")
+    check_row(row, len(explanation))
     k = one_output(explanation.outputs, output)
     shown: list[Any] = [None] * len(explanation.features)
     if explanation.data is not None:

@@ -4,6 +4,7 @@ import json
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
+from pellucid._base.errors import InputError
 from pellucid.auditing.findings import Finding, Section, Verdict
 from pellucid.plot.labels import printable, shorten
 
@@ -33,6 +34,8 @@ def render_junit(audit: "Audit", *, fail_on: str = "fail") -> str:
         ``"fail"``, or ``"warn"`` to count warnings as failures too, as `Audit.exit_code` does.
     """
     root = ElementTree.Element("testsuites", name="pellucid audit", time=f"{audit.seconds:.3f}")
+    if fail_on not in _GRAVE:
+        raise InputError(f"fail_on must be 'warn' or 'fail'; got {fail_on!r}.")
     grave = _GRAVE[fail_on]
     _count(root, audit.findings, grave)
     for section in Section:
