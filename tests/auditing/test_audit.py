@@ -119,9 +119,7 @@ def without_seconds(value):
 def test_to_dict_is_json_and_the_same_again():
     X, y = small()
     one, two = (audit(score, X, y, rows="typical", sensitive_features={"g": np.tile(["x", "y"], 40)}) for _ in range(2))
-    texts = []
-    for found in (one, two):
-        texts.append(json.dumps(without_seconds(found.to_dict()), allow_nan=False))
+    texts = [json.dumps(without_seconds(found.to_dict()), allow_nan=False) for found in (one, two)]
     assert texts[0] == texts[1]
     assert not any(finding.verdict is Verdict.ERROR for finding in one.findings), [
         finding.statement for finding in one.findings if finding.verdict is Verdict.ERROR

@@ -111,6 +111,21 @@ def test_deep_chain_of_few_players_is_exact(depth: int) -> None:
     assert relative_error(trees, values[0], base, exact_interventional(trees, groups, 5, row[0], background)) <= 1e-12
 
 
+def test_rows_that_part_only_far_down_a_chain_are_exact() -> None:
+    """Row and background follow 200 splits together; the leaves they part for have few players, many splits."""
+    trees, *_ = random_chain(np.random.default_rng(4), 220)
+    inner = np.flatnonzero(~trees.is_leaf)
+    row = np.where(trees.left[inner] == inner + 2, -1.0, 1.0)[None]
+    groups = np.arange(220) % 5
+    background = np.tile(row, (4, 1))
+    for i, other in enumerate(background):
+        other[200 + i :: 3 + i] *= -1
+    values, base = kernels.interventional(trees, groups, 5, row, background)
+    exact = exact_interventional(trees, groups, 5, row[0], background)
+    assert np.abs(values).max() > 0.1
+    assert relative_error(trees, values[0], base, exact) <= 1e-12
+
+
 @pytest.mark.parametrize("depth", [5_000, pytest.param(100_000, marks=pytest.mark.heavy)])
 def test_an_absurdly_deep_chain_neither_crashes_nor_loses_the_sum(depth: int) -> None:
     trees, row, *_ = random_chain(np.random.default_rng(0), depth)
