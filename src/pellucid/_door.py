@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from pellucid._base.errors import AdditivityError, InputError, UnsupportedRequestError
+from pellucid._base.errors import AdditivityError, ColumnError, InputError, ModelError, UnsupportedRequestError
+from pellucid._base.parallel import thread_count
 from pellucid._base.progress import Progress
 from pellucid._base.typing import Array, Names
 from pellucid.adapters import as_model
@@ -24,8 +25,9 @@ from pellucid.explainers.permutation import Permutation
 from pellucid.explainers.shapley import Shapley
 from pellucid.explainers.tree import Tree
 from pellucid.explanation import Effect, Explanation, Importance, Provenance, Quality
+from pellucid.explanation.explanation import distinct_positions
 from pellucid.ir import LinearForm, Model, Space, TreeEnsemble
-from pellucid.table import Table
+from pellucid.table import Table, listed
 
 METHODS: Mapping[str, type[Any]] = {method.name: method for method in (Tree, Linear, Exact, Shapley, Permutation, Lime)}
 ENUMERABLE = 2048
@@ -129,12 +131,12 @@ class Explainer:
         n_jobs: int | None = None,
         progress: Progress = None,
     ) -> None:
-        _check_options(budget=budget, tol=tol, random_state=random_state)
         rows = None if background is None else Table.of(background, what="background")
         if rows is not None and len(rows) == 0:
             raise InputError("background must have at least one row; got none.")
-        self.model = as_model(model, reference=rows)
         self.space = Space.of(space)
+        self.model = as_model(model, reference=rows)
+        _check_output(output, self.model.outputs_in(self.space))
         self.output = output
         self.features: Names | None = self.model.features or (rows.names if rows is not None else None)
         self.background = (
@@ -150,6 +152,7 @@ class Explainer:
             n_jobs=n_jobs,
             progress=progress,
         )
+        _check_options(self._question)
         self.choice = self._chosen(method)
         self._bound: Bound = self.choice.method.bind(self._question)
         if self.background is not None and self.choice.method.needs != "predict":
@@ -172,7 +175,11 @@ class Explainer:
         )
 
     def _chosen(self, method: str | Method) -> Choice:
+        if isinstance(method, type) and method in METHODS.values():
+            raise InputError(f"method must be an instance: write {method.__name__}(), not {method.__name__}.")
         if not isinstance(method, str):
+            if not callable(getattr(method, "bind", None)):
+                raise InputError(_no_method(method))
             return Choice(method, "asked for by the caller.")
         if method == "auto":
             n_features = len(self.features) if self.features else 0
@@ -184,7 +191,7 @@ class Explainer:
                 budget=self._question.budget,
             )
         if method not in METHODS:
-            raise InputError(f"method must be 'auto' or one of {', '.join(map(repr, METHODS))}; got {method!r}.")
+            raise InputError(_no_method(method))
         return Choice(METHODS[method](), "asked for by name.")
 
     def __call__(self, X: Any, y: Any = None) -> Explanation:
@@ -205,12 +212,11 @@ class Explainer:
             When exact values do not add up to the model's output.
         """
         started = time.perf_counter()
-        table = Table.of(X)
-        table = table.aligned(self.features or table.names)
-        target = None if y is None else np.asarray(y)
+        table = self._aligned(Table.of(X))
+        target = self._target(y, table)
         attribution = self._bound.explain(table, target)
-        predicted = self.model.predict(table, self.space, target)
-        residual = self._residual(attribution, predicted, table)
+        predicted = self.model.predict(self._as_the_method_sees(table), self.space, target)
+        residual = self._residual(attribution, predicted, table, target)
         explanation = Explanation(
             values=attribution.values,
             base_values=attribution.base_values,
@@ -231,17 +237,55 @@ class Explainer:
         )
         return explanation if self.output is None else explanation.take(outputs=self.output)
 
-    def _residual(self, attribution: Attribution, predicted: Array, table: Table) -> float:
+    def _aligned(self, table: Table) -> Table:
+        """Match the rows' columns by name with the model's, or with the background's where the model has no names."""
+        if self.features is None:
+            return table
+        if self.model.features is not None or self.background is None:
+            return table.aligned(self.features)
+        if table.by_name and not self.background.by_name:
+            raise ColumnError(
+                "X has column names, background and the model have none, so the columns cannot be matched. "
+                "Pass X and background both as frames, or both as arrays."
+            )
+        return table.aligned(self.features, owner="background")
+
+    def _as_the_method_sees(self, table: Table) -> Table:
+        """The rows in the dtypes they get beside the background's: float32 beside float64 is float64."""
+        if self.choice.method.needs != "predict" or self.background is None:
+            return table
+        together = self.background.stack(table)
+        return together.take(np.arange(len(self.background), len(together)))
+
+    def _target(self, y: Any, table: Table) -> Array | None:
+        """One checked target per row; only the loss has a use for them."""
+        if self.space is Space.LOSS:
+            return self.model.targets(y, len(table))
+        if y is not None:
+            self.model.targets(y, len(table))
+        return None
+
+    def _another_way(self) -> str:
+        return "use method='lime'" if self.choice.method.needs == "predict" else "use method='shapley'"
+
+    def _residual(self, attribution: Attribution, predicted: Array, table: Table, target: Array | None) -> float:
         """Compare the sum with the ORIGINAL model's output; a promise that is broken raises."""
         gap = np.abs(attribution.base_values + attribution.values.sum(axis=1) - predicted)
         residual = float(gap.max(initial=0.0))
         if attribution.sums and not residual <= attribution.bound:
+            worst = int(gap.max(axis=1).argmax())
+            again = self.model.predict(self._as_the_method_sees(table), self.space, target)
+            if not np.array_equal(again, predicted):
+                raise ModelError(
+                    f"{self.model.label} is not deterministic: it gave the same rows outputs that differ by up to "
+                    f"{np.abs(again - predicted).max():.2g}. Fix its seed, or switch off what is random in it."
+                )
             if self.choice.method.needs != "predict":
-                prove(self.model, table.take([int(gap.max(axis=1).argmax())]))
+                prove(self.model, table.take([worst]))
             raise AdditivityError(
                 f"{self.choice.method.name} values of {self.model.label} should add up to its output within "
-                f"{attribution.bound:.2g}, but differ by {residual:.2g} at row {int(gap.max(axis=1).argmax())}. "
-                "The model may not be deterministic; else use method='shapley' and report this as a bug."
+                f"{attribution.bound:.2g}, but differ by {residual:.2g} at row {worst}. Its output for a row may depend "
+                f"on the other rows it is given; if not, {self._another_way()} and report this as a bug."
             )
         return residual
 
@@ -316,15 +360,38 @@ def explain(
     return explainer(X, y)
 
 
-def _check_options(*, budget: int | None, tol: float | None, random_state: int) -> None:
-    if budget is not None and (isinstance(budget, bool) or not isinstance(budget, int | np.integer) or budget < 1):
-        raise InputError(f"budget must be a positive whole number of coalitions per row; got {budget!r}.")
-    if tol is not None and not tol > 0:
-        raise InputError(f"tol must be a positive error in units of the output; got {tol!r}.")
-    if isinstance(random_state, bool) or not isinstance(random_state, int | np.integer):
+def _check_options(question: Question) -> None:
+    """Refuse what is no option before anything is computed."""
+    budget, tol, seed, progress = question.budget, question.tol, question.random_state, question.progress
+    if budget is not None and not (_is_whole(budget) and budget >= 1):
+        raise InputError(f"budget must be a positive whole number of coalitions per row; got {budget!r:.80}.")
+    is_number = isinstance(tol, int | float | np.integer | np.floating) and not isinstance(tol, bool)
+    if tol is not None and not (is_number and tol > 0):
+        raise InputError(f"tol must be a positive error in units of the output; got {tol!r:.80}.")
+    if not _is_whole(seed):
         raise InputError(
-            f"random_state must be a whole number, so that the answer can be made again; got {random_state!r}."
+            f"random_state must be a whole number, so that the answer can be made again; got {seed!r:.80}."
         )
+    if not (progress is None or isinstance(progress, bool) or callable(progress)):
+        raise InputError(
+            f"progress must be True, False, None or a function of (task, done, total); got {progress!r:.80}."
+        )
+    thread_count(question.n_jobs)
+
+
+def _no_method(method: Any) -> str:
+    known = ", ".join(map(repr, METHODS))
+    return f"method must be 'auto', one of {known}, or an instance such as Lime(); got {method!r:.80}."
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
+
+
+def _check_output(output: Any, outputs: Names) -> None:
+    """Refuse outputs that are not there before the work, not after it."""
+    if output is not None and not distinct_positions(output, outputs, "output"):
+        raise InputError(f"output names no output; pass None for all, or some of: {listed(outputs)}.")
 
 
 def _versions() -> dict[str, str]:
@@ -394,8 +461,10 @@ def importance(
         raise InputError(f"measure must be 'shapley' or 'permutation'; got {measure!r}.")
     if y is None:
         raise InputError("measure='permutation' compares predictions with the truth: pass y.")
+    if not _is_whole(random_state):
+        raise InputError(f"random_state must be a whole number; got {random_state!r:.80}.")
     read, table = read_model(model, X)
-    return permutation_importance(read, table, np.asarray(y), random_state=random_state)
+    return permutation_importance(read, table, read.targets(y, len(table)), random_state=random_state)
 
 
 def read_model(model: Any, X: Any) -> tuple[Model, Table]:

@@ -121,7 +121,7 @@ class Table:
         j = self._position(name)
         return self._container.floats(j) if self.kinds[j] in _NUMBERS else self._container.objects(j)
 
-    def aligned(self, names: Names, *, what: str = "X") -> "Table":
+    def aligned(self, names: Names, *, what: str = "X", owner: str = "the model") -> "Table":
         """Return the table with exactly these columns in this order, matched by name.
 
         A bare array that nobody has given names must have the right number of columns, and takes the names.
@@ -137,20 +137,21 @@ class Table:
         if not self.by_name:
             if self.n_columns != len(names):
                 raise ColumnError(
-                    f"{what} has {self.n_columns} columns without names, but the model expects {len(names)}: "
-                    f"{listed(names)}."
+                    f"{what} has {self.n_columns} columns without names, but {owner} has {len(names)}: "
+                    f"{listed(names)}. Pass those, in that order."
                 )
             return Table(names=names, kinds=self.kinds, container=self._container)
         known, wanted = set(self.names), set(names)
         missing = [name for name in names if name not in known]
         if missing:
             raise ColumnError(
-                f"{what} lacks the columns {listed(missing)}, which the model expects.{_hint(missing[0], self.names)}"
+                f"{what} lacks the columns {listed(missing)}, which {owner} has.{_hint(missing[0], self.names)} "
+                "Columns are matched by name; add or rename them."
             )
         extra = [name for name in self.names if name not in wanted]
         if extra:
             raise ColumnError(
-                f"{what} has columns the model does not know: {listed(extra)}. Drop them before explaining."
+                f"{what} has columns that {owner} does not know: {listed(extra)}. Drop them before explaining."
             )
         return self.select(names)
 

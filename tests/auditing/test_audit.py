@@ -53,6 +53,7 @@ def test_one_failing_check_never_takes_the_audit_down():
     verdicts = [finding.verdict for finding in found.findings]
     assert sorted(verdicts) == sorted([Verdict.ERROR, Verdict.PASS, Verdict.ERROR])
     assert any("ZeroDivisionError: oh" in finding.statement for finding in found.findings)
+    assert any(finding.statement == "This check could not run: no." for finding in found.findings)
     assert found.verdict is Verdict.ERROR
     assert found.exit_code() == 1
 

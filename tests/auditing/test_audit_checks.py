@@ -248,6 +248,19 @@ def test_single_decisions_show_both_methods(make_subject):
     assert any(measure.name == "LIME local R²" for measure in found[0].measures)
 
 
+def test_a_waterfall_has_the_largest_first_and_the_rest_in_one_step(make_subject):
+    X = frame(columns="abcdefghijklm")
+    sizes = np.linspace(3, 0.1, 13)
+    y = labels(X @ sizes)
+    subject = make_subject(X=X, y=y, model=LogisticRegression().fit(X, y), rows=[1])
+    waterfall = SINGLE_DECISIONS.run(subject)[0].exhibits[0]
+    contributions = waterfall.table["contribution"]
+    assert waterfall.table["feature"][-1] == "3 other features"
+    assert np.all(np.diff(np.abs(contributions[:-1])) <= 0)
+    total = waterfall.options["base"] + sum(contributions)
+    assert total == pytest.approx(waterfall.options["prediction"], abs=1e-9)
+
+
 def test_typical_rows_are_what_they_say(make_subject):
     subject = make_subject(rows="typical")
     reasons = [finding.statement for finding in SINGLE_DECISIONS.run(subject)]

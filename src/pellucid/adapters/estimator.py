@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from pellucid._base.errors import UnsupportedModelError
+from pellucid._base.errors import ModelError, UnsupportedModelError
 from pellucid._base.typing import Array
 from pellucid.adapters.reading import (
     Reading,
@@ -88,4 +88,6 @@ def _regression_outputs(model: Any, reference: Table | None) -> int:
         n_features=fitted_width(model),
     )
     shape = np.shape(call(probe.label, model.predict, feed(reference.take([0]), probe)))
+    if 0 in shape:
+        raise ModelError(f"{probe.label} must return one number (or one per output) for each row; got shape {shape}.")
     return shape[1] if len(shape) == 2 else 1

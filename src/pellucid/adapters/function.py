@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from pellucid._base.errors import InputError, ModelError, UnsupportedModelError
-from pellucid.adapters.reading import Reading, finish, output_names
+from pellucid.adapters.reading import Reading, finish, output_names, said
 from pellucid.ir import Model, Space
 from pellucid.table import Table
 
@@ -66,10 +66,12 @@ def _count_outputs(function: Callable[[Any], Any], reference: Table, name: str) 
         result = function(rows.native)
     except Exception as error:
         raise ModelError(
-            f"the function {name} failed on the first {len(rows)} rows: {type(error).__name__}: {error}. "
-            f"It is given rows as {type(rows.native).__name__}, as you passed them."
+            f"the function {name} failed on the first {len(rows)} rows: {said(error)} It is given rows as {type(rows.native).__name__}, as you passed them."
         ) from error
-    shape = np.shape(np.asarray(result))
+    try:
+        shape = np.asarray(result).shape
+    except ValueError:  # rows of different lengths
+        shape = ()
     if len(shape) not in (1, 2) or shape[0] != len(rows) or 0 in shape:
         raise ModelError(
             f"the function {name} must return one number (or one per output) for each row: shape ({len(rows)},) "

@@ -38,8 +38,21 @@ def numeric_matrix(native: Any) -> Float2:
         try:
             result[:, j] = [np.nan if v is None else v for v in values] if values.dtype == object else values
         except (TypeError, ValueError) as error:
-            raise InputError(f"column {name!r} must be numeric for this model: {error}.") from error
+            kind = table.kinds[j]
+            example = next(value for value in values if not _is_number(value))
+            raise InputError(
+                f"column {name!r:.80} must hold numbers for this model; it holds {example!r:.60} (a {kind}). Pass it "
+                "as the model was fitted, or put an encoder before the model in a Pipeline."
+            ) from error
     return result
+
+
+def _is_number(value: Any) -> bool:
+    try:
+        float(np.nan if value is None else value)
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -142,7 +155,7 @@ def finish(reading: Reading) -> Model:
     if reading.structure is not None:
         n = reading.n_features if reading.n_features is not None else _n_columns(reading.structure)
         groups = np.arange(n, dtype=np.int64) if reading.groups is None else reading.groups
-        encoding = Encoding(transform=_guarded(reading, reading.columns), groups=groups)
+        encoding = Encoding(transform=_encoded(reading, reading.structure), groups=groups)
     return Model(
         label=reading.label,
         outputs=reading.outputs,
@@ -172,6 +185,13 @@ def _guarded(reading: Reading, function: Callable[[Any], Array]) -> Callable[[Ta
     return called
 
 
+def _encoded(reading: Reading, structure: TreeEnsemble | LinearForm) -> Callable[[Table], Float2]:
+    """Columns of a table; no rows have no columns' values, and most libraries refuse to encode them."""
+    encode = _guarded(reading, reading.columns)
+    width = _n_columns(structure)
+    return lambda table: encode(table) if len(table) else np.empty((0, width))
+
+
 def call(label: str, function: Callable[[Any], Any], native: Any) -> Any:
     """Apply a function of the library to rows; its own errors become a `ModelError` with the model's name."""
     try:
@@ -179,9 +199,19 @@ def call(label: str, function: Callable[[Any], Any], native: Any) -> Any:
     except PellucidError:
         raise
     except Exception as error:
+        n_rows = native.shape[0] if hasattr(native, "shape") else len(native)
         raise ModelError(
-            f"{label} could not take these {len(Table.of(native))} rows: {type(error).__name__}: {error}"
+            f"{label} could not take {'this row' if n_rows == 1 else f'these {n_rows} rows'}: {said(error)} "
+            "Pass rows with the columns, dtypes and kinds of values that it was fitted on."
         ) from error
+
+
+def said(error: Exception) -> str:
+    """Kind and first lines of a library's error as one sentence; what follows are its traces and essays."""
+    lines = str(error).partition("Stack trace:")[0].strip().splitlines()[:2]
+    words = ": ".join(filter(None, [type(error).__name__, " ".join(lines)]))
+    words = words if len(words) <= 300 else words[:299] + "…"
+    return words if words.endswith((".", "!", "?", "…")) else f"{words}."
 
 
 def class_names(classes: Array) -> Names:

@@ -19,7 +19,7 @@ from pellucid.explanation.quality import Quality
 from pellucid.ir import Space
 from pellucid.table import Table, row_positions
 
-__all__ = ["Explanation", "named_positions"]
+__all__ = ["Explanation", "distinct_positions", "named_positions"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -9,7 +10,7 @@ from pellucid._base.errors import InputError, ModelError, UnsupportedRequestErro
 from pellucid._base.typing import Array, Float2, Int1, Names
 from pellucid.ir.linear import LinearForm
 from pellucid.ir.space import Space, log_odds
-from pellucid.ir.trees import TreeEnsemble
+from pellucid.ir.trees import LARGEST, TreeEnsemble
 from pellucid.table import Table
 
 
@@ -93,12 +94,15 @@ class Model:
         space = Space.of(space)
         if space is Space.LOSS:
             return self._loss(X, y)
-        if space is Space.RAW or space is self.raw_space:
-            return self._checked(self.raw(X), X)
-        if self.probability is None:
+        native = space is Space.RAW or space is self.raw_space
+        if not native and self.probability is None:
             raise UnsupportedRequestError(
                 f"space={str(space)!r} needs class probabilities, and {self.label} has none. Use space='raw'."
             )
+        if not len(X):  # most libraries refuse to predict no rows
+            return np.empty((0, len(self.outputs)))
+        if native or self.probability is None:
+            return self._checked(self.raw(X), X)
         probability = self._checked(self.probability(X), X)
         return probability if space is Space.PROBABILITY else log_odds(probability)
 
@@ -112,15 +116,38 @@ class Model:
 
     def _loss(self, X: Table, y: Array | None) -> Float2:
         """Squared error, or minus the log of the true class's probability."""
-        if y is None:
-            raise InputError("space='loss' needs y: the true target of each row. Pass y=.")
-        if len(y) != len(X):
-            raise InputError(f"y must have one value per row; got {len(y)} for {len(X)} rows.")
+        y = self.targets(y, len(X))
         if self.classes is None:
-            return (self.predict(X) - np.asarray(y, dtype=float).reshape(-1, 1)) ** 2
+            return (self.predict(X) - y.reshape(-1, 1)) ** 2
         probability = self.predict(X, Space.PROBABILITY)
         true = probability[np.arange(len(X)), self.class_index(y)]
         return -np.log(np.maximum(true, np.finfo(float).tiny)).reshape(-1, 1)
+
+    def targets(self, y: Any, n_rows: int) -> Array:
+        """Check true targets: finite numbers for a regression, known labels for a classifier; shape (rows,).
+
+        Raises
+        ------
+        InputError
+            When there are none, not one for each row, or some are missing or unknown.
+        """
+        if y is None:
+            raise InputError("space='loss' needs y: the true target of each row. Pass y=.")
+        given = np.asarray(y)
+        given = given[:, 0] if given.ndim == 2 and given.shape[1] == 1 else given
+        if given.shape != (n_rows,):
+            raise InputError(f"y must have one value for each of the {n_rows} rows; got shape {given.shape}.")
+        if self.classes is not None:
+            self.class_index(given)
+            return given
+        try:
+            numbers = given.astype(np.float64)
+        except (TypeError, ValueError) as error:
+            raise InputError(f"y must be numbers, as {self.label} is a regression; got {given[:3]!r:.80}.") from error
+        bad = np.flatnonzero(~np.isfinite(numbers))
+        if len(bad):
+            raise InputError(f"y is missing or infinite in {len(bad)} rows, first at row {bad[0]}. Drop these rows.")
+        return numbers
 
     def class_index(self, y: Array) -> Int1:
         """Position of each label in `classes`."""
@@ -133,22 +160,32 @@ class Model:
         return np.array([position[label] for label in labels], dtype=np.int64)
 
     def _checked(self, values: Array, X: Table) -> Float2:
-        try:
-            result = np.asarray(values, dtype=np.float64)
-        except (TypeError, ValueError) as error:
+        result = _numbers(values)
+        if result is None:
             raise ModelError(
                 f"{self.label} must return numbers of shape ({len(X)}, {len(self.outputs)}); got {values!r:.80}."
-            ) from error
+            )
         if result.ndim == 1 and len(self.outputs) == 1:
             result = result[:, None]
         if result.shape != (len(X), len(self.outputs)):
             raise ModelError(
                 f"{self.label} must return shape ({len(X)}, {len(self.outputs)}) for {len(X)} rows; got {result.shape}."
             )
-        bad = ~np.isfinite(result).all(axis=1)
+        bad = ~(np.abs(result) <= LARGEST).all(axis=1)
         if bad.any():
             raise ModelError(
-                f"{self.label} returned NaN or infinity for {bad.sum()} of {len(X)} rows, "
+                f"{self.label} returned NaN, infinity or numbers beyond {LARGEST:g} for {bad.sum()} of {len(X)} rows, "
                 f"first at row {int(np.argmax(bad))}. Explanations need finite outputs."
             )
         return result
+
+
+def _numbers(values: Any) -> Float2 | None:
+    """Outputs as float64; None for labels, dates and complex numbers, which numpy would turn into numbers."""
+    try:
+        array = np.asarray(values)
+        if array.dtype.kind not in "biufO" or (array.dtype.kind == "O" and any(isinstance(v, str) for v in array.flat)):
+            return None
+        return array.astype(np.float64)
+    except (TypeError, ValueError):
+        return None

@@ -12,7 +12,7 @@ from pellucid._base.typing import Bool1, Float1, Float2
 
 MAX_DEPTH = 100_000
 LARGEST = 1e300
-"""Covers and leaves above this could overflow in a sum of two."""
+"""Covers, leaves and outputs above this could overflow in a sum."""
 _ARRAYS: dict[str, tuple[Any, int]] = {
     "roots": (np.int32, 1),
     "left": (np.int32, 1),
