@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from pellucid._base.errors import AdditivityError, ColumnError, InputError, ModelError, UnsupportedRequestError
+from pellucid._base.errors import AdditivityError, ColumnError, InputError, UnsupportedRequestError
 from pellucid._base.parallel import thread_count
 from pellucid._base.progress import Progress
 from pellucid._base.typing import Array, Names
@@ -276,7 +276,7 @@ class Explainer:
             worst = int(gap.max(axis=1).argmax())
             again = self.model.predict(self._as_the_method_sees(table), self.space, target)
             if not np.array_equal(again, predicted):
-                raise ModelError(
+                raise AdditivityError(
                     f"{self.model.label} is not deterministic: it gave the same rows outputs that differ by up to "
                     f"{np.abs(again - predicted).max():.2g}. Fix its seed, or switch off what is random in it."
                 )

@@ -20,8 +20,8 @@ from pellucid.table import Table
 
 CATEGORICAL_BIT, DEFAULT_LEFT_BIT, MISSING_SHIFT = 1, 2, 2
 MISSING_NONE, MISSING_ZERO, MISSING_NAN = 0, 1, 2
-ZERO = 1e-35
-"""LightGBM's kZeroThreshold, a float32."""
+ZERO = float(np.float32(1e-35))
+"""LightGBM's kZeroThreshold, a float32, which is a little above 1e-35."""
 # Everything a tree of constant leaves and numeric splits may say; other keys (linear leaves,
 # categories) mean something that this reading does not know.
 TREE_KEYS = frozenset(
