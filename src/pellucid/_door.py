@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from pellucid._base.errors import AdditivityError, ColumnError, InputError, UnsupportedRequestError
-from pellucid._base.parallel import thread_count
 from pellucid._base.progress import Progress
 from pellucid._base.typing import Array, Names
 from pellucid.adapters import as_model
@@ -21,6 +20,7 @@ from pellucid.explainers.exact import Exact
 from pellucid.explainers.importance import permutation_importance
 from pellucid.explainers.lime import Lime
 from pellucid.explainers.linear import Linear
+from pellucid.explainers.options import check_effect, check_question, check_seed, check_unused
 from pellucid.explainers.permutation import Permutation
 from pellucid.explainers.shapley import Shapley
 from pellucid.explainers.tree import Tree
@@ -60,14 +60,16 @@ def choose(
     if isinstance(structure, TreeEnsemble):
         game = "against the background rows" if has_background else "with the trees' own cover as background"
         return Choice(Tree(), f"{model.label} is a tree ensemble, so Shapley values are exact {game}.")
+    why = model.why_no_structure if model.structure is None else f"its structure does not compute {str(space)!r}"
+    why = f"{model.label} {why[3:]}" if why.startswith("it ") else why
     if not has_background:
+        because = "" if isinstance(structure, LinearForm) else f" ({why})"
         raise UnsupportedRequestError(
             f"{model.label} needs background= to be explained in space={str(space)!r}: "
-            "rows that stand for hidden features, such as 100 training rows."
+            f"rows that stand for hidden features, such as 100 training rows{because}."
         )
     if isinstance(structure, LinearForm):
         return Choice(Linear(), f"{model.label} is linear, so Shapley values are exact in closed form.")
-    why = model.why_no_structure if model.structure is None else f"its structure does not compute {str(space)!r}"
     allowed = ENUMERABLE if budget is None else budget
     if n_features < 60 and 2**n_features <= allowed:
         return Choice(Exact(), f"{why}; {n_features} features have {2**n_features} coalitions, so all are evaluated.")
@@ -152,7 +154,7 @@ class Explainer:
             n_jobs=n_jobs,
             progress=progress,
         )
-        _check_options(self._question)
+        check_question(self._question)
         self.choice = self._chosen(method)
         self._bound: Bound = self.choice.method.bind(self._question)
         if self.background is not None and self.choice.method.needs != "predict":
@@ -239,6 +241,8 @@ class Explainer:
 
     def _aligned(self, table: Table) -> Table:
         """Match the rows' columns by name with the model's, or with the background's where the model has no names."""
+        if not table.n_columns:
+            raise InputError("X has no columns, so there is nothing to attribute the outputs to.")
         if self.features is None:
             return table
         if self.model.features is not None or self.background is None:
@@ -284,8 +288,8 @@ class Explainer:
                 prove(self.model, table.take([worst]))
             raise AdditivityError(
                 f"{self.choice.method.name} values of {self.model.label} should add up to its output within "
-                f"{attribution.bound:.2g}, but differ by {residual:.2g} at row {worst}. Its output for a row may depend "
-                f"on the other rows it is given; if not, {self._another_way()} and report this as a bug."
+                f"{attribution.bound:.2g}, but differ by {residual:.2g} at row {worst}. Its output for a row may "
+                f"depend on the other rows it is given; if not, {self._another_way()} and report this as a bug."
             )
         return residual
 
@@ -360,32 +364,9 @@ def explain(
     return explainer(X, y)
 
 
-def _check_options(question: Question) -> None:
-    """Refuse what is no option before anything is computed."""
-    budget, tol, seed, progress = question.budget, question.tol, question.random_state, question.progress
-    if budget is not None and not (_is_whole(budget) and budget >= 1):
-        raise InputError(f"budget must be a positive whole number of coalitions per row; got {budget!r:.80}.")
-    is_number = isinstance(tol, int | float | np.integer | np.floating) and not isinstance(tol, bool)
-    if tol is not None and not (is_number and tol > 0):
-        raise InputError(f"tol must be a positive error in units of the output; got {tol!r:.80}.")
-    if not _is_whole(seed):
-        raise InputError(
-            f"random_state must be a whole number, so that the answer can be made again; got {seed!r:.80}."
-        )
-    if not (progress is None or isinstance(progress, bool) or callable(progress)):
-        raise InputError(
-            f"progress must be True, False, None or a function of (task, done, total); got {progress!r:.80}."
-        )
-    thread_count(question.n_jobs)
-
-
 def _no_method(method: Any) -> str:
     known = ", ".join(map(repr, METHODS))
     return f"method must be 'auto', one of {known}, or an instance such as Lime(); got {method!r:.80}."
-
-
-def _is_whole(value: Any) -> bool:
-    return isinstance(value, int | np.integer) and not isinstance(value, bool)
 
 
 def _check_output(output: Any, outputs: Names) -> None:
@@ -461,8 +442,11 @@ def importance(
         raise InputError(f"measure must be 'shapley' or 'permutation'; got {measure!r}.")
     if y is None:
         raise InputError("measure='permutation' compares predictions with the truth: pass y.")
-    if not _is_whole(random_state):
-        raise InputError(f"random_state must be a whole number; got {random_state!r:.80}.")
+    check_seed(random_state)
+    chosen = None if method == "auto" else method
+    units = None if space in ("raw", "loss") else Space.of(space)
+    given = {"background": background, "method": chosen, "output": output, "space": units, "budget": budget, "tol": tol}
+    check_unused(measure, given)
     read, table = read_model(model, X)
     return permutation_importance(read, table, read.targets(y, len(table)), random_state=random_state)
 
@@ -474,16 +458,26 @@ def read_model(model: Any, X: Any) -> tuple[Model, Table]:
     return read, table.aligned(read.features or table.names)
 
 
+def _effect_of(model: Any, X: Any, options: Mapping[str, Any]) -> tuple[Model, Table]:
+    """Read what an effect needs, and refuse options that are none."""
+    check_effect(options)
+    read, table = read_model(model, X)
+    if not len(table):
+        raise InputError("X has no rows; an effect is an average over rows, so it needs at least one.")
+    _check_output(options.get("output"), read.outputs)
+    return read, table
+
+
 def pdp(model: Any, X: Any, feature: str, **options: Any) -> Effect:
     """Partial dependence: the mean output while one feature is set to each value of a grid (Friedman, 2001)."""
-    return effects.pdp(*read_model(model, X), feature, **options)
+    return effects.pdp(*_effect_of(model, X, options), feature, **options)
 
 
 def ice(model: Any, X: Any, feature: str, **options: Any) -> Effect:
     """Individual conditional expectation: partial dependence row by row (Goldstein et al., 2015)."""
-    return effects.ice(*read_model(model, X), feature, **options)
+    return effects.ice(*_effect_of(model, X, options), feature, **options)
 
 
 def ale(model: Any, X: Any, feature: str, **options: Any) -> Effect:
     """Accumulated local effects, which stay where the data are (Apley and Zhu, 2020)."""
-    return effects.ale(*read_model(model, X), feature, **options)
+    return effects.ale(*_effect_of(model, X, options), feature, **options)

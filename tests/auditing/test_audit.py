@@ -14,6 +14,7 @@ from sklearn.preprocessing import OneHotEncoder
 
 from pellucid import datasets
 from pellucid._base.errors import InputError
+from pellucid._base.numbers import figure, percent
 from pellucid.auditing.audit import audit, audit_data, plain
 from pellucid.auditing.checks.base import NotApplicable, Question
 from pellucid.auditing.checks.data import SUBJECT
@@ -21,7 +22,7 @@ from pellucid.auditing.checks.performance import PERFORMANCE
 from pellucid.auditing.checks.registry import CHECKS
 from pellucid.auditing.findings import Finding, Section, Verdict
 from pellucid.auditing.policy import Policy
-from pellucid.auditing.words import cell, counted, figure, listed, named, percent
+from pellucid.auditing.words import cell, counted, listed, named
 
 FORBIDDEN = ("compliant", "fair ", "non-discriminatory", "validated", "certified", "independent audit")
 

@@ -5,9 +5,26 @@ import os
 import secrets
 from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
-from pellucid._base.errors import FileError
+from pellucid._base.errors import FileError, InputError
+
+
+def path_of(path: Any) -> Path:
+    """Read a file's name given as text, bytes or a path.
+
+    Raises
+    ------
+    InputError
+        When it is none of them, or has a null character.
+    """
+    try:
+        name = os.fsdecode(path)
+    except TypeError:
+        name = "\0"
+    if "\0" in name:
+        raise InputError(f"a file name must be text or a path; got {path!r:.80}.")
+    return Path(name)
 
 
 def write_atomically(path: str | os.PathLike[str], write: Callable[[BinaryIO], None], *, force: bool) -> Path:
@@ -27,8 +44,12 @@ def write_atomically(path: str | os.PathLike[str], write: Callable[[BinaryIO], N
     FileError
         When the file exists, or its folder does not or cannot be written to.
     """
-    target = Path(path)
-    if target.exists() and not force:
+    target = path_of(path)
+    try:
+        taken = target.exists() and not force
+    except OSError as error:
+        raise FileError(f"{str(target)!r:.200} is no possible file name: {error!s:.80}. Choose another.") from error
+    if taken:
         raise FileError(f"{target} already exists; choose another name or pass force=True to replace it.")
     draft = target.with_name(f".{secrets.token_hex(8)}.tmp")
     try:

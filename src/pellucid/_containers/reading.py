@@ -44,7 +44,7 @@ def container_of(X: Any, what: str) -> Container:
 
 
 def _type(X: Any) -> str:
-    return f"{type(X).__module__.split('.')[0]} {type(X).__name__}"
+    return f"{type(X).__module__.split('.')[0]} {type(X).__name__}".removeprefix("builtins ")
 
 
 def _is_lazy(X: Any) -> bool:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pellucid._base.errors import FileError, InputError, MissingDependencyError, PellucidError
+from pellucid._base.files import path_of
 from pellucid.adapters.loaded import refuse_damaged_trees
 
 # Types that scikit-learn's fitted models hold and that skops does not trust by itself. Each was read:
@@ -72,7 +73,7 @@ def load_model(path: str | Path, *, trust_pickle: str | None = None, trust_types
     FileError
         When the file is missing, damaged, of an unknown kind or not trusted.
     """
-    path = Path(path)
+    path = path_of(path)
     if not path.is_file():
         raise FileError(f"there is no file {path}.")
     suffix = path.suffix.lower()
@@ -128,6 +129,8 @@ def _load_pickle(path: Path, trust_pickle: str | None) -> Any:
             "instead; or, if you made this file yourself, pass its SHA-256 (sha256sum prints it) as trust_pickle "
             "(--trust-pickle)."
         )
+    if not isinstance(trust_pickle, str):
+        raise InputError(f"trust_pickle must be the file's SHA-256 as text; got {trust_pickle!r:.80}.")
     if trust_pickle.strip().lower() != digest:
         raise FileError(f"{path} is not the pickle that was trusted: its SHA-256 is {digest}, not {trust_pickle}.")
     try:
@@ -173,7 +176,9 @@ def _refuse_damaged(path: Path, library: str) -> None:
     native = importlib.import_module("pellucid.adapters.native")
     try:
         getattr(native, f"refuse_damaged_{library}")(path.read_text(encoding="utf-8"))
-    except (InputError, KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+    except KeyError as error:
+        raise FileError(f"{path} is damaged or not a {library} model: it has no entry {error}.") from error
+    except (InputError, IndexError, TypeError, ValueError, AttributeError) as error:
         raise FileError(f"{path} is damaged or not a {library} model: {_first_line(error)}") from error
 
 

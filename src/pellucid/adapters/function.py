@@ -1,13 +1,12 @@
 """Any function of rows."""
 
-import copy
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from pellucid._base.errors import InputError, ModelError, UnsupportedModelError
-from pellucid.adapters.reading import Reading, finish, output_names, said
+from pellucid.adapters.reading import Reading, finish, output_names, own_copy, said
 from pellucid.ir import Model, Space
 from pellucid.table import Table
 
@@ -33,16 +32,15 @@ def as_function_model(function: Callable[[Any], Any], reference: Table | None, s
             "a function needs rows to learn its number of outputs from. Pass background= with at least one row."
         )
     name = getattr(function, "__qualname__", type(function).__qualname__)
-    guarded = _on_copies(function)
-    n_outputs = _count_outputs(guarded, reference, name)
+    n_outputs = _count_outputs(function, reference, name)
     several = space is Space.PROBABILITY and n_outputs > 1
     return finish(
         Reading(
             label=f"the function {name}",
             outputs=output_names(n_outputs),
-            raw=guarded,
+            raw=function,
             raw_space=space,
-            probability=guarded if space is Space.PROBABILITY else None,
+            probability=function if space is Space.PROBABILITY else None,
             classes=np.arange(n_outputs) if several else None,
             names=reference.names if reference.named else None,
             why_no_structure="a function is only known by its predictions",
@@ -51,22 +49,14 @@ def as_function_model(function: Callable[[Any], Any], reference: Table | None, s
     )
 
 
-def _on_copies(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """Let a function that writes into its rows write into a copy of them."""
-
-    def guarded(rows: Any) -> Any:
-        return function(rows.copy() if hasattr(rows, "copy") else copy.copy(rows))
-
-    return guarded
-
-
 def _count_outputs(function: Callable[[Any], Any], reference: Table, name: str) -> int:
     rows = reference.take(range(min(PROBE_ROWS, len(reference))))
     try:
-        result = function(rows.native)
+        result = function(own_copy(rows.native))
     except Exception as error:
         raise ModelError(
-            f"the function {name} failed on the first {len(rows)} rows: {said(error)} It is given rows as {type(rows.native).__name__}, as you passed them."
+            f"the function {name} failed on the first {len(rows)} rows: {said(error)} "
+            f"It is given rows as {type(rows.native).__name__}, as you passed them."
         ) from error
     try:
         shape = np.asarray(result).shape

@@ -107,7 +107,7 @@ def _read(
         "label": label,
         "names": names,
         "n_features": booster.num_feature(),
-        "columns": _columns,
+        "columns": _numbers_only if booster.pandas_categorical else _columns,
         "frames": PANDAS,
     }
     header, *trees = sections(booster.model_to_string())
@@ -252,6 +252,15 @@ def _nodes(tree: TextTree, scale: float) -> NodeTable:
         cover=np.concatenate([tree.inner_count, count]),
         value=np.concatenate([np.zeros(n_inner), tree.leaf_value * scale])[:, None],
     )
+
+
+def _numbers_only(native: Any) -> Float2:
+    """Rows for trees without categorical splits: nothing reads the columns of categories, so they are zero."""
+    if hasattr(native, "select_dtypes"):
+        native = native.copy(deep=False)
+        for label in native.select_dtypes("category").columns:
+            native[label] = 0.0
+    return _columns(native)
 
 
 def _columns(native: Any) -> Float2:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from pellucid._base.typing import Array, Int1, Int2, Names
+from pellucid.adapters.reading import own_copy
 from pellucid.table import Table
 
 UNSEEN = -1
@@ -75,7 +76,7 @@ def is_absent(step: Any) -> bool:
 
 def after(step: Any, rows: Rows, n_columns: int) -> Rows:
     """Return what leaves the step."""
-    sample = rows.sample if rows.sample is None or is_absent(step) else step.transform(rows.sample)
+    sample = rows.sample if rows.sample is None or is_absent(step) else step.transform(own_copy(rows.sample))
     names = None if sample is None or not hasattr(sample, "columns") else tuple(str(c) for c in sample.columns)
     return Rows(n_columns=n_columns, names=names, sample=sample)
 
@@ -92,7 +93,7 @@ def origins(step: Any, rows: Rows, label: str) -> Int1:
         return np.arange(rows.n_columns)
     name = type(step).__name__
     if rows.n_columns == 1 and rows.sample is not None and name not in ("Pipeline", "ColumnTransformer"):
-        return np.zeros(_width(step.transform(rows.sample)), dtype=np.int64)
+        return np.zeros(_width(step.transform(own_copy(rows.sample))), dtype=np.int64)
     if name in MIXING:
         raise MixedColumnsError(f"the step {label!r} ({name}) makes columns out of several features")
     if name in ONE_TO_ONE or (name == "FunctionTransformer" and step.func is None):

@@ -5,6 +5,7 @@ it speaks of tables. Wrappers such as pipelines compose readings, so the innermo
 handed exactly what it would get without us (a sparse matrix stays sparse).
 """
 
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -195,15 +196,22 @@ def _encoded(reading: Reading, structure: TreeEnsemble | LinearForm) -> Callable
 def call(label: str, function: Callable[[Any], Any], native: Any) -> Any:
     """Apply a function of the library to rows; its own errors become a `ModelError` with the model's name."""
     try:
-        return function(native)
+        return function(own_copy(native))
     except PellucidError:
         raise
     except Exception as error:
+        if type(error).__name__ == "NotFittedError":
+            raise InputError(f"{label} is not fitted yet. Call fit before explaining it.") from error
         n_rows = native.shape[0] if hasattr(native, "shape") else len(native)
         raise ModelError(
             f"{label} could not take {'this row' if n_rows == 1 else f'these {n_rows} rows'}: {said(error)} "
             "Pass rows with the columns, dtypes and kinds of values that it was fitted on."
         ) from error
+
+
+def own_copy(native: Any) -> Any:
+    """Copy rows, for steps such as ``StandardScaler(copy=False)`` that write into what they are given."""
+    return native.copy() if hasattr(native, "copy") else copy.copy(native)
 
 
 def said(error: Exception) -> str:

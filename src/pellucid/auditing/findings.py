@@ -91,7 +91,9 @@ class Finding:
     section : Section
     verdict : Verdict
     statement : str
-        The finding in plain words, with number, unit, interval and n.
+        The finding in one or two plain sentences that stand alone, with number, unit, interval and n.
+    detail : str
+        Further sentences, for the reader who stays.
     why : str
         Why the question matters.
     how : str
@@ -110,6 +112,7 @@ class Finding:
     verdict: Verdict
     statement: str
     why: str
+    detail: str = ""
     how: str = ""
     measures: tuple[Measure, ...] = ()
     exhibits: tuple[Exhibit, ...] = ()

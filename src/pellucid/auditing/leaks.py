@@ -8,12 +8,16 @@ import numpy as np
 
 from pellucid._base.randomness import stream
 from pellucid._base.typing import Array, Bool1, Float1, Float2, Int1
-from pellucid.auditing.metrics import wilson
+from pellucid.auditing.findings import Measure
+from pellucid.auditing.metrics import auc, bootstrap, macro_auc, r_squared, wilson
+from pellucid.auditing.policy import Policy
 from pellucid.auditing.words import cell
 from pellucid.table import Table
 
 FOLDS = 5
 MOST_ROWS = 5000
+MOST_COLUMNS = 12
+REPLICATES = 200
 SMOOTHING = 5.0
 NEIGHBOURS = 30
 Z = 1.959964
@@ -57,6 +61,64 @@ class Level:
     doubt: float
     odds_low: float
     covered: float
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LeakSearch:
+    """What single columns give away of the answer.
+
+    Parameters
+    ----------
+    columns : tuple of Measure
+        Out-of-sample score (AUC, or R² for a number) of the strongest columns alone, the strongest first.
+    levels : tuple of Level
+        Levels at which the outcome is nearly decided.
+    looked : int
+        Number of levels looked at.
+    """
+
+    columns: tuple[Measure, ...]
+    levels: tuple[Level, ...]
+    looked: int
+
+
+def search_leaks(X: Table, truth: Array, n_classes: int | None, policy: Policy, random_state: int) -> LeakSearch:
+    """Look at every column alone, and for classes at every level.
+
+    Parameters
+    ----------
+    X : table of shape (rows, columns)
+    truth : array of shape (rows,)
+        Positions of the true classes, or numbers where `n_classes` is None.
+    n_classes : int or None
+    policy : Policy
+    random_state : int
+    """
+    columns = tuple(_alone(X, truth, n_classes, random_state))
+    if n_classes is None:
+        return LeakSearch(columns=columns, levels=(), looked=0)
+    levels, looked = suspect_levels(
+        X, truth, n_classes, fewest=policy.min_group_size, purity=policy.leak_purity, odds=policy.leak_odds
+    )
+    return LeakSearch(columns=columns, levels=tuple(levels), looked=looked)
+
+
+def _alone(X: Table, truth: Array, n_classes: int | None, random_state: int) -> list[Measure]:
+    """Out-of-sample score of every column alone, the strongest first."""
+    if len(X) > MOST_ROWS:
+        rows = np.sort(stream(random_state, "audit.leak.rows").choice(len(X), size=MOST_ROWS, replace=False))
+        X, truth = X.take(rows), truth[rows]
+    folds, plain = fold_of_rows(truth, n_classes, random_state), np.ones(len(truth))
+    of = {}
+    for name in X.names:
+        scores = column_scores(X.column(name), truth, n_classes, folds)
+        if n_classes is None:
+            of[name] = r_squared(scores[:, 0], truth)
+        else:
+            of[name] = auc(scores[:, 1], truth == 1) if n_classes == 2 else macro_auc(scores, truth)
+    strongest = sorted(of, key=lambda name: -of[name](plain))[:MOST_COLUMNS]
+    found = bootstrap({name: of[name] for name in strongest}, plain, random_state, "audit.leak", replicates=REPLICATES)
+    return [found[name] for name in strongest]
 
 
 def fold_of_rows(truth: Array, n_classes: int | None, random_state: int) -> Int1:

@@ -15,8 +15,10 @@ from pellucid._door import Explainer
 from pellucid.adapters import as_model
 from pellucid.auditing import arguments
 from pellucid.auditing.grouping import group_labels
+from pellucid.auditing.leaks import LeakSearch, search_leaks
 from pellucid.auditing.policy import Policy, read_policy
 from pellucid.auditing.scoring import Task, classes_of_target, task_of, with_classes
+from pellucid.auditing.words import counted
 from pellucid.explainers.importance import permutation_importance
 from pellucid.explanation import Explanation, Importance
 from pellucid.ir import Model, Space
@@ -152,6 +154,10 @@ class Subject:
         """Number of held-out rows."""
         return len(self.X)
 
+    def counted_rows(self) -> str:
+        """Return the number of rows in words; without a model nothing is held out."""
+        return counted(self.n, "row" if self.model is None else "held-out row")
+
     @property
     def task(self) -> Task:
         """What is predicted."""
@@ -169,8 +175,11 @@ class Subject:
         """Position of each row's true label in `classes`."""
         if self.classes is None:
             raise InputError("the target is a number and has no classes.")
-        position = {label: i for i, label in enumerate(self.classes.tolist())}
-        return np.array([position[label] for label in self.y.tolist()], dtype=np.int64)
+        return self._positions(self.y)
+
+    def _positions(self, y: Array) -> Int1:
+        position = {label: i for i, label in enumerate([] if self.classes is None else self.classes.tolist())}
+        return np.array([position[label] for label in y.tolist()], dtype=np.int64)
 
     @cached_property
     def weights(self) -> Float1:
@@ -289,6 +298,14 @@ class Subject:
         return permutation_importance(
             self.read, self.X.take(rows), self.y[rows], n_repeats=repeats, random_state=self.random_state
         )
+
+    @cached_property
+    def leaks(self) -> LeakSearch:
+        """What single columns of all known rows give away of the target."""
+        X, y = self.all_rows
+        if self.classes is None:
+            return search_leaks(X, y.astype(float), None, self.policy, self.random_state)
+        return search_leaks(X, self._positions(y), len(self.classes), self.policy, self.random_state)
 
     @cached_property
     def all_rows(self) -> tuple[Table, Array]:

@@ -1,39 +1,24 @@
-"""Numbers in sentences: one way to write a share, a figure, an interval and a list."""
+"""Parts of sentences: a measure, a name, a list, a count, a cell of the data."""
 
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from pellucid._base.numbers import MINUS, figure, interval_text, percent_interval
 from pellucid.auditing.findings import Measure
-
-
-def percent(share: float) -> str:
-    """Return a share as a percentage with as many digits as a reader needs."""
-    points = 100 * share
-    if abs(points) < 1e-9:
-        return "0 %"
-    return f"{points:.1f} %" if abs(points) < 99.95 else f"{points:.0f} %"
-
-
-def figure(value: float) -> str:
-    """Return a number with three significant digits, or whole when large."""
-    if value == 0:
-        return "0"
-    if abs(value) >= 1000:
-        return f"{value:,.0f}"
-    if abs(value) < 1e-4:
-        return f"{value:.1e}"
-    return f"{value:.3g}" if abs(value) < 100 else f"{value:.1f}"
 
 
 def of_measure(measure: Measure) -> str:
     """Return the measure's value with its 95 % interval, in its unit."""
-    write = percent if measure.unit == "share" else figure
-    unit = "" if measure.unit in ("", "share") else f" {measure.unit}"
-    if measure.low is None or measure.high is None:
-        return f"{write(measure.value)}{unit}"
-    return f"{write(measure.value)}{unit} [{write(measure.low)}, {write(measure.high)}]"
+    if measure.unit == "share":
+        return percent_interval(measure.value, measure.low, measure.high)
+    return f"{with_interval(measure.value, measure.low, measure.high)} {measure.unit}".rstrip()
+
+
+def with_interval(value: float, low: float | None = None, high: float | None = None) -> str:
+    """Return a number with its 95 % interval: ``0.790 [0.738, 0.846]``."""
+    return figure(value) if low is None or high is None else interval_text(value, low, high)
 
 
 def named(name: Any) -> str:
@@ -50,6 +35,11 @@ def listed(names: Sequence[Any], most: int = 5) -> str:
     return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}" if shown else "none"
 
 
+def leading(sentence: str) -> str:
+    """Return a sentence that begins with a capital, whatever part came first."""
+    return sentence[:1].upper() + sentence[1:]
+
+
 def counted(count: int, noun: str, plural: str | None = None) -> str:
     """Return a count with its noun: 1 row, 2,380 rows."""
     return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
@@ -60,8 +50,14 @@ def cell(value: Any) -> str:
     if is_missing(value):
         return "missing"
     if isinstance(value, float):
-        return f"{value:.6g}"
+        # A large number may be a year or a code, so it keeps its digits and gets no separator.
+        return f"{value:.4g}".replace("-", MINUS) if abs(value) < 1000 else f"{value:.10g}".replace("-", MINUS)
     return str(value)
+
+
+def cell_words(value: Any) -> str:
+    """Return a cell of the data for a sentence: a number as it is, text in quotes."""
+    return cell(value) if isinstance(value, float) or is_missing(value) else named(value)
 
 
 def is_missing(value: Any) -> bool:

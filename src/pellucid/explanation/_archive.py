@@ -11,13 +11,12 @@ import math
 import os
 import zipfile
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 
 from pellucid._base.errors import FileError, InputError
-from pellucid._base.files import write_atomically
+from pellucid._base.files import path_of, write_atomically
 from pellucid._base.typing import Array
 
 SCHEMA = 1
@@ -56,9 +55,10 @@ def read_archive(path: str | os.PathLike[str], kind: str) -> Any:
     FileError
         When the file is missing, damaged, of another kind, or from a newer pellucid.
     """
+    file = path_of(path)
     try:
-        with zipfile.ZipFile(Path(path)) as archive:
-            _check_members(archive, Path(path).stat().st_size)
+        with zipfile.ZipFile(file) as archive:
+            _check_members(archive, file.stat().st_size)
             document = json.loads(archive.read(DOCUMENT))
             _check_header(document, kind)
             known = {DOCUMENT}

@@ -9,6 +9,7 @@ from typing import Any, Self
 import numpy as np
 
 from pellucid._base.errors import FileError, InputError
+from pellucid._base.files import path_of
 from pellucid._base.typing import Array
 from pellucid.explanation._archive import read_archive, write_archive
 from pellucid.explanation._table_archive import described_cells, described_table, restored_cells, restored_table
@@ -47,7 +48,7 @@ class Saved:
             When the file exists, cannot be written, or a cell of the data has no form in JSON.
         """
         write_archive(path, type(self).__name__, _described(self), force=force)
-        return Path(path)
+        return path_of(path)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:

@@ -133,17 +133,21 @@ class Model:
         """
         if y is None:
             raise InputError("space='loss' needs y: the true target of each row. Pass y=.")
-        given = np.asarray(y)
+        try:
+            given = np.asarray(y)
+        except ValueError as error:
+            raise InputError(
+                f"y must have one value for each row; got lists of different lengths: {y!r:.60}."
+            ) from error
         given = given[:, 0] if given.ndim == 2 and given.shape[1] == 1 else given
         if given.shape != (n_rows,):
             raise InputError(f"y must have one value for each of the {n_rows} rows; got shape {given.shape}.")
         if self.classes is not None:
             self.class_index(given)
             return given
-        try:
-            numbers = given.astype(np.float64)
-        except (TypeError, ValueError) as error:
-            raise InputError(f"y must be numbers, as {self.label} is a regression; got {given[:3]!r:.80}.") from error
+        numbers = _numbers(given)
+        if numbers is None:
+            raise InputError(f"y must be numbers, as {self.label} is a regression; got {given[:3]!r:.80}.")
         bad = np.flatnonzero(~np.isfinite(numbers))
         if len(bad):
             raise InputError(f"y is missing or infinite in {len(bad)} rows, first at row {bad[0]}. Drop these rows.")
@@ -181,7 +185,7 @@ class Model:
 
 
 def _numbers(values: Any) -> Float2 | None:
-    """Outputs as float64; None for labels, dates and complex numbers, which numpy would turn into numbers."""
+    """Outputs or targets as float64; None for labels, dates and complex numbers, which numpy would convert."""
     try:
         array = np.asarray(values)
         if array.dtype.kind not in "biufO" or (array.dtype.kind == "O" and any(isinstance(v, str) for v in array.flat)):

@@ -4,8 +4,9 @@ from typing import Any, cast
 
 import altair as alt
 
+from pellucid._base.numbers import finite, interval_texts, number_text
 from pellucid.plot import theme
-from pellucid.plot.labels import finite, interval_texts, number_text, shorten
+from pellucid.plot.labels import shorten
 from pellucid.plot.tables import Columns, column, data, need
 
 

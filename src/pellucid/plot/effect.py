@@ -4,9 +4,10 @@ from typing import Any
 
 import altair as alt
 
+from pellucid._base.numbers import finite, interval_texts, number_text
 from pellucid.explanation import Effect
 from pellucid.plot import theme
-from pellucid.plot.labels import distinct, finite, interval_texts, number_text, shorten
+from pellucid.plot.labels import distinct, shorten
 from pellucid.plot.tables import Columns, column, data, need, one_output
 
 KINDS = {"pdp": "mean output", "ale": "accumulated local effect", "ice": "output"}

@@ -4,8 +4,9 @@ from typing import Any
 
 import altair as alt
 
+from pellucid._base.numbers import finite, number_text
 from pellucid.plot import theme
-from pellucid.plot.labels import finite, number_text, shorten
+from pellucid.plot.labels import shorten
 from pellucid.plot.tables import Columns, column, data, need
 
 

@@ -6,11 +6,12 @@ import altair as alt
 import numpy as np
 
 from pellucid._base.errors import InputError
+from pellucid._base.numbers import finite, number_texts
 from pellucid._base.typing import Array, Float1
 from pellucid.explanation import Explanation
 from pellucid.explanation.explanation import named_positions
 from pellucid.plot import theme
-from pellucid.plot.labels import distinct, finite, number_texts, shorten
+from pellucid.plot.labels import distinct, shorten
 from pellucid.plot.tables import data, one_output
 from pellucid.plot.waterfall import value_text
 

@@ -5,9 +5,10 @@ from typing import Any
 
 import altair as alt
 
+from pellucid._base.numbers import finite, number_text, number_texts
 from pellucid.explanation import Explanation
 from pellucid.plot import theme
-from pellucid.plot.labels import distinct, finite, number_text, number_texts, shorten
+from pellucid.plot.labels import distinct, shorten
 from pellucid.plot.tables import Columns, check_row, column, data, need, one_output
 
 

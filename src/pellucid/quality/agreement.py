@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pellucid._base.errors import InputError
+from pellucid._base.numbers import figure, percent, percent_interval
 from pellucid._base.typing import Float1, Float3
 from pellucid.explanation import Explanation
 from pellucid.quality.measures import (
@@ -39,6 +40,7 @@ class Agreement:
     causes : tuple of str
         Measured differences that can explain a disagreement; empty when there is none to explain.
     sentence : str
+        The finding in plain words, without the causes.
     """
 
     rank_correlation: Measured
@@ -82,14 +84,13 @@ def agreement(a: Explanation, b: Explanation, *, top_k: int = 3, random_state: i
     True
     """
     need_rows(len(a), "agreement")
-    left, right, outputs = _matched(a, b)
+    left, right = _matched(a, b)
     if top_k < 1:
         raise InputError(f"top_k must be at least 1; got {top_k!r}.")
     by_row = rank_correlation(left, right)
     rank = measured(by_row, random_state)
     overlap = measured(top_overlap(left, right, top_k), random_state)
     causes = _causes(a, b, left, right, top_k) if rank.value < HIGH else ()
-    methods = f"{a.provenance.method} and {b.provenance.method}"
     verb = "agree" if rank.value >= HIGH else "disagree"
     return Agreement(
         rank_correlation=rank,
@@ -99,14 +100,22 @@ def agreement(a: Explanation, b: Explanation, *, top_k: int = 3, random_state: i
         top_k=top_k,
         causes=causes,
         sentence=(
-            f"{methods} {verb} on {len(a)} rows and {len(outputs)} output{'s' if len(outputs) > 1 else ''}: rank "
-            f"correlation {rank}, {overlap.value:.0%} of the top {min(top_k, len(a.features))} features shared."
-            + "".join(f" {cause}" for cause in causes)
+            f"{_method(a)} and {_method(b)} {verb} on {len(a)} rows: the rank correlation is {rank}, and they share "
+            f"{percent_interval(overlap.value, overlap.low, overlap.high)} of the {min(top_k, len(a.features))} leading "
+            "features."
         ),
     )
 
 
-def _matched(a: Explanation, b: Explanation) -> tuple[Float3, Float3, list[str]]:
+def _method(explanation: Explanation) -> str:
+    """Name what a method answers with: Shapley values, or the method's own name."""
+    name = explanation.provenance.method
+    if name == "lime":
+        return "LIME"
+    return name if explanation.quality.bound is None else f"Shapley values ({name})"
+
+
+def _matched(a: Explanation, b: Explanation) -> tuple[Float3, Float3]:
     if len(a) != len(b):
         raise InputError(f"agreement needs explanations of the same rows; got {len(a)} and {len(b)} rows.")
     rows_a, rows_b = a.provenance.hashes.get("rows"), b.provenance.hashes.get("rows")
@@ -121,7 +130,7 @@ def _matched(a: Explanation, b: Explanation) -> tuple[Float3, Float3, list[str]]
     if not outputs:
         raise InputError(f"agreement needs a common output; got {a.outputs} and {b.outputs}.")
     kept_a, kept_b = a.take(outputs=outputs), b.take(features=a.features, outputs=outputs)
-    return kept_a.values, kept_b.values, outputs
+    return kept_a.values, kept_b.values
 
 
 def _causes(a: Explanation, b: Explanation, left: Float3, right: Float3, top_k: int) -> tuple[str, ...]:
@@ -143,7 +152,7 @@ def _different_backgrounds(a: Explanation, b: Explanation) -> str:
         return ""
     return (
         "They hide features differently: "
-        f"{a.provenance.method}: {a.provenance.background}; {b.provenance.method}: {b.provenance.background}."
+        f"{_method(a)}: {a.provenance.background}; {_method(b)}: {b.provenance.background}."
     )
 
 
@@ -152,8 +161,8 @@ def _poor_surrogate(one: Explanation) -> str:
     if r2 is None or np.median(r2) >= LOW_R2:
         return ""
     return (
-        f"The model is not linear around these rows: {one.provenance.method}'s surrogate explains a median of "
-        f"{np.median(r2):.0%} of the local variance."
+        f"The model is not linear around these rows: in the median row {_method(one)}’s linear model explains "
+        f"{percent(float(np.median(r2)))} of the local variance."
     )
 
 
@@ -169,7 +178,7 @@ def _sampling(a: Explanation, b: Explanation, left: Float3, right: Float3) -> st
     within = float((np.abs(left - right) <= 1.96 * np.sqrt(variance)).mean())
     if within < 0.9:
         return ""
-    return f"Sampling error alone can make the difference: {within:.0%} of the values agree within it. Raise budget=."
+    return f"Sampling error alone can make the difference: {percent(within)} of the values agree within it. Raise budget=."
 
 
 def _correlated(a: Explanation, left: Float3, right: Float3, top_k: int) -> str:
@@ -192,6 +201,6 @@ def _correlated(a: Explanation, left: Float3, right: Float3, top_k: int) -> str:
         return ""
     first, second = (a.features[top[varied[k]]] for k in (int(i), int(j)))
     return (
-        f"Leading features go together: {first!r} and {second!r} have rank correlation "
-        f"{correlation[i, j]:.2f} over {len(codes)} rows, so methods may credit either."
+        f"Leading features go together: ‘{first}’ and ‘{second}’ have rank correlation "
+        f"{figure(float(correlation[i, j]))} over {len(codes)} rows, so methods may credit either."
     )

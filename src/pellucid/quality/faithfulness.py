@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from pellucid._base.errors import InputError
+from pellucid._base.numbers import figure
 from pellucid._base.randomness import stream
 from pellucid._base.typing import Array, Bool2, Float1, Int1
 from pellucid.games import MarginalGame, RowGames
@@ -152,7 +153,7 @@ def _result(ordered: Array, chance: Array, steps: Float1, random_state: int) -> 
         ordered_curve=ordered.mean(axis=0),
         random_curve=chance.mean(axis=0),
         sentence=(
-            f"Hiding features in the explanation's order {verdict}: area {own.mean():.3g} against {other.mean():.3g}, "
-            f"difference {difference.value:.3g} [{difference.low:.3g}, {difference.high:.3g}] over {difference.n} rows."
+            f"Hiding features in the explanation’s order {verdict}: the mean fall is {figure(own.mean())} against "
+            f"{figure(other.mean())}, a difference of {difference} over {difference.n} rows."
         ),
     )

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from pellucid._base.errors import InputError
+from pellucid._base.numbers import interval_text
 from pellucid._base.randomness import stream
 from pellucid._base.typing import Float1, Float2, Float3
 from pellucid.explanation import Explanation
@@ -52,7 +53,7 @@ class Measured:
     n: int
 
     def __str__(self) -> str:
-        return f"{self.value:.2f} [{self.low:.2f}, {self.high:.2f}]"
+        return interval_text(self.value, self.low, self.high)
 
 
 def measured(by_row: Float1, random_state: int) -> Measured:

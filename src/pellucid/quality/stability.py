@@ -157,9 +157,9 @@ def _near(values: Float1, n: int, noise: float, rng: np.random.Generator) -> Arr
 
 def _sentence(background: Measured | None, moved: Measured, noise: float) -> str:
     by_input = (
-        f"moving every number by at most {noise:.0%} of the ranks keeps the order of the features "
-        f"(rank correlation {moved} over {moved.n} rows)"
+        f"When every number of a row moves by up to {100 * noise:g} % of the ranks, the order of the features keeps a "
+        f"rank correlation of {moved} over {moved.n} rows"
     )
     if background is None:
-        return by_input[0].upper() + by_input[1:] + "."
-    return f"Resampling the background gives rank correlation {background} over {background.n} rows; {by_input}."
+        return f"{by_input}."
+    return f"{by_input}; when the background is resampled, of {background}."

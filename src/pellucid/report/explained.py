@@ -2,9 +2,10 @@
 
 from dataclasses import asdict
 
+from pellucid._base.numbers import number_text
 from pellucid.explanation import Explanation
 from pellucid.plot import waterfall, waterfall_data
-from pellucid.plot.labels import number_text, shorten
+from pellucid.plot.labels import shorten
 from pellucid.plot.tables import one_output
 from pellucid.report.page import page
 from pellucid.report.pictures import picture_of_chart

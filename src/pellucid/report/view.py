@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from pellucid._base.numbers import cell_number, finite, interval_text, number_text
 from pellucid.auditing.findings import Exhibit, Finding, Measure, Section, Verdict
-from pellucid.plot.labels import cell_number, finite, interval_text, number_text, printable, shorten
+from pellucid.plot.labels import printable, shorten
 from pellucid.report.pictures import Picture, picture_of
 
 MOST_ROWS = 200

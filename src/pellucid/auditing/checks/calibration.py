@@ -1,17 +1,18 @@
 """PEL203 and PEL204: whether predicted shares (or numbers) are what then happens."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import NormalDist
 
 import numpy as np
 
+from pellucid._base.numbers import figure, percent, points_interval
 from pellucid._base.randomness import stream
 from pellucid._base.typing import Float1, Int1
 from pellucid.auditing.checks.base import NotApplicable, Question
 from pellucid.auditing.findings import Exhibit, Finding, Measure, Section, Verdict
 from pellucid.auditing.metrics import bootstrap, mean_of, percentiles, resamples, wilson
 from pellucid.auditing.subject import Subject
-from pellucid.auditing.words import counted, figure, named, of_measure, percent
+from pellucid.auditing.words import counted, leading, named, of_measure
 from pellucid.fairness.groups import read_groupings, withheld_groups
 
 BINS = 10
@@ -89,15 +90,15 @@ class Calibration(Question):
         of = f"the predicted share of {named(worst.name)}" if worst.share else "the predicted number"
         unit = "" if worst.share else " standard deviations"
         write = percent if worst.share else figure
-        judged = "more than chance explains" if clear else "which chance alone can explain"
+        judged = "more than" if clear else "no more than"
         return self.finding(
             verdict,
-            f"On {counted(subject.n, 'held-out row')} {of} and what then happened differ by {of_measure(measure)} on "
-            f"average, {judged}: a model without any fault of this kind would show {write(expected)}{unit}, and "
-            "at most "
-            f"{write(limit)}{unit} in 95 % of samples.",
-            how=f"Rows in up to {BINS} bins of equal size by prediction; mean distance of the bins, weighted by "
-            "rows. The "
+            f"On {subject.counted_rows()} {of} and what then happened differ by {difference_words(measure)} on average, "
+            f"{judged} chance explains.",
+            detail=f"On such rows a model without any fault of this kind would show {write(expected)}{unit}, and at "
+            f"most {write(limit)}{unit} in 95 % of samples; the tolerance is "
+            f"{write(subject.policy.calibration_warn)}{unit}.",
+            how=f"Rows in up to {BINS} bins of equal size by prediction; mean distance of the bins, weighted by rows. The "
             f"figure of a model without fault comes from {SIMULATIONS} simulated targets.",
             measures=tuple(found[0] for found, _ in scored),
             exhibits=(exhibit(each, BINS, "Predicted and observed", grouped=len(each) > 1),),
@@ -107,6 +108,13 @@ class Calibration(Question):
             "scores as shares.",
             weight=measure.value,
         )
+
+
+def difference_words(measure: Measure) -> str:
+    """Write a difference between shares in percentage points, another in its unit."""
+    if measure.unit == "share":
+        return points_interval(measure.value, measure.low, measure.high)
+    return of_measure(measure)
 
 
 def _measure(subject: Subject, one: Series, of_several: int) -> tuple[Measure, float, float]:
@@ -191,7 +199,7 @@ class GroupCalibration(Question):
             hidden = withheld_groups(grouping, subject.policy.min_group_size)
             for label in grouping.labels:
                 if label not in hidden:
-                    part = one.take(np.flatnonzero(grouping.rows(label)), f"{name}: {label}")
+                    part = one.take(np.flatnonzero(grouping.rows(label)), f"{name} = {label}")
                     parts.append(part)
                     measures.append(_bias(subject, part, scale))
         if not measures:
@@ -248,15 +256,21 @@ def _group_sentence(off: list[Measure], judged: list[Measure], one: Series) -> s
         largest = max(judged, key=lambda m: abs(m.value))
         return (
             f"In no group is {what} clearly over- or underestimated beyond the tolerance; the largest difference is "
-            f"{of_measure(largest)} ({largest.name.split(', ', 1)[1]}, {counted(largest.n, 'row')})."
+            f"{difference_words(largest)} (where {largest.name.split(', ', 1)[1]}, {counted(largest.n, 'row')})."
         )
     said = [
-        f"{what} is {'under' if m.value > 0 else 'over'}estimated by {of_measure(m)} for "
-        f"{named(m.name.split(', ', 1)[1])} ({counted(m.n, 'row')})"
-        for m in off[:3]
+        f"{what} is {'under' if m.value > 0 else 'over'}estimated by {difference_words(_size(m))} where "
+        f"{m.name.split(', ', 1)[1]} ({counted(m.n, 'row')})"
+        for m in off[:2]
     ]
-    sentence = "; ".join(said) + "."
-    return sentence[0].upper() + sentence[1:]
+    return leading("; ".join(said) + ".")
+
+
+def _size(measure: Measure) -> Measure:
+    """Turn a negative difference around: the sentence says the direction."""
+    if measure.value >= 0 or measure.low is None or measure.high is None:
+        return measure
+    return replace(measure, value=-measure.value, low=-measure.high, high=-measure.low)
 
 
 def _bias_exhibit(measures: list[Measure], one: Series) -> Exhibit:

@@ -5,12 +5,13 @@ from typing import Any
 
 import numpy as np
 
+from pellucid._base.numbers import figure, percent
 from pellucid._base.typing import Array
 from pellucid.auditing.checks.base import NotApplicable, Question, worst
 from pellucid.auditing.findings import Exhibit, Finding, Measure, Section, Verdict
 from pellucid.auditing.metrics import wilson
 from pellucid.auditing.subject import Subject
-from pellucid.auditing.words import counted, figure, key_of, listed, named, of_measure, percent
+from pellucid.auditing.words import counted, key_of, listed, named, of_measure
 from pellucid.fairness.groups import read_groupings, withheld_groups
 from pellucid.table import Table
 
@@ -29,13 +30,14 @@ class SubjectFound(Question):
             if subject.model is None
             else f"{subject.model.label} was audited"
         )
-        kind = {"binary": "two classes", "multiclass": "several classes", "regression": "a number"}[subject.task]
+        classes = 0 if subject.classes is None else len(subject.classes)
+        kind = {"binary": "one of two classes", "multiclass": f"one of {classes} classes", "regression": "a number"}[subject.task]
         train = "" if subject.X_train is None else f"; {counted(len(subject.X_train), 'training row')} were given"
         return self.finding(
             Verdict.PASS,
-            f"{who} on {counted(subject.n, 'row')} with {counted(subject.X.n_columns, 'feature')}; the target has "
-            f"{kind}"
-            f"{train}. {_target_words(subject)}",
+            f"{who} on {counted(subject.n, 'row')} with {counted(subject.X.n_columns, 'feature')}; the target is "
+            f"{kind}{train}.",
+            detail=_target_words(subject),
             how=f"Everything random is drawn from seed {subject.random_state}. Hidden features are replaced by "
             f"{subject.background_note}."
             if subject.model is not None
@@ -56,7 +58,7 @@ def _target_words(subject: Subject) -> str:
     shares = [
         f"{named(label)} {percent(count / subject.n)}" for label, count in zip(subject.classes, counts, strict=True)
     ]
-    good = f" {named(subject.favorable)} is the favorable outcome." if subject.favorable is not None else ""
+    good = f" {named(subject.favorable)} is the favourable outcome." if subject.favorable is not None else ""
     return f"Outcomes: {', '.join(shares[:6])}{' and others' if len(shares) > 6 else ''}.{good}"
 
 
@@ -119,7 +121,7 @@ class MissingValues(Question):
         statement = (
             f"{counted(len(order), 'column')} of {subject.X.n_columns} have missing values, most "
             f"{named(subject.X.names[order[0]])}: "
-            f"{of_measure(measures[0])} of {counted(subject.n, 'row')}."
+            f"{of_measure(measures[0])} of {subject.counted_rows()}."
             if order
             else f"No value is missing in {counted(subject.n, 'row')} of {counted(subject.X.n_columns, 'column')}."
         )
@@ -164,7 +166,7 @@ class RepeatedColumns(Question):
         return self.finding(
             Verdict.NOTE if said else Verdict.PASS,
             " ".join(said) or f"None of {counted(X.n_columns, 'column')} is constant, and no two are equal.",
-            how=f"All {len(X)} known rows. Columns are equal when their values correspond one to "
+            how=f"All {len(X):,} known rows. Columns are equal when their values correspond one to "
             "one, or, for numbers with many values, when they have the same order.",
             measures=(
                 Measure(name="constant columns", value=float(len(constant)), n=len(X), unit="columns"),
@@ -236,9 +238,12 @@ class RepeatedRows(Question):
         verdict = Verdict.NOTE if low > 0.01 else Verdict.PASS
         return self.finding(
             verdict,
-            f"{of_measure(measure)} of {counted(len(rows), 'row')} repeat an earlier row in all features and the "
-            "target; "
-            f"{counted(contradicting, 'combination')} of features occur with more than one target.",
+            f"{of_measure(measure)} of {subject.counted_rows()} repeat an earlier row in all features and the target."
+            if repeated
+            else f"No two of {subject.counted_rows()} are equal in all features and the target.",
+            detail=f"{counted(contradicting, 'combination')} of features occur with more than one target."
+            if contradicting
+            else "",
             how="Rows compared in all features and the target.",
             measures=(measure,),
             remedy=""
@@ -266,7 +271,7 @@ class Representation(Question):
             few = [label for label, size in sizes.items() if size < policy.min_evidence]
             verdicts.append(Verdict.WARN if thin or few or hidden else Verdict.PASS)
             said.append(_representation_words(name, sizes, [*dict.fromkeys([*thin, *few])], len(hidden), subject.n))
-            rows += [(f"{name}: {label}", size, name) for label, size in sizes.items()]
+            rows += [(f"{name} = {label}", size, name) for label, size in sizes.items()]
         verdict = worst(verdicts)
         return self.finding(
             verdict,
@@ -301,11 +306,11 @@ def _representation_words(name: str, sizes: dict[str, int], thin: list[str], hid
     smallest = min(sizes, key=lambda label: sizes[label])
     if thin:
         return (
-            f"By {named(name)} {listed(thin)} {'has' if len(thin) == 1 else 'have'} few rows (smallest: "
-            f"{named(smallest)}, {sizes[smallest]} of {n}).{withheld}"
+            f"By {named(name)}, {listed(thin)} {'has' if len(thin) == 1 else 'have'} few rows; the smallest group, "
+            f"{named(smallest)}, has {sizes[smallest]:,} of {n:,} ({percent(sizes[smallest] / n)}).{withheld}"
         )
     return (
-        f"By {named(name)} the smallest group shown, {named(smallest)}, has {sizes[smallest]} of {n} rows "
+        f"By {named(name)}, the smallest group shown, {named(smallest)}, has {sizes[smallest]:,} of {n:,} rows "
         f"({percent(sizes[smallest] / n)}).{withheld}"
     )
 

@@ -4,11 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pellucid._base.numbers import figure, percent, signed
 from pellucid._base.typing import Float1
 from pellucid.auditing.checks.base import Question
 from pellucid.auditing.findings import Exhibit, Finding, Measure, Section, Verdict
 from pellucid.auditing.subject import Subject
-from pellucid.auditing.words import cell, counted, figure, named, of_measure, percent
+from pellucid.auditing.words import cell, cell_words, counted, named, of_measure
 from pellucid.explanation import Explanation
 from pellucid.table import Table
 
@@ -52,20 +53,21 @@ class SingleDecisions(Question):
         residual = float(shapley.quality.residual)
         unit = subject.unit()
         measures = [Measure(name="residual", value=residual, n=1, unit=unit), *decision.lime_quality]
-        words = [f"Shapley residual at most {figure(residual)} {unit}"]
-        if shapley.quality.bound is not None:
-            words[0] += f" (bound {figure(shapley.quality.bound)})"
+        words = f"The Shapley values add up to the model’s output to within {figure(residual)} {unit}"
         if shapley.std_error is not None:
             error = float(shapley.std_error[0, :, decision.output].max())
             measures.append(Measure(name="largest standard error", value=error, n=1, unit=unit))
-            words.append(f"standard errors up to {figure(error)}")
-        words += [f"{measure.name} {of_measure(measure)}" for measure in decision.lime_quality]
+            words += f", with standard errors up to {figure(error)}"
+        quality = [f"{measure.name.removeprefix('LIME ')} {of_measure(measure)}" for measure in decision.lime_quality]
+        lime = f" ({'; '.join(quality)})" if quality else ""
         return self.finding(
-            Verdict.PASS,
-            f"{decision.sentence()} LIME names {shared} of the same {min(MOST_REASONS, len(decision.values))} leading "
-            f"features. Quality: {'; '.join(words)}.",
+            Verdict.NOTE,
+            decision.sentence(),
+            detail=f"{decision.reasons()} {words}. LIME names {shared} of the same "
+            f"{min(MOST_REASONS, len(decision.values))} leading features{lime}.",
             how=f"Shapley values ({shapley.provenance.method}) against {subject.background_note}, in {unit}; "
-            "LIME fits a linear model near the row. The two answer different questions, so they may differ.",
+            "LIME fits a linear model near the row; its local R² says how well that model follows the given one. The "
+            "two answer different questions, so they may differ.",
             measures=tuple(measures),
             exhibits=(decision.waterfall(), decision.comparison()),
         )
@@ -105,18 +107,25 @@ class _Decision:
         return len(set(self.order[:MOST_REASONS]) & {int(j) for j in theirs})
 
     def sentence(self) -> str:
-        """Say what was decided and what pushed it each way."""
+        """Say what was decided."""
+        return f"Row {self.row} ({self.reason}): {_outcome(self.subject, self.row, self.output)}"
+
+    def reasons(self) -> str:
+        """Say what pushed the output each way."""
         values = self.values
         up = [j for j in self.order if values[j] > 0][:MOST_REASONS]
         down = [j for j in self.order if values[j] < 0][:MOST_REASONS]
+        what = "" if self.subject.classes is None else f" for {named(self.shapley.outputs[self.output])}"
         return (
-            f"Row {self.row} ({self.reason}): {_outcome(self.subject, self.row, self.output)} "
-            f"Upwards: {self._listing(up)}. Downwards: {self._listing(down)}."
+            f"Against the background, the output{what} is raised by {self._listing(up)} and lowered by "
+            f"{self._listing(down)}, in {self.subject.unit()}."
         )
 
     def _listing(self, positions: list[int]) -> str:
-        names, shown, values = self.shapley.features, self.shown, self.values
-        return ", ".join(f"{named(names[j])} = {named(shown[j])} ({values[j]:+.3g})" for j in positions) or "nothing"
+        names, values = self.shapley.features, self.values
+        words = [cell_words(self.subject.X.take([self.row]).column(names[j])[0]) for j in positions]
+        said = [f"{named(names[j])} = {word} ({signed(values[j])})" for j, word in zip(positions, words, strict=True)]
+        return ", ".join(said) or "nothing"
 
     def waterfall(self) -> Exhibit:
         """Show the way from the base value to the prediction; small features are one step."""
@@ -131,7 +140,7 @@ class _Decision:
         base, total = float(self.shapley.base_values[0, self.output]), float(self.shapley.prediction[0, self.output])
         return Exhibit(
             kind="waterfall",
-            title=f"Row {self.row}: from the average to this prediction",
+            title=f"Row {self.row}: from the background’s mean to this prediction",
             description=f"Starting at {figure(base)}, the features move the output to {figure(total)} "
             f"{self.subject.unit()}.",
             table={"feature": names, "shown": texts, "contribution": contributions},
@@ -222,13 +231,14 @@ def row_values(X: Table, row: int) -> list[str]:
 
 def _outcome(subject: Subject, row: int, k: int) -> str:
     if subject.classes is None:
-        return f"predicted {figure(subject.raw[row, 0])}, true {figure(float(subject.y[row]))}."
+        return f"the model predicts {figure(subject.raw[row, 0])}; the truth is {figure(float(subject.y[row]))}."
     decided = named(subject.classes[subject.predicted_index[row]])
     score = subject.scores[row, k]
-    how_sure = percent(score) if subject.probability is not None else f"a score of {figure(score)}"
-    cut = f" (cut-off {figure(subject.cut)})" if subject.task == "binary" else ""
+    write = percent if subject.probability is not None else figure
+    how_sure = write(score) if subject.probability is not None else f"a score of {write(score)}"
+    cut = f" (cut-off {write(subject.cut)})" if subject.task == "binary" else ""
     return (
-        f"the model gives {named(subject.classes[k])} {how_sure}{cut} and decides {decided}; true is "
+        f"the model gives {named(subject.classes[k])} {how_sure}{cut} and decides {decided}; the truth is "
         f"{named(subject.y[row])}."
     )
 

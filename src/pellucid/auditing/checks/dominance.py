@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pellucid._base.typing import Bool1
+from pellucid._base.numbers import percent
 from pellucid.auditing.checks.base import NotApplicable, Question
 from pellucid.auditing.checks.importance import absolute_values
 from pellucid.auditing.findings import Exhibit, Finding, Measure, Section, Verdict
@@ -12,6 +13,7 @@ from pellucid.auditing.metrics import percentiles, resamples
 from pellucid.auditing.subject import Subject
 from pellucid.auditing.words import counted, listed, named, of_measure
 
+MOST_NAMED = 8
 NOISE_ERRORS = 3.0
 """Attributions of a sampled method within so many standard errors of zero count as zero."""
 
@@ -40,11 +42,10 @@ class Dominance(Question):
         return self.finding(
             verdict,
             f"The strongest feature, {named(name)}, carries {of_measure(measure)} of all attribution over "
-            f"{counted(len(size), 'row')}; an even split over {size.shape[1]} features would be "
-            f"{100 / size.shape[1]:.1f} %.",
+            f"{counted(len(size), 'row')}.",
+            detail=f"An even split over {size.shape[1]} features would give each {percent(1 / size.shape[1])}.",
             how="Mean absolute Shapley value of the feature as a share of the sum over features; interval over "
-            "resampled "
-            "rows. The lower end is judged.",
+            "resampled rows. The lower end is judged.",
             measures=(measure,),
             remedy=""
             if verdict is Verdict.PASS
@@ -71,8 +72,7 @@ class UnusedFeatures(Question):
         exact = explanation.std_error is None
         how_zero = "exactly zero" if exact else f"within {NOISE_ERRORS:g} standard errors of zero"
         statement = (
-            f"{counted(len(unused), 'feature')} of {d} ({listed(unused, 8)}) moved no prediction of "
-            f"{counted(n, 'row')}."
+            f"{counted(len(unused), 'feature')} of {d} ({listed(unused, MOST_NAMED)}) moved no prediction of {counted(n, 'row')}."
             if unused
             else f"Every one of the {d} features moves some prediction of {counted(n, 'row')}."
         )
@@ -82,7 +82,7 @@ class UnusedFeatures(Question):
             how=f"A feature counts as unused when its Shapley value is {how_zero} in every explained row.",
             measures=(Measure(name="unused features", value=float(len(unused)), n=n, unit="features"),),
             exhibits=(Exhibit(kind="table", title="Unused features", description=statement, table={"feature": unused}),)
-            if unused
+            if len(unused) > MOST_NAMED
             else (),
             remedy="Leave these columns out: what is not used need not be collected." if unused else "",
             weight=len(unused) / d,

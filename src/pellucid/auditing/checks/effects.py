@@ -4,12 +4,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pellucid._base.numbers import figure, signed
 from pellucid._base.typing import Float1
 from pellucid.auditing.checks.base import NotApplicable, Question
 from pellucid.auditing.checks.importance import absolute_values
 from pellucid.auditing.findings import Exhibit, Finding, Measure, Section, Verdict
 from pellucid.auditing.subject import Subject
-from pellucid.auditing.words import cell, counted, figure, named
+from pellucid.auditing.words import cell, cell_words, counted, named
 from pellucid.explainers import effects
 from pellucid.explanation import Effect
 from pellucid.ir import Space
@@ -40,7 +41,8 @@ class Effects(Question):
         moves = [_move(effect, output_to_show(subject)) for effect in found]
         return self.finding(
             Verdict.PASS,
-            " ".join(_sentence(subject, effect, move, unit) for effect, move in zip(found, moves, strict=True)),
+            _lead(subject, found, moves, unit),
+            detail=" ".join(_sentence(effect, move) for effect, move in zip(found, moves, strict=True)),
             how="Accumulated local effects (Apley and Zhu, 2020): rows move only to the ends of their own bin, so no "
             f"impossible rows are made; centred on zero; bands from resampling {counted(len(X), 'row')}.",
             measures=tuple(
@@ -89,28 +91,30 @@ def _move(effect: Effect, output: int) -> _Move:
         change=float(curve[most] - curve[least]),
         rising=bool((step >= -slack).all()),
         falling=bool((step <= slack).all()),
-        low=cell(effect.grid[least]),
-        high=cell(effect.grid[most]),
+        low=cell_words(effect.grid[least]),
+        high=cell_words(effect.grid[most]),
         numeric=numeric,
     )
 
 
-def _sentence(subject: Subject, effect: Effect, move: _Move, unit: str) -> str:
-    what = (
-        "the prediction"
-        if subject.classes is None
-        else f"the {unit} of {named(effect.outputs[output_to_show(subject)])}"
+def _lead(subject: Subject, found: list[Effect], moves: list[_Move], unit: str) -> str:
+    """Say which of the followed features moves the output furthest."""
+    effect, move = max(zip(found, moves, strict=True), key=lambda pair: pair[1].span)
+    what = "the prediction" if subject.classes is None else f"the {unit} of {named(effect.outputs[output_to_show(subject)])}"
+    return (
+        f"{named(effect.feature)} moves {what} furthest: by {figure(move.span)} between its lowest and its highest "
+        f"point, over {counted(effect.n_rows, 'row')}."
     )
+
+
+def _sentence(effect: Effect, move: _Move) -> str:
     if not move.numeric:
         return (
-            f"{named(effect.feature)}: {what} is lowest for {named(move.low)} and highest for {named(move.high)}, "
-            f"{figure(move.span)} apart."
+            f"{named(effect.feature)}: lowest for {move.low}, highest for {move.high}, {figure(move.span)} apart."
         )
     way = "rises steadily" if move.rising else "falls steadily" if move.falling else "goes up and down"
-    return (
-        f"{named(effect.feature)}: from {move.low} to {move.high} {what} {way}, by {move.change:+.3g} overall and "
-        f"{figure(move.span)} between its extremes."
-    )
+    between = "" if move.rising or move.falling else f" and {figure(move.span)} between lowest and highest"
+    return f"{named(effect.feature)}, from {move.low} to {move.high}: {way}, {signed(move.change)} overall{between}."
 
 
 def _exhibit(subject: Subject, effect: Effect, unit: str) -> Exhibit:

@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 
+from pellucid._base.numbers import figure, percent
 from pellucid._base.typing import Array, Float1
 from pellucid.auditing.checks.base import NotApplicable, Question, worst
 from pellucid.auditing.findings import Exhibit, Finding, Measure, Section, Verdict
 from pellucid.auditing.grouping import group_labels
 from pellucid.auditing.subject import Subject
-from pellucid.auditing.words import counted, figure, named, percent
+from pellucid.auditing.words import counted, named
 from pellucid.fairness import Comparison, Estimate, GroupMetrics, ImpactRatios, group_metrics, impact_ratios
 
 INTERVALS = (

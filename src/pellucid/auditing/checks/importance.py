@@ -4,12 +4,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pellucid._base.numbers import figure, interval_text, percent
 from pellucid._base.typing import Float1, Float2
 from pellucid.auditing.checks.base import NotApplicable, Question
 from pellucid.auditing.findings import Exhibit, Finding, Measure, Section, Verdict
 from pellucid.auditing.metrics import percentiles, resamples
 from pellucid.auditing.subject import Subject
-from pellucid.auditing.words import counted, figure, listed, named, percent
+from pellucid.auditing.words import counted, listed, named
 
 MOST_SHOWN = 15
 
@@ -33,15 +34,18 @@ class ShapleyImportance(Question):
         features = [subject.explanation.features[j] for j in order]
         share = mean / mean.sum() if mean.sum() > 0 else mean
         unit = subject.unit()
-        top = ", ".join(f"{named(subject.explanation.features[j])} ({percent(share[j])})" for j in order[:3])
+        first = f"{figure(mean[order[0]])} {unit}"
+        if np.isfinite(low[order[0]]):
+            first = f"{interval_text(mean[order[0]], low[order[0]], high[order[0]])} {unit}"
         source = subject.explanation.provenance
         return self.finding(
             Verdict.PASS,
-            f"Over {counted(len(size), 'row')} the model leans most on {top} of all attribution. The first moves the "
-            f"output by {figure(mean[order[0]])} [{figure(low[order[0]])}, {figure(high[order[0]])}] {unit} on "
-            "average.",
-            how=f"Mean absolute Shapley value ({source.method}; {source.reason}) against {subject.background_note}; "
-            "95 % intervals from resampling the explained rows. Features are the columns of X, before any encoding.",
+            f"The model leans most on {listed(features[:3])}, which carry "
+            f"{_series([percent(share[j]) for j in order[:3]])} of all attribution over {counted(len(size), 'row')}.",
+            detail=f"{named(features[0])} moves the output by {first} on average.",
+            how=f"Mean absolute Shapley values against {subject.background_note}; method {source.method}: "
+            f"{source.reason.rstrip('.')}. 95 % intervals from resampling the explained rows. Features are the columns "
+            "of X, before any encoding.",
             measures=tuple(
                 Measure(
                     name=f"mean |attribution| of {subject.explanation.features[j]}",
@@ -72,6 +76,11 @@ class ShapleyImportance(Question):
         )
 
 
+def _series(parts: list[str]) -> str:
+    """Join parts: a, b and c."""
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
+
+
 def mean_with_interval(size: Float2, weights: Float1, random_state: int) -> tuple[Float1, Float1, Float1]:
     """Weighted mean over rows of each column, with 95 % percentile intervals over resampled rows."""
     draws = np.array([w @ size / w.sum() for w in resamples(weights, random_state, "audit.importance") if w.sum() > 0])
@@ -92,13 +101,16 @@ class ShuffleImportance(Question):
         found = subject.permutation
         value, low, high = (np.asarray(part)[:, 0] for part in (found.values, found.low, found.high))
         order = np.argsort(-value, kind="stable")
-        first = [found.features[j] for j in order[:3] if low[j] > 0]
-        helped = f"What it needs most is {listed(first)}" if first else "No single feature is needed"
+        needed = [found.features[j] for j in order if low[j] > 0]
+        rise = interval_text(value[order[0]], low[order[0]], high[order[0]])
+        rows = counted(found.n_rows, "held-out row")
+        others = f"Next come {listed(needed[1:3])}. " if len(needed) > 2 else ""  # noqa: PLR2004
         return self.finding(
             Verdict.PASS,
-            f"{helped}: shuffling one feature of {counted(found.n_rows, 'held-out row')} raises the loss by "
-            f"{figure(value[order[0]])} [{figure(low[order[0]])}, {figure(high[order[0]])}] at most. A feature that "
-            "ranks high above and low here is used without helping.",
+            f"The model needs {named(needed[0])} most: shuffling it among {rows} raises the loss by {rise}."
+            if needed
+            else f"The model needs no single feature: shuffling one among {rows} raises the loss by at most {rise}.",
+            detail=f"{others}A feature that carries much attribution and ranks low here is used without helping.",
             how=f"Permutation importance: {found.measure}. Correlated features share their importance, and shuffled "
             "rows may be unlike any real row.",
             measures=tuple(

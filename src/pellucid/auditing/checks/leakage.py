@@ -1,21 +1,20 @@
 """PEL601 and PEL602: columns that give the answer away, and rows that were seen in training."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from pellucid._base.randomness import stream
-from pellucid._base.typing import Array, Int1
+from pellucid._base.numbers import percent, percent_interval
+from pellucid._base.typing import Array, Names
 from pellucid.auditing.checks.base import NotApplicable, Question, worst
 from pellucid.auditing.findings import Exhibit, Finding, Measure, Section, Verdict
-from pellucid.auditing.leaks import MOST_ROWS, Level, column_scores, fold_of_rows, suspect_levels
-from pellucid.auditing.metrics import auc, bootstrap, macro_auc, r_squared, wilson
+from pellucid.auditing.leaks import MOST_ROWS, Level
+from pellucid.auditing.metrics import wilson
 from pellucid.auditing.subject import Subject
-from pellucid.auditing.words import counted, key_of, listed, named, of_measure, percent
+from pellucid.auditing.words import counted, key_of, listed, named, of_measure
 from pellucid.table import Table
 
-MOST_SHOWN = 12
-REPLICATES = 200
 LEVEL_ROWS = 30
 SAMPLED_LEVEL_ROWS = 10
 UNUSED = 0.01
@@ -27,34 +26,37 @@ class Leakage(Question):
 
     def run(self, subject: Subject) -> Finding:
         """Look at every column of all known rows."""
-        X, y = subject.all_rows
-        truth = _truth(subject, y)
-        columns = _alone(subject, X, truth)
-        levels, looked = _levels(subject, X, truth)
+        _require_known_classes(subject)
+        X, _ = subject.all_rows
+        columns, levels = subject.leaks.columns, subject.leaks.levels
         judged = [_judge_column(subject, measure) for measure in columns]
         used = [_use_of_level(subject, level) for level in levels]
         judged_levels = [_judge_level(subject, use) for use in used]
         verdict = worst([*judged, *judged_levels])
-        sentences = [
-            _column_sentence(subject, measure)
+        said = [
+            _column_words(subject, measure)
             for measure, found in zip(columns, judged, strict=True)
             if found is not Verdict.PASS
         ]
-        sentences += [_level_sentence(subject, level, use) for level, use in zip(levels, used, strict=True)]
-        if not sentences:
-            sentences = [
-                f"No column alone gives the answer away: the strongest, {named(columns[0].name)}, reaches "
-                f"{_score_name(subject)} {of_measure(columns[0])} over {counted(len(X), 'row')}, and none of {looked} "
-                "levels decides the outcome."
+        said += [_level_words(subject, level, use) for level, use in zip(levels, used, strict=True)]
+        if not said:
+            decides = f" None of {subject.leaks.looked} levels decides the outcome." if subject.leaks.looked else ""
+            said = [
+                (
+                    f"No column alone gives the answer away: the strongest, {named(columns[0].name)}, reaches "
+                    f"{_score_name(subject)} {of_measure(columns[0])} over {counted(len(X), 'row')}.",
+                    decides.strip(),
+                )
             ]
         return self.finding(
             verdict,
-            " ".join(sentences),
+            said[0][0],
+            detail=" ".join(part for part in (said[0][1], *(part for words in said[1:] for part in words)) if part),
             how=f"Each column alone predicts the target with a small tree, out of sample ({_rows_used(X)}, 5 folds, "
             "categories encoded within folds). A level is suspect when nearly all its rows have one outcome, when it "
             "at least halves the doubt about that outcome, and when the odds are many times larger there (by the "
             "unfavourable end of the 95 % interval); repeated numbers are compared with their nearest neighbours.",
-            measures=(*columns[:MOST_SHOWN], *(_level_measure(level) for level in levels)),
+            measures=(*columns, *(_level_measure(level) for level in levels)),
             exhibits=(_column_exhibit(subject, columns), *_level_exhibit(subject, levels, used)),
             remedy=""
             if verdict is Verdict.PASS
@@ -66,51 +68,18 @@ class Leakage(Question):
         )
 
 
-def _truth(subject: Subject, y: Array) -> Array:
-    if subject.classes is None:
-        return y.astype(float)
-    position = {label: i for i, label in enumerate(subject.classes.tolist())}
-    known = [position.get(label, -1) for label in y.tolist()]
-    if -1 in known:
+def suspected_leaks(subject: Subject) -> Names:
+    """Columns that alone nearly give the answer away, or that have a level that nearly decides it."""
+    _require_known_classes(subject)
+    alone = {m.name for m in subject.leaks.columns if _judge_column(subject, m) is not Verdict.PASS}
+    decided = {level.column for level in subject.leaks.levels}
+    return tuple(name for name in subject.X.names if name in alone | decided)
+
+
+def _require_known_classes(subject: Subject) -> None:
+    known = None if subject.classes is None else set(subject.classes.tolist())
+    if known is not None and subject.y_train is not None and not known.issuperset(subject.y_train.tolist()):
         raise NotApplicable("the training target has classes that the model does not know.")
-    return np.array(known, dtype=np.int64)
-
-
-def _alone(subject: Subject, X: Table, truth: Array) -> list[Measure]:
-    """Out-of-sample score of every column alone, the strongest first."""
-    rows = _sampled(subject, len(X))
-    part, truth = X.take(rows), truth[rows]
-    k = None if subject.classes is None else len(subject.classes)
-    folds = fold_of_rows(truth, k, subject.random_state)
-    of = {}
-    for name in X.names:
-        scores = column_scores(part.column(name), truth, k, folds)
-        if k is None:
-            of[name] = r_squared(scores[:, 0], truth)
-        else:
-            of[name] = auc(scores[:, 1], truth == 1) if k == 2 else macro_auc(scores, truth)
-    plain = np.ones(len(rows))
-    ordered = sorted(of, key=lambda name: -of[name](plain))[:MOST_SHOWN]
-    found = bootstrap(
-        {name: of[name] for name in ordered}, plain, subject.random_state, "audit.leak", replicates=REPLICATES
-    )
-    return [found[name] for name in ordered]
-
-
-def _sampled(subject: Subject, n: int) -> Int1:
-    if n <= MOST_ROWS:
-        return np.arange(n)
-    chosen = stream(subject.random_state, "audit.leak.rows").choice(n, size=MOST_ROWS, replace=False)
-    return np.sort(chosen).astype(np.int64)
-
-
-def _levels(subject: Subject, X: Table, truth: Array) -> tuple[list[Level], int]:
-    if subject.classes is None:
-        return [], 0
-    policy = subject.policy
-    return suspect_levels(
-        X, truth, len(subject.classes), fewest=policy.min_group_size, purity=policy.leak_purity, odds=policy.leak_odds
-    )
 
 
 def _rows_of_level(subject: Subject, level: Level) -> Table:
@@ -148,13 +117,15 @@ def _judge_level(subject: Subject, use: float | None) -> Verdict:
 
 
 def _score_name(subject: Subject) -> str:
-    return {"binary": "AUC", "multiclass": "a mean AUC of", "regression": "R²"}[subject.task]
+    return {"binary": "AUC", "multiclass": "mean AUC", "regression": "R²"}[subject.task]
 
 
-def _column_sentence(subject: Subject, measure: Measure) -> str:
+def _column_words(subject: Subject, measure: Measure) -> tuple[str, str]:
+    """Say what the column gives away, and how much the model uses it."""
     return (
-        f"The column {named(measure.name)} alone nearly gives the answer: {_score_name(subject)} {of_measure(measure)} "
-        f"out of sample over {counted(measure.n, 'row')}.{_global_use(subject, measure.name)}"
+        f"{named(measure.name)} looks like a leak: this column alone predicts the target with {_score_name(subject)} "
+        f"{of_measure(measure)}, out of sample over {counted(measure.n, 'row')}.",
+        _global_use(subject, measure.name),
     )
 
 
@@ -163,25 +134,24 @@ def _global_use(subject: Subject, name: str) -> str:
         return ""
     size = np.abs(subject.explanation.values).mean(axis=(0, 2))
     share = float(size[subject.explanation.features.index(name)] / size.sum()) if size.sum() > 0 else 0.0
-    return f" It carries {percent(share)} of all attribution."
+    return f"{named(name)} carries {percent(share)} of all attribution."
 
 
-def _level_sentence(subject: Subject, level: Level, use: float | None) -> str:
+def _level_words(subject: Subject, level: Level, use: float | None) -> tuple[str, str]:
+    """Say what happens at the level, and how much the model uses the column there."""
     label = named(subject.classes[level.outcome]) if subject.classes is not None else ""
     n = len(level.rows)
     sentence = (
-        f"Where {named(level.column)} is {named(level.value)} the outcome is nearly decided: "
-        f"{round(level.purity * n)} of "
-        f"{counted(n, 'row')} are {label} ({percent(level.purity)} [{percent(level.low)}, "
-        f"{percent(level.high)}]), against "
-        f"{percent(level.elsewhere)} of the rows it is compared with; these are {percent(level.covered)} of all "
-        f"{label}."
+        f"{named(level.column)} looks like a leak: where it is {named(level.value)}, {round(level.purity * n):,} of "
+        f"{counted(n, 'row')} have the outcome {label} ({percent_interval(level.purity, level.low, level.high)}), "
+        f"against {percent(level.elsewhere)} of the rows it is compared with."
     )
+    further = f"These are {percent(level.covered)} of all {label}."
     if use is None:
-        return sentence
+        return sentence, further
     if use < UNUSED:
-        return f"{sentence} The model hardly uses it there ({percent(use)} of the attribution)."
-    return f"{sentence} There it carries {percent(use)} of the model's attribution."
+        return sentence, f"{further} The model hardly uses it there ({percent(use)} of the attribution)."
+    return sentence, f"{further} There {named(level.column)} carries {percent(use)} of the model’s attribution."
 
 
 def _level_measure(level: Level) -> Measure:
@@ -192,10 +162,10 @@ def _level_measure(level: Level) -> Measure:
 
 
 def _rows_used(X: Table) -> str:
-    return f"{len(X)} rows" if len(X) <= MOST_ROWS else f"a sample of {MOST_ROWS} of {len(X)} rows"
+    return f"{len(X):,} rows" if len(X) <= MOST_ROWS else f"a sample of {MOST_ROWS:,} of {len(X):,} rows"
 
 
-def _column_exhibit(subject: Subject, columns: list[Measure]) -> Exhibit:
+def _column_exhibit(subject: Subject, columns: Sequence[Measure]) -> Exhibit:
     name = "R²" if subject.classes is None else "AUC"
     return Exhibit(
         kind="bars",
@@ -212,7 +182,7 @@ def _column_exhibit(subject: Subject, columns: list[Measure]) -> Exhibit:
     )
 
 
-def _level_exhibit(subject: Subject, levels: list[Level], used: list[float | None]) -> tuple[Exhibit, ...]:
+def _level_exhibit(subject: Subject, levels: Sequence[Level], used: Sequence[float | None]) -> tuple[Exhibit, ...]:
     if not levels or subject.classes is None:
         return ()
     return (
@@ -253,9 +223,11 @@ class SeenRows(Question):
         verdict = Verdict.WARN if low > max(repeats, 0.01) else Verdict.PASS
         return self.finding(
             verdict,
-            f"{counted(int(hits.sum()), 'held-out row')} of {subject.n} ({percent(share)} [{percent(low)}, "
-            f"{percent(high)}]) "
-            f"also occur in the training data; {percent(repeats)} of the training rows repeat another.",
+            f"{int(hits.sum()):,} of {subject.counted_rows()} ({percent_interval(share, low, high)}) also occur in the "
+            "training data."
+            if hits.any()
+            else f"None of {subject.counted_rows()} also occurs in the training data.",
+            detail=f"{percent(repeats)} of the training rows repeat another.",
             how="Rows compared in all features and the target.",
             measures=(
                 Measure(name="rows seen in training", value=share, low=low, high=high, n=subject.n, unit="share"),

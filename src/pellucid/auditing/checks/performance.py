@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pellucid._base.numbers import percent
 from pellucid._base.typing import Array, Float1
 from pellucid.auditing.checks.base import NotApplicable, Question, worst
 from pellucid.auditing.findings import Exhibit, Finding, Measure, Section, Verdict
@@ -60,10 +61,10 @@ class Performance(Question):
         skill = found.pop("skill")
         verdict = _judge(skill, subject.policy.skill_warn)
         without = _baseline_figures(predictions, base, subject.weights)
-        statement = _sentence(found, without, subject) + _words_on_skill(skill, verdict, base_name)
         return self.finding(
             verdict,
-            statement,
+            _sentence(found, skill, verdict, subject),
+            detail=_words_on_constant(without, skill, base_name, subject),
             how=f"{HOW} The baseline predicts {base_name} for everybody.",
             measures=(*found.values(), skill),
             exhibits=(_table(found, without), *_confusion(subject)),
@@ -103,28 +104,22 @@ def _baseline_figures(predictions: Predictions, base: Array, weights: Float1) ->
     return {name: of(weights) for name, of in figures(naive).items()}
 
 
-def _sentence(found: dict[str, Measure], without: dict[str, float], subject: Subject) -> str:
+def _sentence(found: dict[str, Measure], skill: Measure, verdict: Verdict, subject: Subject) -> str:
     main, second = list(found.values())[:2]
-    rows = counted(subject.n, "held-out row")
+    rows = subject.counted_rows()
+    judged = {
+        Verdict.PASS: "",
+        Verdict.FAIL: f" The model is no better than a constant: skill {of_measure(skill)}.",
+    }.get(verdict, f" The model cannot be told from a constant: skill {of_measure(skill)}.")
     if subject.classes is None:
-        return (
-            f"On {rows} the model explains R² = {of_measure(main)} of the target's variance; its typical error "
-            f"(RMSE) is {of_measure(second)}."
-        )
-    accuracy = of_measure(second)
-    constant = of_measure(Measure(name="accuracy", value=without["accuracy"], n=subject.n, unit="share"))
-    return (
-        f"On {rows} the {main.name} is {of_measure(main)} and {accuracy} of decisions are right; always naming the "
-        f"commonest class would be right in {constant}."
-    )
+        return f"On {rows} the R² is {of_measure(main)} and the typical error (RMSE) {of_measure(second)}.{judged}"
+    return f"On {rows} the {main.name} is {of_measure(main)}, and {of_measure(second)} of decisions are right.{judged}"
 
 
-def _words_on_skill(skill: Measure, verdict: Verdict, base_name: str) -> str:
-    if verdict is Verdict.PASS:
-        return f" It is better than a constant ({base_name})."
-    if verdict is Verdict.FAIL:
-        return f" It is no better than a constant ({base_name}): skill {of_measure(skill)}."
-    return f" It cannot be told from a constant ({base_name}): skill {of_measure(skill)} includes nothing gained."
+def _words_on_constant(without: dict[str, float], skill: Measure, base_name: str, subject: Subject) -> str:
+    if subject.classes is None:
+        return f"Against predicting {base_name} for everybody, the model saves {of_measure(skill)} of the squared error."
+    return f"Always naming the commonest class would be right in {percent(without['accuracy'])}."
 
 
 def _table(found: dict[str, Measure], without: dict[str, float]) -> Exhibit:
@@ -187,7 +182,8 @@ class GroupPerformance(Question):
         verdict = worst([item[2] for item in gaps])
         return self.finding(
             verdict,
-            " ".join(item[1] for item in gaps),
+            gaps[0][1],
+            detail=" ".join(item[1] for item in gaps[1:]),
             how=f"{HOW} Groups below {subject.policy.min_group_size} rows are withheld; below "
             f"{subject.policy.min_evidence} rows they are shown but not judged. "
             "Whether a gap is more than chance is judged over all groups at once.",
@@ -216,7 +212,7 @@ def _by_group(subject: Subject, predictions: Predictions, name: str, rows: list[
     judged = []
     for label, size in grouping.sizes().items():
         if label in hidden:
-            rows.append({"label": f"{name}: {label}", "note": "withheld: too few rows"})
+            rows.append({"label": f"{name} = {label}", "note": "withheld: too few rows"})
             continue
         inside = grouping.rows(label)
         of = figures(predictions.take(inside))
@@ -226,7 +222,7 @@ def _by_group(subject: Subject, predictions: Predictions, name: str, rows: list[
         defined = bool(np.isfinite(result.value)) and result.low is not None
         enough = defined and size >= subject.policy.min_evidence
         rows.append({
-            "label": f"{name}: {label}", "group": name, "n": size,
+            "label": f"{name} = {label}", "group": name, "n": size,
             "value": result.value if defined else None, "low": result.low, "high": result.high,
             "note": "" if enough else "insufficient evidence",
         })  # fmt: skip
@@ -249,7 +245,7 @@ def _gap(subject: Subject, name: str, judged: list[_Group]) -> tuple[Measure, st
     verdict = Verdict.WARN if clear and gap.value > subject.policy.group_performance_warn else Verdict.PASS
     tail = "more than chance explains" if clear else "which chance alone can explain"
     sentence = (
-        f"By {named(name)} the {main} runs from {of_measure(worst_served.measure)} for {named(worst_served.label)} to "
+        f"By {named(name)}, the {main} runs from {of_measure(worst_served.measure)} for {named(worst_served.label)} to "
         f"{of_measure(best_served.measure)} for {named(best_served.label)}: a gap of {of_measure(gap)}, {tail}."
     )
     return gap, sentence, verdict

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from pellucid._base.errors import AdapterMismatchError, AdditivityError
+from pellucid._base.numbers import figure, percent
 from pellucid.auditing.checks.base import NotApplicable, Question
 from pellucid.auditing.findings import Exhibit, Finding, Measure, Section, Verdict
 from pellucid.auditing.subject import Subject
-from pellucid.auditing.words import counted, figure, percent
+from pellucid.auditing.words import counted
 
 REMEDY = (
     "Do not use these explanations. A model that is not deterministic, or a fault of ours, can be the cause; "
@@ -35,12 +36,13 @@ class Residual(Question):
         verdict = Verdict.PASS if allowed is not None and residual <= allowed else Verdict.FAIL
         relation = "within" if verdict is Verdict.PASS else "ABOVE"
         limit = "it promises no bound" if bound is None else f"{relation} the {figure(bound)} that rounding can explain"
-        share = f", {figure(residual / spread)} of the outputs' range" if spread > 0 else ""
+        share = f"That is {figure(residual / spread)} of the outputs’ range." if spread > 0 else ""
         return self.finding(
             verdict,
-            f"Base value plus attributions differ from the model's own output by at most {figure(residual)} "
-            f"{subject.unit()}{share}, over {counted(n, 'row')}: {limit}.",
-            how="Sums compared with the original model's predictions, not with our reading of it "
+            f"Over {counted(n, 'row')} the parts of an explanation add up to the model’s own output to within "
+            f"{figure(residual)} {subject.unit()}: {limit}.",
+            detail=share,
+            how="Sums compared with the original model’s predictions, not with our reading of it "
             f"({explanation.provenance.method}; background: {explanation.provenance.background}).",
             measures=(
                 Measure(name="residual", value=residual, n=n, unit=subject.unit()),
@@ -76,7 +78,7 @@ class StandardErrors(Question):
         verdict = Verdict.PASS if typical <= subject.policy.standard_error_warn else Verdict.WARN
         return self.finding(
             verdict,
-            f"The attributions are sampled: their standard error is typically {percent(typical)} of the row's largest "
+            f"The attributions are sampled: their standard error is typically {percent(typical)} of the row’s largest "
             f"attribution, and {percent(worst)} at the 95th percentile ({counted(n, 'row')}).",
             how=f"Standard errors of the method itself ({explanation.provenance.method}); "
             f"{explanation.provenance.reason}",

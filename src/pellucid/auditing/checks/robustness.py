@@ -4,13 +4,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pellucid._base.numbers import figure, percent
 from pellucid._base.randomness import stream
 from pellucid._base.typing import Array, Bool1, Bool2, Float2, Int2
 from pellucid.auditing.checks.base import NotApplicable, Question
 from pellucid.auditing.findings import Exhibit, Finding, Measure, Section, Verdict
 from pellucid.auditing.metrics import bootstrap, mean_of, wilson
 from pellucid.auditing.subject import Subject
-from pellucid.auditing.words import counted, figure, key_of, named, of_measure, percent
+from pellucid.auditing.words import counted, key_of, named, of_measure
 from pellucid.table import Table
 
 REPEATS = 10
@@ -66,7 +67,7 @@ class NoiseRobustness(Question):
         ]
         measure = Measure(
             name=name, value=found.value, low=found.low, high=found.high, n=found.n,
-            unit="of the outputs' mean deviation" if numeric else "share",
+            unit="of the outputs’ mean deviation" if numeric else "share",
         )  # fmt: skip
         limit = subject.policy.noise_change_warn if numeric else subject.policy.noise_flips_warn
         verdict = Verdict.WARN if measure.low is not None and measure.low > limit else Verdict.PASS
@@ -78,9 +79,8 @@ class NoiseRobustness(Question):
         return self.finding(
             verdict,
             f"{what} ({counted(len(rows), 'row')}, each disturbed {repeats} times).",
-            how=f"Every number moved to a neighbour in rank (normally {RANK_STEP:.0%} of the rows away), every "
-            "category "
-            f"exchanged with a random row's with probability {SWAP:.0%}, all columns at once.",
+            how=f"Every number moved to a neighbour in rank (normally {100 * RANK_STEP:g} % of the rows away), every "
+            f"category exchanged with a random row’s with probability {100 * SWAP:g} %, all columns at once.",
             measures=(measure,),
             remedy=""
             if verdict is Verdict.PASS
@@ -119,11 +119,13 @@ class Extrapolation(Question):
             if order
             else ""
         )
+        many = f"{of_measure(measure)} of {subject.counted_rows()} have"
         return self.finding(
             verdict,
-            f"{of_measure(measure)} of {counted(subject.n, 'held-out row')} have a value that training never showed (a "
-            "number beyond the range, a new category, or a missing value where none was missing); of rows like the "
-            f"training rows about {percent(chance)} would.{most}{_predictions_there(subject, rows)}",
+            f"{many if order else f'None of {subject.counted_rows()} has'} a value that training never showed.",
+            detail=f"Such a value is a number beyond the range, a new category, or a missing value where none was "
+            f"missing. Of rows like the training rows about {percent(chance)} would have one."
+            f"{most}{_predictions_there(subject, rows)}",
             how="Every column compared with the smallest and largest number, or the categories, of the training data. "
             "Some rows exceed a range by chance, the more columns the more; the tolerance is counted from there.",
             measures=(measure,),

@@ -4,12 +4,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pellucid._base.numbers import figure
 from pellucid._base.randomness import stream
 from pellucid._door import Explainer
 from pellucid.auditing.checks.base import NotApplicable, Question
 from pellucid.auditing.findings import Exhibit, Finding, Measure, Section, Verdict
 from pellucid.auditing.subject import Subject
-from pellucid.auditing.words import counted, figure, named
+from pellucid.auditing.words import counted, named
 from pellucid.quality import Measured, agreement, faithfulness, stability
 from pellucid.table import Table
 
@@ -84,11 +85,10 @@ class StabilityOfReasons(Question):
         verdict = _at_least(weakest, subject.policy.stability_warn)
         return self.finding(
             verdict,
-            f"{found.sentence} 1 would mean that nothing changes; the tolerance is "
-            f"{figure(subject.policy.stability_warn)}.",
-            how=f"{counted(weakest.n, 'row')}, each explained again {trial.repeats} times; Spearman's rank "
-            "correlation of "
-            "the attributions over features, and the share of their size that keeps its sign; bootstrap intervals.",
+            found.sentence,
+            detail=f"1 would mean that nothing changes; the tolerance is {figure(subject.policy.stability_warn)}.",
+            how=f"{counted(weakest.n, 'row')}, each explained again {trial.repeats} times; Spearman’s rank correlation "
+            "of the attributions over features, and the share of their size that keeps its sign; bootstrap intervals.",
             measures=tuple(_measure(f"stability: {name}", one) for name, one in measures.items()),
             exhibits=(_bars("What stays when an explanation is repeated", measures, "1 = identical"),),
             remedy=""
@@ -114,25 +114,23 @@ class FaithfulnessToModel(Question):
         return self.finding(
             verdict,
             found.sentence,
-            how="Features are hidden from the largest attribution down, and the fall of the output is averaged; "
-            "the same "
-            f"rows with features in {counted(trial.repeats, 'random order')} are the yardstick. Units: {unit}.",
+            how="Features are hidden from the largest attribution down, and the fall of the output is averaged; the "
+            f"same rows with features in {counted(trial.repeats, 'random order')} are the yardstick. Units: {unit}.",
             measures=(
                 _measure("advantage over random order", difference, unit),
-                _measure("area in the explanation's order", found.ordered, unit),
+                _measure("area in the explanation’s order", found.ordered, unit),
                 _measure("area in random order", found.random, unit),
             ),
             exhibits=(
                 Exhibit(
                     kind="lines",
                     title="Hiding features",
-                    description="Mean fall of the output while features are hidden: in the explanation's order "
-                    "it should "
-                    "fall sooner than in random order.",
+                    description="Mean fall of the output while features are hidden: in the explanation’s order it "
+                    "should fall sooner than in random order.",
                     table={
                         "x": steps * 2,
                         "y": [*found.ordered_curve.tolist(), *found.random_curve.tolist()],
-                        "series": ["explanation's order"] * len(steps) + ["random order"] * len(steps),
+                        "series": ["explanation’s order"] * len(steps) + ["random order"] * len(steps),
                     },
                     options={"x_title": "share of features hidden", "y_title": f"fall of the output ({unit})"},
                 ),
@@ -164,21 +162,11 @@ class AgreementOfMethods(Question):
         return self.finding(
             verdict,
             found.sentence,
+            detail=" ".join(found.causes),
             how="Shapley values share out the whole difference from the background; LIME measures the slope near the "
             "row. They may differ without either being wrong; then the cause is named.",
             measures=tuple(_measure(f"agreement: {name}", one) for name, one in measures.items()),
-            exhibits=(
-                _bars("Shapley values and LIME", measures, "1 = identical"),
-                *(
-                    Exhibit(
-                        kind="table",
-                        title="Why they differ",
-                        description="Measured differences that can explain the disagreement.",
-                        table={"cause": list(found.causes)},
-                    )
-                    for _ in found.causes[:1]
-                ),
-            ),
+            exhibits=(_bars("Shapley values and LIME", measures, "1 = identical"),),
             remedy="" if verdict is Verdict.PASS else "Quote only features that both methods name with the same sign.",
             weight=1 - found.top_overlap.value,
         )

@@ -23,52 +23,14 @@ from pellucid.auditing.checks.groups import (
     of_group,
     require_groups,
 )
+from pellucid.auditing.checks.leakage import suspected_leaks
 from pellucid.auditing.findings import Exhibit, Finding, Measure, Section, Verdict
-from pellucid.auditing.leaks import MOST_ROWS, column_scores, fold_of_rows, suspect_levels
-from pellucid.auditing.metrics import auc, macro_auc, r_squared
+from pellucid.auditing.metrics import auc, r_squared
 from pellucid.auditing.scoring import with_classes
 from pellucid.auditing.subject import Subject
-from pellucid.auditing.words import counted, listed
+from pellucid.auditing.words import counted, key_of, listed
 from pellucid.fairness import Comparison, Gap, GroupMetrics, group_metrics
 from pellucid.table import Table
-
-
-def suspected_leaks(subject: Subject) -> Names:
-    """Columns with a level that nearly decides the outcome, or that alone nearly give it away (see PEL601)."""
-    X, y = subject.all_rows
-    if len(X) > MOST_ROWS:
-        rows = stream(subject.random_state, "audit.leak.rows").choice(len(X), size=MOST_ROWS, replace=False)
-        X, y = X.take(np.sort(rows)), y[np.sort(rows)]
-    policy = subject.policy
-    if subject.classes is None:
-        alone = _numeric_scores(X, y.astype(float), subject.random_state)
-        return tuple(name for name, score in alone.items() if score >= policy.leak_r2_warn)
-    truth, k = subject.read.class_index(y), len(subject.classes)
-    levels, _ = suspect_levels(
-        X, truth, k, fewest=policy.min_group_size, purity=policy.leak_purity, odds=policy.leak_odds
-    )
-    decided = {level.column for level in levels}
-    alone = _class_scores(X, truth, k, subject.random_state)
-    return tuple(name for name in X.names if name in decided or alone.get(name, 0.0) >= policy.leak_auc_warn)
-
-
-def _numeric_scores(X: Table, truth: Float1, random_state: int) -> dict[str, float]:
-    folds, plain = fold_of_rows(truth, None, random_state), np.ones(len(truth))
-    return {
-        name: r_squared(column_scores(X.column(name), truth, None, folds)[:, 0], truth)(plain)
-        for name, kind in zip(X.names, X.kinds, strict=True)
-        if kind != "datetime"
-    }
-
-
-def _class_scores(X: Table, truth: Int1, k: int, random_state: int) -> dict[str, float]:
-    folds, plain = fold_of_rows(truth, k, random_state), np.ones(len(truth))
-    found = {}
-    for name, kind in zip(X.names, X.kinds, strict=True):
-        if kind != "datetime":
-            scores = column_scores(X.column(name), truth, k, folds)
-            found[name] = (auc(scores[:, 1], truth == 1) if k == 2 else macro_auc(scores, truth))(plain)
-    return found
 
 
 def hold_constant(tables: Sequence[Table], columns: Names) -> list[Table]:
@@ -79,18 +41,13 @@ def hold_constant(tables: Sequence[Table], columns: Names) -> list[Table]:
     """
     indexes = [np.tile(np.arange(len(table))[:, None], (1, table.n_columns)) for table in tables]
     for name in columns:
-        first, *rest = ([_key(value) for value in table.column(name).tolist()] for table in tables)
+        first, *rest = ([key_of(value) for value in table.column(name).tolist()] for table in tables)
         shared = [value for value, _ in Counter(first).most_common() if all(value in other for other in rest)]
         for table, index, values in zip(tables, indexes, (first, *rest), strict=True):
             # Without a shared value (a column of unique numbers) each table gets a constant of its own.
             value = shared[0] if shared else Counter(values).most_common(1)[0][0]
             index[:, table.names.index(name)] = values.index(value)
     return [table.gather(index) for table, index in zip(tables, indexes, strict=True)]
-
-
-def _key(value: Any) -> Any:
-    """Make a cell something that equals itself when it is missing."""
-    return None if value is None or value != value else value  # noqa: PLR0124
 
 
 def refit_without(subject: Subject, columns: Names) -> Subject:

@@ -1,0 +1,72 @@
+"""The callers' options, checked before anything is computed."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from pellucid._base.errors import InputError, UnsupportedRequestError
+from pellucid._base.parallel import thread_count
+from pellucid.explainers.base import Question
+
+
+def check_question(question: Question) -> None:
+    """Refuse a budget, tolerance, seed, number of threads or progress that is none.
+
+    Raises
+    ------
+    InputError
+        With what was expected and what came.
+    """
+    budget, tol, progress = question.budget, question.tol, question.progress
+    if budget is not None and not (is_whole(budget) and budget >= 1):
+        raise InputError(f"budget must be a positive whole number of coalitions per row; got {budget!r:.80}.")
+    if tol is not None and not (_is_number(tol) and tol > 0):
+        raise InputError(f"tol must be a positive error in units of the output; got {tol!r:.80}.")
+    check_seed(question.random_state)
+    if not (progress is None or isinstance(progress, bool) or callable(progress)):
+        raise InputError(
+            f"progress must be True, False, None or a function of (task, done, total); got {progress!r:.80}."
+        )
+    thread_count(question.n_jobs)
+
+
+def check_seed(random_state: Any) -> None:
+    """Refuse a seed that is not a whole number."""
+    if not is_whole(random_state):
+        raise InputError(
+            f"random_state must be a whole number, so that the answer can be made again; got {random_state!r:.80}."
+        )
+
+
+def check_effect(options: Mapping[str, Any]) -> None:
+    """Refuse options of an effect that are none; how large they may be is the effect's own business."""
+    for name in ("n_points", "n_bins", "n_bootstrap"):
+        if name in options and not (is_whole(options[name]) and 1 <= options[name] <= 1_000_000):
+            raise InputError(f"{name} must be a whole number from 1 to 1,000,000; got {options[name]!r:.80}.")
+    ends = options.get("percentiles", (5.0, 95.0))
+    if not isinstance(ends, tuple | list) or len(ends) != 2 or not all(map(_is_number, ends)):
+        raise InputError(f"percentiles must be two numbers, such as (5, 95); got {ends!r:.80}.")
+    order = options.get("order")
+    if order is not None and (isinstance(order, str) or not hasattr(order, "__iter__")):
+        raise InputError(f"order must be a list of categories; got {order!r:.80}.")
+    check_seed(options.get("random_state", 0))
+
+
+def check_unused(measure: str, given: Mapping[str, Any]) -> None:
+    """Refuse options that would be ignored: whoever passes one expects it to matter."""
+    used = [name for name, value in given.items() if value is not None]
+    if used:
+        raise UnsupportedRequestError(
+            f"measure={measure!r} has no use for {', '.join(f'{name}=' for name in used)}: it measures the loss by "
+            "shuffling X. Leave it out, or use measure='shapley'."
+        )
+
+
+def is_whole(value: Any) -> bool:
+    """Whether a value is a whole number; True and False are none."""
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
+
+
+def _is_number(value: Any) -> bool:
+    return is_whole(value) or isinstance(value, float | np.floating)
