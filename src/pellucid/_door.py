@@ -144,6 +144,7 @@ class Explainer:
         self.background = (
             None if rows is None or self.features is None else rows.aligned(self.features, what="background")
         )
+        self._background_has_names = rows is not None and rows.by_name
         self._question = Question(
             model=self.model,
             background=self.background,
@@ -247,7 +248,7 @@ class Explainer:
             return table
         if self.model.features is not None or self.background is None:
             return table.aligned(self.features)
-        if table.by_name and not self.background.by_name:
+        if table.by_name and not self._background_has_names:
             raise ColumnError(
                 "X has column names, background and the model have none, so the columns cannot be matched. "
                 "Pass X and background both as frames, or both as arrays."

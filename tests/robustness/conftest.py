@@ -75,6 +75,8 @@ MAKERS = {
 TREES = [name for name in MAKERS if name not in ("linear", "logistic")]
 TAKES_NAN = [name for name in TREES if name not in ("boosting",)]
 
+REGRESSORS = [name for name in MAKERS if name not in ("extra trees", "logistic") and "classes" not in name]
+
 _made = {}
 
 
@@ -108,4 +110,9 @@ def gap_name(request):
 
 @pytest.fixture(params=list(MAKERS))
 def any_name(request):
+    return request.param
+
+
+@pytest.fixture(params=REGRESSORS)
+def regressor_name(request):
     return request.param

@@ -60,6 +60,9 @@ class Policy:
         Line drawn beside impact ratios (four fifths); a rule of thumb, not a verdict of law.
     group_gap_warn : float
         Largest difference of a group rate without a warning.
+    proxy_auc_note : float
+        How well one feature alone may tell a group (AUC; the interval's end nearer to one half) before it is
+        named a proxy.
     price_note : float
         What a readable model may cost in the main figure before the gap is called a price.
     min_group_size : int
@@ -99,6 +102,7 @@ class Policy:
     representation_warn: float = 0.05
     impact_ratio_reference: float = 0.8
     group_gap_warn: float = 0.1
+    proxy_auc_note: float = 0.6
     price_note: float = 0.01
     min_group_size: int = 10
     min_evidence: int = 30
@@ -162,6 +166,6 @@ def read_policy(policy: Any) -> Policy:
 def _check_value(name: str, value: Any) -> None:
     whole = name.startswith("min_")
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf"):
-        raise InputError(f"the policy's {name} must be a number that is not negative; got {value!r}.")
+        raise InputError(f"the policy’s {name} must be a number that is not negative; got {value!r}.")
     if whole and (not isinstance(value, int) or value < 1):
-        raise InputError(f"the policy's {name} must be a whole number of rows, at least 1; got {value!r}.")
+        raise InputError(f"the policy’s {name} must be a whole number of rows, at least 1; got {value!r}.")

@@ -23,7 +23,7 @@ COLUMNS = {
     "DirectHdlcholesterolMgdl": "HDL cholesterol, in mg/dl.",
     "TotalCholesterolMgdl": "Total cholesterol, in mg/dl.",
     "RatioOfFamilyIncomeToPoverty": "Family income divided by the poverty line; 5 stands for 5 and above.",
-    "GeneralHealthCondition": "The person's own view of their health, with the survey's truncated labels "
+    "GeneralHealthCondition": "The person’s own view of their health, with the survey’s truncated labels "
     "('Fair or' is fair, 'Poor?' is poor).",
     "CoveredByHealthInsurance": "1 if covered by any health insurance, 0 if not.",
     HBA1C: "Glycated haemoglobin (HbA1c) in the blood, in percent.",
@@ -39,7 +39,7 @@ CAVEATS = (
     f"'Borderline' counts as not told (159 rows). Four rows without an answer are decided by {HBA1C} alone.",
     f"{TOLD} and {HBA1C} make up the target and are therefore left out of `X`.",
     "Favourable is yes: being recognised is what a screening programme hands out, and a missed case is the harm.",
-    "The survey's sampling weights are not in this table, so no figure here is a figure about the United States.",
+    "The survey’s sampling weights are not in this table, so no figure here is a figure about the United States.",
     "Values are missing in nine columns: most in family income (653), systolic pressure (564), general health (322) "
     "and waist (265). They are not missing at random.",
     "Adults of 20 and more who have an HbA1c value; 5,018 rows, 14 columns, no duplicated rows.",

@@ -79,8 +79,8 @@ class Outcomes:
 Metric: TypeAlias = Callable[[Outcomes], Statistic | str]
 
 NO_ROWS = "there are no rows with weight"
-NO_FAVORABLE = "nobody's true outcome is favourable"
-NO_UNFAVORABLE = "everybody's true outcome is favourable"
+NO_FAVORABLE = "nobody’s true outcome is favourable"
+NO_UNFAVORABLE = "everybody’s true outcome is favourable"
 NO_SELECTED = "nobody is predicted the favourable outcome"
 
 CLASSIFICATION: Mapping[str, Metric] = MappingProxyType(

@@ -401,7 +401,7 @@ def _how(setting: Setting) -> str:
     interval = (
         "percentiles of 1000 bootstrap resamples of the rows, paired for prices"
         if setting.task == "regression"
-        else "DeLong's, paired for prices"
+        else "DeLong’s, paired for prices"
     )
     split = (
         f"Rungs were fitted on {len(setting.train[0])} training rows and predict the {len(setting.X)} held-out rows."

@@ -142,19 +142,19 @@ def _description(
         return GlassDescription(
             title="Linear regression",
             sentences=(
-                "The prediction is the intercept plus each feature's value times its coefficient.",
+                "The prediction is the intercept plus each feature’s value times its coefficient.",
                 interval.format("the residual variance and the inverse normal matrix"),
             ),
             complexity=complexity,
             tables={"coefficients": table},
         )
-    what = f"the log odds of {outputs[0]!r}" if len(outputs) == 1 else "each class's score (softmax)"
+    what = f"the log odds of {outputs[0]!r}" if len(outputs) == 1 else "each class’s score (softmax)"
     table["odds_ratio"] = [float(np.exp(np.clip(value, -700, 700))) for value in table["coefficient"]]
     shown: Columns = table
     return GlassDescription(
         title="Logistic regression",
         sentences=(
-            f"The intercept plus each feature's value times its coefficient is {what}; "
+            f"The intercept plus each feature’s value times its coefficient is {what}; "
             "the odds ratio is what one step multiplies the odds by.",
             interval.format("the inverse Fisher information"),
         ),

@@ -34,7 +34,7 @@ def describe_tree(fitted: Pipeline, X: Table) -> GlassDescription:
         title="Decision tree",
         sentences=(
             f"A row answers at most {int(tree.max_depth)} questions on its way to one of {leaves} leaves; "
-            "the leaf's training rows give the prediction.",
+            "the leaf’s training rows give the prediction.",
         ),
         complexity=f"{questions} question{'s' if questions != 1 else ''}, depth {int(tree.max_depth)}",
         tables={"nodes": nodes},

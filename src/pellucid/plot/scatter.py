@@ -146,7 +146,7 @@ def beeswarm(
         "text": number_texts(table["contribution"], signed=True),
         "row": table["row"],
     }
-    legend = alt.Legend(title="the feature's own value, by rank", values=[0, 1], format=".0%", gradientLength=160)
+    legend = alt.Legend(title="the feature’s own value, by rank", values=[0, 1], format=".0%", gradientLength=160)
     colour = alt.Color("level:Q", scale=alt.Scale(scheme="viridis", domain=[0, 1]), legend=legend)
     offset = alt.YOffset("lane:Q", scale=alt.Scale(domain=[-LANE, LANE], range=[2, 2 * LANE + 2]))
     point = (

@@ -101,8 +101,8 @@ def agreement(a: Explanation, b: Explanation, *, top_k: int = 3, random_state: i
         causes=causes,
         sentence=(
             f"{_method(a)} and {_method(b)} {verb} on {len(a)} rows: the rank correlation is {rank}, and they share "
-            f"{percent_interval(overlap.value, overlap.low, overlap.high)} of the {min(top_k, len(a.features))} leading "
-            "features."
+            f"{percent_interval(overlap.value, overlap.low, overlap.high)} of the {min(top_k, len(a.features))} "
+            "leading features."
         ),
     )
 
@@ -178,7 +178,9 @@ def _sampling(a: Explanation, b: Explanation, left: Float3, right: Float3) -> st
     within = float((np.abs(left - right) <= 1.96 * np.sqrt(variance)).mean())
     if within < 0.9:
         return ""
-    return f"Sampling error alone can make the difference: {percent(within)} of the values agree within it. Raise budget=."
+    return (
+        f"Sampling error alone can make the difference: {percent(within)} of the values agree within it. Raise budget=."
+    )
 
 
 def _correlated(a: Explanation, left: Float3, right: Float3, top_k: int) -> str:

@@ -69,7 +69,7 @@ def check_target(path: str | Path, *, force: bool = False, endings: Iterable[str
     """Refuse a path that nothing can be written to, before any work is done."""
     target = Path(path)
     if target.suffix.lower() not in endings:
-        raise FileError(f"a report's name must end in {', '.join(endings)}; got {str(target)!r}.")
+        raise FileError(f"a report’s name must end in {', '.join(endings)}; got {str(target)!r}.")
     if target.is_dir():
         raise FileError(f"{str(target)!r} is a folder; give the name of a file in it.")
     if target.exists() and not force:

@@ -93,13 +93,13 @@ class Calibration(Question):
         judged = "more than" if clear else "no more than"
         return self.finding(
             verdict,
-            f"On {subject.counted_rows()} {of} and what then happened differ by {difference_words(measure)} on average, "
-            f"{judged} chance explains.",
+            f"On {subject.counted_rows()} {of} and what then happened differ by {difference_words(measure)} on "
+            f"average, {judged} chance explains.",
             detail=f"On such rows a model without any fault of this kind would show {write(expected)}{unit}, and at "
             f"most {write(limit)}{unit} in 95 % of samples; the tolerance is "
             f"{write(subject.policy.calibration_warn)}{unit}.",
-            how=f"Rows in up to {BINS} bins of equal size by prediction; mean distance of the bins, weighted by rows. The "
-            f"figure of a model without fault comes from {SIMULATIONS} simulated targets.",
+            how=f"Rows in up to {BINS} bins of equal size by prediction; mean distance of the bins, weighted by rows. "
+            f"The figure of a model without fault comes from {SIMULATIONS} simulated targets.",
             measures=tuple(found[0] for found, _ in scored),
             exhibits=(exhibit(each, BINS, "Predicted and observed", grouped=len(each) > 1),),
             remedy=""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pellucid._base.numbers import figure
+from pellucid._base.numbers import figure, interval_text
 from pellucid._base.typing import Names
 from pellucid.auditing.checks.base import NotApplicable, Question
 from pellucid.auditing.checks.groups import favorable_or_second, of_group, require_groups
@@ -16,8 +16,6 @@ from pellucid.fairness import Gap, Proxy, gap_by_feature, proxies
 
 MOST_SHOWN = 12
 MOST_NAMED = 3
-PROXY_AUC = 0.6
-"""Below this distance-from-half (lower end of the interval) a feature says too little about a group to be named."""
 
 
 def gaps_of(subject: Subject) -> tuple[Gap, ...]:
@@ -38,23 +36,34 @@ def output_of(subject: Subject) -> int:
 def carried(gap: Gap, output: int, most: int = MOST_NAMED) -> str:
     """Name the features with the largest parts, each with its interval."""
     parts = [
-        f"{named(gap.features[j])} {figure(gap.values[j, output])} [{figure(gap.low[j, output])}, "
-        f"{figure(gap.high[j, output])}]"
+        f"{named(gap.features[j])} {interval_text(gap.values[j, output], gap.low[j, output], gap.high[j, output])}"
         for j in gap.order(output)[:most]
         if gap.values[j, output] != 0
     ]
     return ", ".join(parts) or "no feature"
 
 
+def carriers(gap: Gap, output: int, most: int = MOST_NAMED) -> str:
+    """Name the features with the largest parts."""
+    names = [gap.features[j] for j in gap.order(output)[:most] if gap.values[j, output] != 0]
+    return listed(names) if names else "no feature"
+
+
 def gap_sentence(subject: Subject, gap: Gap, output: int) -> str:
     """Tell the gap, its interval and who carries it."""
     label = "" if subject.classes is None else f" for {named(gap.outputs[output])}"
-    low, high = gap.total_low[output], gap.total_high[output]
-    size = f"{figure(gap.total[output])} [{figure(low)}, {figure(high)}] {subject.unit()}"
+    ends = sorted(abs(end) for end in (gap.total_low[output], gap.total_high[output]))
+    if gap.total_low[output] <= 0 <= gap.total_high[output]:
+        size = f"{interval_text(gap.total[output], gap.total_low[output], gap.total_high[output])} {subject.unit()}"
+        way = "apart"
+    else:
+        size = f"{interval_text(abs(gap.total[output]), *ends)} {subject.unit()}"
+        way = "lower" if gap.total[output] < 0 else "higher"
     return (
-        f"The model's mean output{label} is {size} for {of_group(gap.grouping, gap.group)} (n = {gap.n:,}) relative to "
-        f"{of_group(gap.grouping, gap.reference)} (n = {gap.n_reference:,}){_doubt(subject, gap, output)}; it runs "
-        f"through {carried(gap, output)}."
+        f"The model’s mean output{label} is {size} {way}{' between' if way == 'apart' else ' for'} "
+        f"{of_group(gap.grouping, gap.group)} (n = {gap.n:,}) {'and' if way == 'apart' else 'than for'} "
+        f"{of_group(gap.grouping, gap.reference)} (n = {gap.n_reference:,}){_doubt(subject, gap, output)}, mainly "
+        f"through {carriers(gap, output)}."
     )
 
 
@@ -139,12 +148,14 @@ class GapCarriers(Question):
         verdict = Verdict.WARN if direct else Verdict.PASS
         if not direct and (not judged or any(clear(gap, output) for gap in judged)):
             verdict = Verdict.NOTE
-        tail = f" Part of it is carried by what is sensitive itself: {listed(direct)}." if direct else ""
+        tail = f" Part of the gap is carried by what is sensitive itself: {listed(direct)}." if direct else ""
+        parts = f"The largest parts, in {subject.unit()}: {carried(ordered[0], output)}."
         source = subject.explanation.provenance
         return self.finding(
             verdict,
-            " ".join(gap_sentence(subject, gap, output) for gap in ordered[:3]) + tail,
-            how=f"Difference of the groups' mean Shapley values ({source.method}) over "
+            gap_sentence(subject, ordered[0], output),
+            detail=" ".join([parts + tail, *(gap_sentence(subject, gap, output) for gap in ordered[1:3])]),
+            how=f"Difference of the groups’ mean Shapley values ({source.method}) over "
             f"{counted(len(subject.explanation), 'row')}, against {subject.background_note}; the parts add up to the "
             "difference of mean outputs. 95 % intervals from resampling rows within each group (1,000 replicates). It "
             "says where in the model the gap runs through, not what caused it.",
@@ -188,22 +199,24 @@ class ProxyFeatures(Question):
         ]
         if not found:
             raise NotApplicable("no sensitive feature has two groups large enough, or there is no other feature.")
-        strong = [proxy for proxy in found if _surely(proxy) >= PROXY_AUC]
+        limit = subject.policy.proxy_auc_note
+        strong = [proxy for proxy in found if _surely(proxy) >= limit]
         told = (strong or found)[:MOST_NAMED]
         words = "; ".join(_proxy_words(proxy) for proxy in told)
         count = counted(len({proxy.feature for proxy in strong}), "feature")
         statement = (
-            f"What says something about a group by itself ({count}): {words}."
+            f"{count} by {'itself tells' if count.startswith('1 ') else 'themselves tell'} something about a group: "
+            f"{words}."
             if strong
-            else f"No feature alone says much about a group; the strongest is {words}."
+            else f"No feature alone tells much about a group; the strongest: {words}."
         )
         return self.finding(
             Verdict.NOTE if strong else Verdict.PASS,
-            statement + " Removing a sensitive column does not remove what these say.",
+            statement,
+            detail="Removing a sensitive column does not remove what these features tell." if strong else "",
             how="Area under the ROC curve of one feature for membership of the group (0.5: nothing, 0 or 1: "
-            f"everything), with DeLong's 95 % interval, on {counted(subject.n, 'row')}; categories are scored out of "
-            "sample. "
-            f"Named where the interval stays {PROXY_AUC - 0.5:.1f} or more from 0.5.",
+            f"everything), with DeLong’s 95 % interval, on {counted(subject.n, 'row')}; categories are scored out of "
+            f"sample. Named where the interval stays {figure(limit - 0.5)} or more from 0.5.",
             measures=tuple(
                 Measure(
                     name=f"AUC of {proxy.feature} for {proxy.grouping} = {proxy.group}",
@@ -227,7 +240,7 @@ def _surely(proxy: Proxy) -> float:
 
 def _proxy_words(proxy: Proxy) -> str:
     group = of_group(proxy.grouping, proxy.group)
-    return f"{named(proxy.feature)} for {group} (AUC {proxy.auc:.2f} [{proxy.low:.2f}, {proxy.high:.2f}])"
+    return f"{named(proxy.feature)} for {group} (AUC {interval_text(proxy.auc, proxy.low, proxy.high)})"
 
 
 def _proxy_exhibit(found: Sequence[Proxy]) -> Exhibit:

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pellucid._base.typing import Bool1
 from pellucid._base.numbers import percent
+from pellucid._base.typing import Bool1
 from pellucid.auditing.checks.base import NotApplicable, Question
 from pellucid.auditing.checks.importance import absolute_values
 from pellucid.auditing.findings import Exhibit, Finding, Measure, Section, Verdict
@@ -72,7 +72,8 @@ class UnusedFeatures(Question):
         exact = explanation.std_error is None
         how_zero = "exactly zero" if exact else f"within {NOISE_ERRORS:g} standard errors of zero"
         statement = (
-            f"{counted(len(unused), 'feature')} of {d} ({listed(unused, MOST_NAMED)}) moved no prediction of {counted(n, 'row')}."
+            f"{counted(len(unused), 'feature')} of {d} ({listed(unused, MOST_NAMED)}) moved no prediction of "
+            f"{counted(n, 'row')}."
             if unused
             else f"Every one of the {d} features moves some prediction of {counted(n, 'row')}."
         )

@@ -100,7 +100,11 @@ def _move(effect: Effect, output: int) -> _Move:
 def _lead(subject: Subject, found: list[Effect], moves: list[_Move], unit: str) -> str:
     """Say which of the followed features moves the output furthest."""
     effect, move = max(zip(found, moves, strict=True), key=lambda pair: pair[1].span)
-    what = "the prediction" if subject.classes is None else f"the {unit} of {named(effect.outputs[output_to_show(subject)])}"
+    what = (
+        "the prediction"
+        if subject.classes is None
+        else f"the {unit} of {named(effect.outputs[output_to_show(subject)])}"
+    )
     return (
         f"{named(effect.feature)} moves {what} furthest: by {figure(move.span)} between its lowest and its highest "
         f"point, over {counted(effect.n_rows, 'row')}."
@@ -109,9 +113,7 @@ def _lead(subject: Subject, found: list[Effect], moves: list[_Move], unit: str) 
 
 def _sentence(effect: Effect, move: _Move) -> str:
     if not move.numeric:
-        return (
-            f"{named(effect.feature)}: lowest for {move.low}, highest for {move.high}, {figure(move.span)} apart."
-        )
+        return f"{named(effect.feature)}: lowest for {move.low}, highest for {move.high}, {figure(move.span)} apart."
     way = "rises steadily" if move.rising else "falls steadily" if move.falling else "goes up and down"
     between = "" if move.rising or move.falling else f" and {figure(move.span)} between lowest and highest"
     return f"{named(effect.feature)}, from {move.low} to {move.high}: {way}, {signed(move.change)} overall{between}."

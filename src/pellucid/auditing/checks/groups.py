@@ -1,31 +1,32 @@
 """PEL701, PEL702 and PEL703: outcomes, impact ratios and errors of the model by group."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from pellucid._base.numbers import figure, percent
+from pellucid._base.numbers import interval_text, percent_interval, points_interval
 from pellucid._base.typing import Array, Float1
 from pellucid.auditing.checks.base import NotApplicable, Question, worst
 from pellucid.auditing.findings import Exhibit, Finding, Measure, Section, Verdict
 from pellucid.auditing.grouping import group_labels
 from pellucid.auditing.subject import Subject
-from pellucid.auditing.words import counted, named
+from pellucid.auditing.words import counted, named, with_interval
 from pellucid.fairness import Comparison, Estimate, GroupMetrics, ImpactRatios, group_metrics, impact_ratios
 
 INTERVALS = (
-    "Shares have Wilson intervals, differences Newcombe's, ratios log-ratio intervals, means bootstrap intervals, all "
+    "Shares have Wilson intervals, differences Newcombe’s, ratios log-ratio intervals, means bootstrap intervals, all "
     "95 %; with more than two groups the interval of the largest difference is widened for having been picked "
     "(Bonferroni over all pairs)."
 )
+MOST_FURTHER = 4
 RATES = {
-    "selection_rate": "predicted favourable",
-    "true_positive_rate": "favourable outcome recognised",
-    "false_positive_rate": "unfavourable outcome predicted favourable",
-    "positive_predictive_value": "favourable prediction right",
-    "accuracy": "predictions right",
+    "selection_rate": "share predicted favourable",
+    "true_positive_rate": "share of favourable outcomes recognised",
+    "false_positive_rate": "share of unfavourable outcomes predicted favourable",
+    "positive_predictive_value": "share of favourable predictions that are right",
+    "accuracy": "share of predictions that are right",
     "calibration_gap": "mean score minus observed share",
 }
 NUMBERS = {"mean_error": "mean error", "mean_absolute_error": "mean absolute error"}
@@ -61,7 +62,7 @@ def everybody(subject: Subject) -> People:
     """Training and held-out rows together where every sensitive column is known of both, else the held-out rows."""
     groups = require_groups(subject)
     train = subject.X_train
-    held_out = People(y=subject.y, groups=groups, weight=subject.weight, where=counted(subject.n, "held-out row"))
+    held_out = People(y=subject.y, groups=groups, weight=subject.weight, where=subject.counted_rows())
     if train is None or subject.y_train is None or subject.weight is not None:
         return held_out
     joined = {}
@@ -93,11 +94,6 @@ def judge(subject: Subject, comparison: Comparison, scale: float = 1.0) -> Verdi
     return Verdict.PASS if max(abs(comparison.low), abs(comparison.high)) <= limit else Verdict.NOTE
 
 
-def points(value: float) -> str:
-    """Write a difference of shares in percentage points."""
-    return f"{100 * value:.1f}"
-
-
 def of_group(grouping: str, label: str) -> str:
     """Name a group by its column and value."""
     return f"{named(grouping)} = {named(label)}"
@@ -107,16 +103,16 @@ def estimate_words(estimate: Estimate, *, share: bool) -> str:
     """Write a number with its interval and size, or why there is none."""
     if estimate.value is None or estimate.low is None or estimate.high is None:
         return estimate.reason
-    write = percent if share else figure
-    return f"{write(estimate.value)} [{write(estimate.low)}, {write(estimate.high)}] (n = {estimate.n:,})"
+    write = percent_interval if share else with_interval
+    return f"{write(estimate.value, estimate.low, estimate.high)} (n = {estimate.n:,})"
 
 
 def amount_words(comparison: Comparison, *, share: bool) -> str:
     """Write a difference with its interval, or why there is none."""
     if comparison.value is None or comparison.low is None or comparison.high is None:
         return comparison.reason
-    write, unit = (points, " percentage points") if share else (figure, "")
-    return f"{write(comparison.value)} [{write(comparison.low)}, {write(comparison.high)}]{unit}"
+    write = points_interval if share else with_interval
+    return write(comparison.value, comparison.low, comparison.high)
 
 
 def difference_words(comparison: Comparison, *, share: bool) -> str:
@@ -143,12 +139,12 @@ def extremes_sentence(found: GroupMetrics, grouping: str, metric: str, what: str
     """Name the two groups that are furthest apart in one metric, and by how much."""
     comparison = found.difference[grouping][metric]
     if comparison.value is None:
-        return f"By {named(grouping)}, {what} cannot be compared: {comparison.reason}."
+        return f"By {named(grouping)}, the {what} cannot be compared: {comparison.reason}."
     high, low = (found.by_group[grouping][label][metric] for label in comparison.between)
     first, second = (of_group(grouping, label) for label in comparison.between)
     return (
-        f"By {named(grouping)}, {what}: {estimate_words(high, share=share)} for {first} and "
-        f"{estimate_words(low, share=share)} for {second}, {difference_words(comparison, share=share)}."
+        f"The {what} is {estimate_words(high, share=share)} for {first} and {estimate_words(low, share=share)} for "
+        f"{second}, {difference_words(comparison, share=share)}."
     )
 
 
@@ -182,8 +178,11 @@ class OutcomesByGroup(Question):
                 sentences.append(extremes_sentence(found, grouping, metric, what, share=share))
         return self.finding(
             worst(verdicts),
-            f"In the data ({people.where}), before any model. " + " ".join(sentences[:6]),
-            how=INTERVALS + f" Groups below {subject.policy.min_group_size} rows are withheld.",
+            f"In the data, before any model: {sentences[0][:1].lower()}{sentences[0][1:]}",
+            detail=" ".join(sentences[1:6]),
+            how=f"Measured on {people.where}. "
+            + INTERVALS
+            + f" Groups below {subject.policy.min_group_size} rows are withheld.",
             measures=tuple(measures),
             exhibits=tuple(self._exhibit(label, found, metric) for label, found in measured),
             remedy=""
@@ -255,16 +254,19 @@ class ImpactRatioByGroup(Question):
                 y=subject.predicted,
                 groups=subject.groups,
                 weight=subject.weight,
-                where=counted(subject.n, "held-out row"),
+                where=subject.counted_rows(),
             )
             sources.append(("model", f"{decided.where}, its own cut-off", self._ratios(subject, decided)))
         reference = subject.policy.impact_ratio_reference
-        rows = [(source, found) for source, _, by in sources for found in by.values()]
+        columns = sources[0][2]
+        rows = [(source, by[name]) for name in columns for source, _, by in sources if name in by]
         lowest = [item for source, found in rows for item in _lowest(source, found)]
         clear = any(comparison.evidence == "clear" for _, _, _, comparison in lowest)
         return self.finding(
             Verdict.NOTE if clear else Verdict.PASS,
-            " ".join(_ratio_sentence(item) for item in lowest) or "No two groups are large enough to be compared.",
+            " ".join(_ratio_sentence(item) for item in lowest[: len(sources)])
+            or "No two groups are large enough to be compared.",
+            detail=" ".join(_ratio_sentence(item) for item in lowest[len(sources) :]),
             how=f"Share of the favourable outcome {named(subject.favorable)} in a group over the highest share of any "
             f"group. Data: {sources[0][1]}. "
             + "".join(f"Model: {where}. " for _, where, _ in sources[1:])
@@ -309,13 +311,13 @@ def _lowest(source: str, found: ImpactRatios) -> Iterator[tuple[str, str, str, C
 
 def _ratio_sentence(item: tuple[str, str, str, Comparison]) -> str:
     source, grouping, label, ratio = item
-    where = "In the data" if source == "data" else "In the model's decisions"
-    interval = "" if ratio.low is None or ratio.high is None else f" [{ratio.low:.3f}, {ratio.high:.3f}]"
+    where = "In the data" if source == "data" else "In the model’s decisions"
     few = f" Insufficient evidence: {ratio.reason}." if ratio.evidence == "insufficient" else ""
     other = of_group(grouping, ratio.between[-1])
     return (
-        f"{where} {of_group(grouping, label)} gets the favourable outcome {ratio.value:.3f}{interval} times as often "
-        f"as {other} (n = {ratio.n[0]:,} and {ratio.n[-1]:,}).{few}"
+        f"{where}, {of_group(grouping, label)} gets the favourable outcome "
+        f"{interval_text(ratio.value, ratio.low, ratio.high)} times as often as {other} (n = {ratio.n[0]:,} and "
+        f"{ratio.n[-1]:,}).{few}"
     )
 
 
@@ -328,7 +330,7 @@ def _ratio_exhibit(rows: list[tuple[str, ImpactRatios]], reference: float) -> Ex
     return Exhibit(
         kind="intervals",
         title="Impact ratios",
-        description="Every group's share of favourable outcomes over the highest share, in the data and by the model.",
+        description="Every group’s share of favourable outcomes over the highest share, in the data and by the model.",
         table={
             "label": [label for label, _, _, _ in cells],
             "group": [source for _, source, _, _ in cells],
@@ -360,15 +362,12 @@ class ErrorsByGroup(Question):
         verdict = worst([item[0] for item in judged])
         alone = [item for item in judged if item[1] in subject.groups] or judged
         told = sorted(alone, key=lambda item: (item[3].evidence != "clear", -abs(item[3].value or 0.0)))
-        sentences = [
-            extremes_sentence(found, grouping, metric, words[metric], share=share)
-            for _, grouping, metric, _ in told[:4]
-        ]
-        unclear = sum(comparison.evidence == "insufficient" for *_, comparison in judged)
-        tail = f" Of {len(judged)} comparisons {unclear} have insufficient evidence." if unclear else ""
+        _, grouping, metric, _ = told[0]
+        first = extremes_sentence(found, grouping, metric, words[metric], share=share)
         return self.finding(
             verdict,
-            f"On {counted(subject.n, 'held-out row')}. " + " ".join(sentences) + tail,
+            f"On {subject.counted_rows()}, {first[:1].lower()}{first[1:]}",
+            detail=_further(told[1:], len(judged), words, share=share),
             how=_how(subject, found) + INTERVALS + f" Below {subject.policy.min_evidence} rows behind a number: "
             f"insufficient evidence; groups below {subject.policy.min_group_size} rows are withheld.",
             measures=tuple(
@@ -387,6 +386,21 @@ class ErrorsByGroup(Question):
                 (abs(item[3].value or 0.0) / scale for item in judged if item[3].evidence == "clear"), default=0.0
             ),
         )
+
+
+def _further(
+    told: Sequence[tuple[Verdict, str, str, Comparison]], judged: int, words: Mapping[str, str], *, share: bool
+) -> str:
+    """List the other differences that are clear, and count those that are not."""
+    others = [
+        f"{words[metric]} by {named(grouping)} ({amount_words(comparison, share=share)})"
+        for _, grouping, metric, comparison in told
+        if comparison.evidence == "clear"
+    ]
+    unclear = judged - 1 - len(others)
+    parts = [f"Also clearly different: {'; '.join(others[:MOST_FURTHER])}."] if others else []
+    parts += [f"Of {counted(judged, 'comparison')} {unclear} cannot be told from chance."] if unclear else []
+    return " ".join(parts)
 
 
 def favorable_or_second(subject: Subject) -> Any:
@@ -438,7 +452,7 @@ def _rate_exhibit(found: GroupMetrics, metric: str, text: str) -> Exhibit:
     return Exhibit(
         kind="intervals",
         title=f"Model: {text}, by group",
-        description=f"{text}: every group that may be shown, with 95 % intervals.",
+        description=f"The {text} for every group that may be shown, with 95 % intervals.",
         table=interval_table(rows),
         options={"x_title": text},
     )

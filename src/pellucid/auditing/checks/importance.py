@@ -104,7 +104,7 @@ class ShuffleImportance(Question):
         needed = [found.features[j] for j in order if low[j] > 0]
         rise = interval_text(value[order[0]], low[order[0]], high[order[0]])
         rows = counted(found.n_rows, "held-out row")
-        others = f"Next come {listed(needed[1:3])}. " if len(needed) > 2 else ""  # noqa: PLR2004
+        others = f"Next come {listed(needed[1:3])}. " if len(needed) > 2 else ""
         return self.finding(
             Verdict.PASS,
             f"The model needs {named(needed[0])} most: shuffling it among {rows} raises the loss by {rise}."

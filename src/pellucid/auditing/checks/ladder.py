@@ -32,7 +32,8 @@ class GlassboxLadder(Question):
         verdict, remedy = _judge(found, subject.policy.price_note)
         return self.finding(
             verdict,
-            " ".join(part for part in (found.sentence, found.note) if part),
+            found.sentence,
+            detail=found.note,
             how=found.how + (" The EBM was left out: fast." if subject.fast else ""),
             measures=tuple(_measures(found)),
             exhibits=(*_comparison(found), *_rungs(found)),
@@ -60,8 +61,8 @@ def _judge(found: Ladder, tolerated: float) -> tuple[Verdict, str]:
     if cheap is None:
         return Verdict.PASS, ""
     return Verdict.NOTE, (
-        f"Ask what the black box is needed for: the {cheap.name} model ({cheap.complexity}) is not shown to be more "
-        f"than {tolerated:g} of {found.metric} worse, and it can be read whole."
+        f"Ask what the black box is needed for: {cheap.name} ({cheap.complexity}) is not shown to be more than "
+        f"{tolerated:g} of {found.metric} worse, and it can be read whole."
     )
 
 
@@ -88,10 +89,10 @@ def _comparison(found: Ladder) -> list[Exhibit]:
         title = f"What the given model buys: difference in {found.metric}"
         exhibits.append(_intervals(found, ("price", "price_low", "price_high"), title, "price", 0.0))
     table: dict[str, Sequence[Any]] = {"model": [row.name for row in found.rows]}
-    fields = {"metric": found.metric, "second": found.second_metric, "price": "price", "seconds": "seconds to fit",
-              "complexity": "size", "note": "note"}  # fmt: skip
-    for field, title in fields.items():
-        table = {**table, title: [getattr(row, field) for row in found.rows]}
+    fields = {"metric": found.metric, "second": found.second_metric, "price": "price", "complexity": "size"}
+    if any(row.note for row in found.rows):
+        fields["note"] = "note"
+    table |= {title: [getattr(row, field) for row in found.rows] for field, title in fields.items()}
     exhibits.append(
         Exhibit(kind="table", title="The ladder", description=" ".join([found.sentence, found.how]), table=table)
     )

@@ -20,7 +20,7 @@ from pellucid.auditing.metrics import (
     replicated,
 )
 from pellucid.auditing.subject import Subject
-from pellucid.auditing.words import counted, named, of_measure
+from pellucid.auditing.words import named, of_measure
 from pellucid.fairness.groups import read_groupings, withheld_groups
 
 HOW = "Held-out rows; 95 % intervals from resampling the rows (percentile bootstrap)."
@@ -118,7 +118,9 @@ def _sentence(found: dict[str, Measure], skill: Measure, verdict: Verdict, subje
 
 def _words_on_constant(without: dict[str, float], skill: Measure, base_name: str, subject: Subject) -> str:
     if subject.classes is None:
-        return f"Against predicting {base_name} for everybody, the model saves {of_measure(skill)} of the squared error."
+        return (
+            f"Against predicting {base_name} for everybody, the model saves {of_measure(skill)} of the squared error."
+        )
     return f"Always naming the commonest class would be right in {percent(without['accuracy'])}."
 
 

@@ -105,7 +105,7 @@ RESIDUAL = Residual(
     code="PEL501",
     title="The parts add up to the model",
     section=Section.TRUST,
-    why="An explanation whose parts do not add up to the model's output explains another model.",
+    why="An explanation whose parts do not add up to the model’s output explains another model.",
 )
 STANDARD_ERRORS = StandardErrors(
     code="PEL502",

@@ -207,5 +207,5 @@ EXTRAPOLATION = Extrapolation(
     code="PEL606",
     title="Extrapolation",
     section=Section.RELIABILITY,
-    why="Outside what it has seen a model's output is a guess, and nothing in the number says so.",
+    why="Outside what it has seen a model’s output is a guess, and nothing in the number says so.",
 )

@@ -8,11 +8,19 @@ from typing import Any
 
 import numpy as np
 
-from pellucid._base.randomness import stream
-from pellucid._base.typing import Float1, Int1, Names
+from pellucid._base.numbers import interval_text, number_text
+from pellucid._base.typing import Float1, Names
 from pellucid.adapters import as_model
 from pellucid.auditing.checks.base import NotApplicable, Question
-from pellucid.auditing.checks.carriers import carried, gap_exhibit, gap_measures, gaps_of, output_of, rank_gaps
+from pellucid.auditing.checks.carriers import (
+    carried,
+    carriers,
+    gap_exhibit,
+    gap_measures,
+    gaps_of,
+    output_of,
+    rank_gaps,
+)
 from pellucid.auditing.checks.groups import (
     INTERVALS,
     amount_words,
@@ -136,10 +144,11 @@ class WithoutSensitive(Question):
         output = output_of(subject)
         gaps = rank_gaps(after.subject, gaps_of(after.subject), output)
         main = next((gap for gap in gaps if gap.grouping == largest), None)
-        parts = "" if main is None else _carriers(subject, main, output)
         return self.finding(
             verdict,
-            f"{_removed(sensitive, leaks)}: {_remaining(before, after, largest)}{parts}",
+            f"{_removed(sensitive, leaks)}, {_remaining(after, largest, main, output)}",
+            detail=_compared(before, after, largest)
+            + ("" if main is None else f" The largest parts, in {subject.unit()}: {carried(main, output)}."),
             how=_how(subject, before, after),
             measures=(
                 *_measures(before, largest, "model as given"),
@@ -179,24 +188,26 @@ def _removed(sensitive: Names, leaks: Names) -> str:
         [f"the sensitive {'feature' if len(sensitive) == 1 else 'features'} {listed(sensitive)}"] if sensitive else []
     )
     parts += [f"the suspected {'leak' if len(leaks) == 1 else 'leaks'} {listed(leaks)}"] if leaks else []
-    return f"With {' and '.join(parts)} removed"
+    return f"Without {' and '.join(parts)}"
 
 
-def _carriers(subject: Subject, gap: Gap, output: int) -> str:
-    pair = f"{of_group(gap.grouping, gap.group)} relative to {of_group(gap.grouping, gap.reference)}"
-    return f" What remains of {pair} runs through {carried(gap, output)} ({subject.unit()})."
+def _remaining(after: Disparity, grouping: str, gap: Gap | None, output: int) -> str:
+    """Say how much disparity is left, and what it runs through."""
+    share = after.metric == "selection_rate"
+    now = after.metrics.difference[grouping][after.metric]
+    remains = "disparity remains" if now.evidence == "clear" else f"no disparity can be told from chance ({now.reason})"
+    what = "favourable predictions differ" if share else "mean predictions differ"
+    through = "" if gap is None else f" It runs mainly through {carriers(gap, output)}."
+    return f"{remains}: {what} by {amount_words(now, share=share)}{_between(now, grouping)}.{through}"
 
 
-def _remaining(before: Disparity, after: Disparity, grouping: str) -> str:
+def _compared(before: Disparity, after: Disparity, grouping: str) -> str:
+    """Set the model as given beside it."""
     share = after.metric == "selection_rate"
     was, now = (each.metrics.difference[grouping][each.metric] for each in (before, after))
-    remains = "disparity remains" if now.evidence == "clear" else f"no disparity can be told from chance ({now.reason})"
-    what = "favourable predictions" if share else "mean predictions"
-    return (
-        f"{remains}. The largest difference in {what} is {amount_words(now, share=share)}{_between(now, grouping)}; "
-        f"with the model as given it is {amount_words(was, share=share)}"
-        f"{_between(was, grouping) if was.between != now.between else ''}.{_ratios(before, after, grouping)}"
-    )
+    between = _between(was, grouping) if was.between != now.between else ""
+    given = f"With the model as given they differ by {amount_words(was, share=share)}{between}."
+    return given + _ratios(before, after, grouping)
 
 
 def _between(comparison: Comparison, grouping: str) -> str:
@@ -210,7 +221,10 @@ def _ratios(before: Disparity, after: Disparity, grouping: str) -> str:
     was, now = (each.metrics.ratio[grouping][each.metric] for each in (before, after))
     if now.low is None or now.high is None or now.value is None or was.value is None:
         return ""
-    return f" As a ratio: {now.value:.3f} [{now.low:.3f}, {now.high:.3f}], and {was.value:.3f} as given."
+    return (
+        f" As a ratio: {interval_text(now.value, now.low, now.high)} without, "
+        f"{interval_text(was.value, was.low, was.high)} as given."
+    )
 
 
 def _how(subject: Subject, before: Disparity, after: Disparity) -> str:
@@ -223,8 +237,8 @@ def _how(subject: Subject, before: Disparity, after: Disparity) -> str:
     return (
         "A clone of the model was fitted on the training data with these columns held at one value for every row, so "
         f"that nothing can be learnt from them. {cut}On {counted(subject.n, 'held-out row')} its {name} is "
-        f"{after.figure:.3f}, that of the model as given {before.figure:.3f}. {INTERVALS} Carriers: differences of "
-        "mean Shapley values, as in PEL704."
+        f"{number_text(after.figure)}, that of the model as given {number_text(before.figure)}. {INTERVALS} "
+        "Carriers: differences of mean Shapley values, as in PEL704."
     )
 
 
