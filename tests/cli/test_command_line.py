@@ -2,28 +2,37 @@
 
 import hashlib
 import json
-import os
 import pickle
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
+from click.testing import CliRunner
 from sklearn.compose import make_column_selector, make_column_transformer
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 from skops.io import dump
 
+from pellucid.cli.main import COMMANDS, commands, main
 
-def pellucid(*arguments, cwd, **environment):
-    """Run the command in a new process, as a user does."""
-    return subprocess.run(
-        [sys.executable, "-c", "from pellucid.cli import main; main()", *map(str, arguments)],
-        cwd=cwd, capture_output=True, text=True, check=False, timeout=300, env={**os.environ, **environment},
-    )  # fmt: skip
+
+@pytest.fixture
+def pellucid(tmp_path, monkeypatch, capfd):
+    """Run the command in an empty folder: exit code, what it printed and what it complained."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments):
+        with pytest.raises(SystemExit) as stopped:
+            main([*map(str, arguments)])
+        printed = capfd.readouterr()
+        return SimpleNamespace(returncode=stopped.value.code, stdout=printed.out, stderr=printed.err)
+
+    return run
 
 
 @pytest.fixture(scope="module")
@@ -62,22 +71,32 @@ def folder(tmp_path_factory):
     return place
 
 
-def test_audit_writes_reports_and_exit_code(folder, tmp_path):
+def test_audit_writes_reports_and_exit_code(pellucid, folder, tmp_path):
     out = tmp_path / "report.html"
-    arguments = ("audit", folder / "model.skops", folder / "data.csv", "--target", "deny", "--favorable", "no",
-                 "--sensitive", "group", "--rows", "3,17", "--fast", "--junit", tmp_path / "junit.xml", "--out", out)  # fmt: skip
-    run = pellucid(*arguments, cwd=tmp_path)
+    options = (
+        "--favorable",
+        "no",
+        "--sensitive",
+        "group",
+        "--rows",
+        "3,17",
+        "--fast",
+        "--junit",
+        tmp_path / "junit.xml",
+    )
+    arguments = ("audit", folder / "model.skops", folder / "data.csv", "--target", "deny", *options, "--out", out)
+    run = pellucid(*arguments)
     assert run.returncode in (0, 1), run.stderr
     assert out.read_text(encoding="utf-8").startswith("<!doctype html>")
     assert json.loads(out.with_suffix(".json").read_text(encoding="utf-8"))["findings"]
     assert (tmp_path / "junit.xml").exists()
-    again = pellucid(*arguments, cwd=tmp_path)
+    again = pellucid(*arguments)
     assert again.returncode == 2
     assert "--force" in again.stderr
-    assert pellucid(*arguments, "--force", cwd=tmp_path).returncode == run.returncode
+    assert pellucid(*arguments, "--force").returncode == run.returncode
 
 
-def test_data_are_audited_without_a_model(folder, tmp_path):
+def test_data_are_audited_without_a_model(pellucid, folder, tmp_path):
     run = pellucid(
         "audit",
         folder / "data.csv",
@@ -88,13 +107,13 @@ def test_data_are_audited_without_a_model(folder, tmp_path):
         "--favorable",
         "no",
         "--fast",
-        cwd=tmp_path,
     )
     assert run.returncode in (0, 1), run.stderr
     assert (tmp_path / "report.html").exists()
 
 
-def test_a_function_is_audited(folder, tmp_path):
+def test_a_function_is_audited(pellucid, folder, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
     (tmp_path / "score.py").write_text("def predict(X):\n    return X['ratio'].to_numpy()\n")
     data = pd.read_csv(folder / "data.csv")
     data.assign(deny=(data["deny"] == "yes").astype(float)).to_csv(tmp_path / "numbers.csv", index=False)
@@ -106,13 +125,11 @@ def test_a_function_is_audited(folder, tmp_path):
         "--target",
         "deny",
         "--fast",
-        cwd=tmp_path,
-        PYTHONPATH=str(tmp_path),
     )
     assert run.returncode in (0, 1), run.stderr
 
 
-def test_explain_prints_reasons(folder, tmp_path):
+def test_explain_prints_reasons(pellucid, folder, tmp_path):
     run = pellucid(
         "explain",
         folder / "model.skops",
@@ -123,7 +140,6 @@ def test_explain_prints_reasons(folder, tmp_path):
         "3",
         "--out",
         "row.html",
-        cwd=tmp_path,
     )
     assert run.returncode == 0, run.stderr
     assert "ratio" in run.stdout
@@ -131,17 +147,17 @@ def test_explain_prints_reasons(folder, tmp_path):
     assert (tmp_path / "row.html").exists()
 
 
-def test_methods_are_listed(tmp_path):
-    run = pellucid("methods", cwd=tmp_path)
+def test_methods_are_listed(pellucid):
+    run = pellucid("methods")
     assert run.returncode == 0
     for name in ("tree", "linear", "exact", "shapley", "permutation", "lime"):
         assert name in run.stdout
 
 
-def test_trusted_pickle_is_loaded(folder, tmp_path):
+def test_trusted_pickle_is_loaded(pellucid, folder, tmp_path):
     digest = hashlib.sha256((folder / "model.pkl").read_bytes()).hexdigest()
     run = pellucid("explain", folder / "model.pkl", folder / "data.csv", "--target", "deny", "--rows", "0",
-                   "--trust-pickle", digest, cwd=tmp_path)  # fmt: skip
+                   "--trust-pickle", digest)  # fmt: skip
     assert run.returncode == 0, run.stderr
 
 
@@ -165,10 +181,10 @@ FAILURES = {
 
 
 @pytest.mark.parametrize("case", FAILURES)
-def test_failures_are_one_sentence(folder, tmp_path, case):
+def test_failures_are_one_sentence(pellucid, folder, tmp_path, case):
     arguments, named = FAILURES[case]
     places = [folder / a if Path(a).suffix in (".skops", ".csv", ".pkl", ".xyz", ".docx") else a for a in arguments]
-    run = pellucid("audit", *places, cwd=tmp_path)
+    run = pellucid("audit", *places)
     assert run.returncode == 2, run.stdout
     assert named in run.stderr
     assert "Traceback" not in run.stderr
@@ -177,7 +193,23 @@ def test_failures_are_one_sentence(folder, tmp_path, case):
     assert not list(tmp_path.iterdir())
 
 
-def test_control_characters_do_not_reach_the_terminal(folder, tmp_path):
-    run = pellucid("audit", folder / "model.skops", folder / "data.csv", "--target", "\x1b[2Jdeny", cwd=tmp_path)
+def test_control_characters_do_not_reach_the_terminal(pellucid, folder, tmp_path):
+    run = pellucid("audit", folder / "model.skops", folder / "data.csv", "--target", "\x1b[2Jdeny")
     assert run.returncode == 2
     assert "\x1b" not in run.stderr
+
+
+def test_help_comes_without_loading_the_commands(tmp_path):
+    code = (
+        "import sys; from pellucid.cli.main import commands; commands(['-h'], standalone_mode=False); "
+        "print('sklearn' in sys.modules)"
+    )
+    run = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert run.stdout.strip().endswith("False")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself(command):
+    result = CliRunner().invoke(commands, [command, "--help"])
+    assert result.exit_code == 0
+    assert command in result.output

@@ -1,11 +1,15 @@
 """The numbered cases of being right and staying up: the right answer, or one clear sentence."""
 
+import decimal
 import math
 import warnings
 
 import numpy as np
 import pandas as pd
+import polars as pl
+import pyarrow as pa
 import pytest
+import scipy.sparse
 from catboost import CatBoostRegressor
 from lightgbm import LGBMRegressor
 from sklearn.compose import make_column_transformer
@@ -413,3 +417,44 @@ def test_case_25_ten_thousand_classes(zoo):
     assert explanation.values.shape == (2, 4, 10_000)
     assert len(explanation._repr_html_()) < 50_000
     assert explanation.take(outputs="7").values.shape == (2, 4, 1)
+
+
+CONTAINERS = {
+    "polars": pl.from_pandas,
+    "arrow table": pa.Table.from_pandas,
+    "arrow batch": pa.RecordBatch.from_pandas,
+    "dict of lists": lambda F: {name: F[name].tolist() for name in F.columns[::-1]},
+    "list of dicts": lambda F: F.to_dict("records"),
+    "list of rows": lambda F: F.to_numpy().tolist(),
+    "sparse": lambda F: scipy.sparse.csr_array(F.to_numpy()),
+    "fortran": lambda F: np.asfortranarray(F.to_numpy()),
+    "strided": lambda F: np.repeat(F.to_numpy(), 2, axis=0)[::2],
+    "reversed": lambda F: np.ascontiguousarray(F.to_numpy()[::-1])[::-1],
+    "big-endian": lambda F: F.to_numpy().astype(">f8"),
+    "objects": lambda F: F.to_numpy().astype(object),
+    "nullable": lambda F: F.astype("Float64"),
+    "pandas arrow": lambda F: F.astype("double[pyarrow]"),
+    "pandas sparse": lambda F: F.astype(pd.SparseDtype("float", 0.0)),
+    "pandas objects": lambda F: F.astype(object),
+    "decimals": lambda F: F.map(decimal.Decimal),
+    "two-level rows": lambda F: F.set_index([list(range(len(F))), [0] * len(F)]),
+    "doubled row labels": lambda F: F.set_index([[0] * len(F)]),
+    "masked": lambda F: np.ma.masked_array(F.to_numpy(), np.zeros(F.shape, dtype=bool)),
+}
+
+
+@pytest.mark.parametrize("container", CONTAINERS)
+@pytest.mark.parametrize("name", ["forest", "xgboost", "linear"])
+def test_case_19_containers_at_every_door(container, name, zoo):
+    model, F, make = zoo.made(name), zoo.frame(zoo.rows(30)), CONTAINERS[container]
+    expected = pellucid.explain(model, F[:4], background=F[:9]).values
+    for rows, background in ((make(F[:4]), make(F[:9])), (make(F[:4]), F[:9]), (F[:4], make(F[:9]))):
+        values = pellucid.explain(model, rows, background=background).values
+        np.testing.assert_allclose(values, expected, rtol=1e-12, atol=1e-14)
+        assert pellucid.explain(model, rows, background=background, method="lime").values.shape == (4, 4, 1)
+    X, y = make(F), zoo.target(F.to_numpy())
+    for door in (
+        lambda X: pellucid.importance(model, X, y, measure="permutation").values,
+        lambda X: pellucid.pdp(model, X, "age").values,
+    ):
+        np.testing.assert_allclose(door(X), door(F), rtol=1e-12, atol=1e-12)

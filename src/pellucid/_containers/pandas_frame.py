@@ -123,7 +123,17 @@ class PandasFrame:
 
     def to_pandas(self, names: Names) -> "pd.DataFrame":
         """Return the frame under these names."""
-        return self._frame.set_axis(list(names), axis=1)
+        return self._frame.set_axis(index_of(names), axis=1)
+
+
+def index_of(names: Sequence[str]) -> "pd.Index[Any]":
+    """Return names as pandas' own kind of text, or as objects where one has half of a character pair."""
+    import pandas as pd  # the user's own frame library
+
+    try:
+        return pd.Index(list(names))
+    except UnicodeEncodeError:
+        return pd.Index(list(names), dtype=object)
 
 
 def _array_of(column: "pd.Series[Any]") -> Any:

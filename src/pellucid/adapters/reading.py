@@ -140,12 +140,12 @@ def _frame(table: Table, frames: tuple[str, ...] | None) -> Any:
 
 
 def _dense(table: Table) -> Any:
-    """Hand over pandas columns of numbers in sparse, Arrow or nullable dtypes as float64, which all libraries take."""
+    """Hand over pandas columns of numbers in sparse, Arrow, nullable or object dtypes as float64, which all can take."""
     native = table.native
     special = {
         label: table.column(name)
         for label, name, kind, dtype in zip(native.columns, table.names, table.kinds, native.dtypes, strict=True)
-        if kind == "number" and not isinstance(dtype, np.dtype)
+        if kind == "number" and (not isinstance(dtype, np.dtype) or dtype == np.dtype(object))
     }
     return native.assign(**special) if special else native
 

@@ -166,6 +166,6 @@ def read_policy(policy: Any) -> Policy:
 def _check_value(name: str, value: Any) -> None:
     whole = name.startswith("min_")
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf"):
-        raise InputError(f"the policy’s {name} must be a number that is not negative; got {value!r}.")
+        raise InputError(f"the policy's {name} must be a number that is not negative; got {value!r}.")
     if whole and (not isinstance(value, int) or value < 1):
-        raise InputError(f"the policy’s {name} must be a whole number of rows, at least 1; got {value!r}.")
+        raise InputError(f"the policy's {name} must be a whole number of rows, at least 1; got {value!r}.")

@@ -16,7 +16,7 @@ from pellucid.report import check_target, save_report
 MARKS = {"fail": "FAIL", "warn": "WARN", "note": "note", "pass": "pass", "error": "ERROR", "not_applicable": "n/a"}
 
 
-@click.command(short_help="Audit a model, or data before modelling begins.")
+@click.command()
 @click.argument("paths", nargs=-1, required=True, metavar="[MODEL] DATA")
 @click.option("--target", required=True, help="Column of DATA with the truth.")
 @click.option("--model", "callable_name", metavar="MODULE:FUNCTION", help="A predict function instead of a MODEL file.")

@@ -12,7 +12,7 @@ from pellucid.cli.text import plain, wrapped
 from pellucid.report import check_target, save_report
 
 
-@click.command(short_help="Audit a real model on real mortgage data.")
+@click.command()
 @click.option("--out", type=click.Path(path_type=Path), default=Path("pellucid-demo"), show_default=True,
               help="Folder for the report, the model and the data.")  # fmt: skip
 @click.option("--fast", is_flag=True, help="Skip the costly checks; the report says so.")

@@ -17,7 +17,7 @@ BACKGROUND_ROWS = 200
 SHOWN_FEATURES = 8
 
 
-@click.command(short_help="Reasons for single decisions.")
+@click.command()
 @click.argument("model", metavar="MODEL")
 @click.argument("data", type=click.Path(path_type=Path))
 @click.option("--rows", required=True, metavar="3,17", help="Positions of the rows to explain, from 0.")

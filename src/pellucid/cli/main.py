@@ -1,5 +1,6 @@
 """`pellucid`: the group of commands, and what happens when one cannot run."""
 
+import importlib
 import os
 import sys
 from collections.abc import Sequence
@@ -8,16 +9,39 @@ import click
 
 import pellucid
 from pellucid._base.errors import PellucidError
-from pellucid.cli.audit import audit
-from pellucid.cli.demo import demo
-from pellucid.cli.explain import explain
-from pellucid.cli.methods import methods
 from pellucid.cli.text import plain
+
+COMMANDS = {
+    "audit": "Audit a model, or data before modelling begins.",
+    "explain": "Reasons for single decisions.",
+    "demo": "Audit a real model on real mortgage data.",
+    "methods": "List the explanation methods.",
+}
 
 COULD_NOT_RUN = 2
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+class Commands(click.Group):
+    """Commands that are loaded when they are called, so that help comes at once."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """Names in the order they are shown."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Load the command's module, which has the command's own name."""
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = getattr(importlib.import_module(f"pellucid.cli.{cmd_name}"), cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """List the commands without loading them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(pellucid.__version__, prog_name="pellucid")
 def commands() -> None:
     """Make a model understandable, and show how far each explanation can be trusted.
@@ -28,10 +52,6 @@ def commands() -> None:
     pellucid audit data.csv --target deny              check data before modelling begins
     pellucid explain model.skops data.csv --rows 3,17  reasons for single decisions
     """
-
-
-for command in (audit, explain, demo, methods):
-    commands.add_command(command)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

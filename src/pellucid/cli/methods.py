@@ -8,7 +8,7 @@ from pellucid.cli.text import wrapped
 NEEDS = {"predict": "any model", "trees": "tree ensembles", "linear": "linear models"}
 
 
-@click.command(short_help="List the explanation methods.")
+@click.command()
 def methods() -> None:
     """List the explanation methods, what each needs and what it answers."""
     for name, method in METHODS.items():

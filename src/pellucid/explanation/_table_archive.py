@@ -11,6 +11,7 @@ from pellucid._base.errors import FileError
 from pellucid._base.typing import Array
 from pellucid._containers import Kind, container_of
 from pellucid._containers.cells import plain_objects
+from pellucid._containers.pandas_frame import index_of
 from pellucid.table import Table
 
 _TEXT_DTYPES = ("str", "string", "object")
@@ -126,7 +127,7 @@ def _restored_frame(names: Sequence[str], columns: Sequence[dict[str, Any]], n_r
             raise FileError("a column of its table is longer or shorter than the others")
         restored[j] = pd.Series(array, index=index, dtype=array.dtype)
     frame = pd.DataFrame(restored, index=index)
-    frame.columns = pd.Index(list(names))
+    frame.columns = index_of(names)
     return frame
 
 

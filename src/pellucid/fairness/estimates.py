@@ -183,7 +183,7 @@ def ratio(first: tuple[str, Statistic], second: tuple[str, Statistic], *, level:
     if isinstance(a, Area) or isinstance(b, Area):
         return undefined("a ratio of areas under curves has no meaning; read the difference")
     if b.value == 0:
-        return undefined(f"the number of group {other!r} is zero, so nothing can be divided by it")
+        return undefined(f"the number of group ‘{other}’ is zero, so nothing can be divided by it")
     if a.value == 0:
         return Comparison(
             value=0.0,
@@ -192,7 +192,7 @@ def ratio(first: tuple[str, Statistic], second: tuple[str, Statistic], *, level:
             between=(label, other),
             n=(a.n, b.n),
             evidence="insufficient",
-            reason=f"the number of group {label!r} is zero, so the ratio has no interval; read the difference",
+            reason=f"the number of group ‘{label}’ is zero, so the ratio has no interval; read the difference",
         )
     low, high = a.ratio_interval(b, level)  # type: ignore[arg-type]
     evidence, reason = _evidence(low, high, 1.0, (a.n, b.n), floor)

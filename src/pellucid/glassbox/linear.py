@@ -148,7 +148,7 @@ def _description(
             complexity=complexity,
             tables={"coefficients": table},
         )
-    what = f"the log odds of {outputs[0]!r}" if len(outputs) == 1 else "each class’s score (softmax)"
+    what = f"the log odds of ‘{outputs[0]}’" if len(outputs) == 1 else "each class’s score (softmax)"
     table["odds_ratio"] = [float(np.exp(np.clip(value, -700, 700))) for value in table["coefficient"]]
     shown: Columns = table
     return GlassDescription(

@@ -30,7 +30,7 @@ class Condition:
     low, high : float or None
         For a range of numbers: above `low` and up to `high`.
     words : str
-        For anything else: what follows the feature's name, such as ``"is 'yes'"``.
+        For anything else: what follows the feature's name, such as ``"is ‘yes’"``.
     """
 
     feature: int
@@ -199,7 +199,7 @@ def _limits(feature: int, bins: Bins) -> list[Condition]:
 
 def _categories(feature: int, bins: Bins, present: Bool1) -> list[Condition]:
     named = np.flatnonzero(present[:-1]).tolist()
-    texts = [f"'{bins.label(code)}'" if code < bins.n_known else "any other value" for code in named]
+    texts = [f"‘{bins.label(code)}’" if code < bins.n_known else "any other value" for code in named]
     found = [_members(feature, bins, [code], f"is {text}") for code, text in zip(named, texts, strict=True)]
     for code, text in zip(named, texts, strict=True):
         others = [other for other in range(bins.size) if other != code]

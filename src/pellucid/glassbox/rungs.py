@@ -91,7 +91,7 @@ class ScorecardRung:
         return GlassDescription(
             title="Points scorecard",
             sentences=(
-                f"Add up the points of a row’s bins: the more points, the more likely is {str(fitted.classes_[1])!r}.",
+                f"Add up the points of a row’s bins: the more points, the more likely is ‘{fitted.classes_[1]}’.",
                 f"{fitted.base_points:.6g} points are odds of {fitted.base_odds:.6g} to 1, "
                 f"and every {fitted.pdo:.6g} points double the odds.",
             ),

@@ -95,7 +95,7 @@ def _leaves(fitted: Pipeline, X: Table) -> Any:
 
 def _branch(column: EncodedColumn, threshold: float, values: Float2, *, is_left: bool) -> str:
     if column.meaning == "level":
-        return f"{column.feature} is {'not ' if is_left else ''}'{column.level}'"
+        return f"{column.feature} is {'not ' if is_left else ''}‘{column.level}’"
     if column.meaning == "flag":
         return f"{column.feature} is {'false' if is_left else 'true'}"
     below, above = values[values <= threshold], values[values > threshold]
@@ -111,4 +111,4 @@ def _answer(fitted: Pipeline, node: int) -> tuple[str, float]:
         return f"{value[0]:.4g}, the mean of {rows} rows", float(value[0])
     best = int(np.argmax(value))
     share = float(value[best] / value.sum())
-    return f"'{model.classes_[best]}': {100 * share:.0f} % of {rows} rows", share
+    return f"‘{model.classes_[best]}’: {100 * share:.0f} % of {rows} rows", share

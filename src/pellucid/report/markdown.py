@@ -37,6 +37,8 @@ def escaped(text: str) -> str:
 
 def _entry_lines(entry: Entry) -> list[str]:
     lines = [f"### {escaped(entry.title)} ({entry.code}): {entry.word}", "", escaped(entry.statement), ""]
+    if entry.detail:
+        lines += [escaped(entry.detail), ""]
     for label, text in (("Why", entry.why), ("How it was measured", entry.how), ("What to do", entry.remedy)):
         if text:
             lines += [f"**{label}.** {escaped(text)}", ""]

@@ -57,7 +57,7 @@ class Figure:
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """A finding."""
+    """A finding; what held is folded, so that what needs attention stands out."""
 
     name: str
     code: str
@@ -66,6 +66,8 @@ class Entry:
     verdict: str
     word: str
     statement: str
+    detail: str
+    folded: bool
     why: str
     how: str
     remedy: str
@@ -123,6 +125,8 @@ def entry_of(finding: Finding, number: int, *, pictures: bool = True) -> Entry:
         verdict=str(finding.verdict).replace("_", "-"),
         word=WORDS[finding.verdict],
         statement=prose(finding.statement),
+        detail=prose(finding.detail),
+        folded=finding.verdict == Verdict.PASS,
         why=prose(finding.why),
         how=prose(finding.how),
         remedy=prose(finding.remedy),

@@ -31,9 +31,7 @@ class SubjectFound(Question):
             else f"{subject.model.label} was audited"
         )
         classes = 0 if subject.classes is None else len(subject.classes)
-        kind = {"binary": "one of two classes", "multiclass": f"one of {classes} classes", "regression": "a number"}[
-            subject.task
-        ]
+        kind = f"one of {'two' if subject.task == 'binary' else classes} classes" if classes else "a number"
         train = "" if subject.X_train is None else f"; {counted(len(subject.X_train), 'training row')} were given"
         return self.finding(
             Verdict.PASS,
