@@ -248,7 +248,7 @@ class Explainer:
             return table
         if self.model.features is not None or self.background is None:
             return table.aligned(self.features)
-        if table.by_name and not self._background_has_names:
+        if table.by_name and not self._background_has_names and table.names != self.features:
             raise ColumnError(
                 "X has column names, background and the model have none, so the columns cannot be matched. "
                 "Pass X and background both as frames, or both as arrays."

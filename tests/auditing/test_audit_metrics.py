@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as peer
 
+from pellucid._base.statistics import wilson
 from pellucid.auditing.metrics import (
     Predictions,
     auc,
@@ -17,7 +18,6 @@ from pellucid.auditing.metrics import (
     mean_of,
     percentiles,
     r_squared,
-    wilson,
 )
 
 
@@ -103,7 +103,7 @@ def test_bootstrap_is_the_same_again_and_its_purposes_differ():
 
 @pytest.mark.parametrize(("hits", "n"), [(0, 10), (10, 10), (44, 48), (1, 3)])
 def test_wilson_solves_its_own_equation(hits, n):
-    low, high = wilson(hits, n)
+    low, high = wilson(hits / n, n)
     assert 0 <= low <= hits / n <= high <= 1
     for end in (low, high):
         if 0 < end < 1:  # (p̂ − p)² = z² p (1 − p) / n, Wilson (1927)

@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, mean_absolute_error, roc_auc_score
 
 from pellucid._base.errors import InputError
+from pellucid._base.statistics import wilson
 from pellucid.datasets import load_hmda
 from pellucid.fairness import group_metrics
-from pellucid.fairness.intervals import difference_of, log_ratio, wilson
+from pellucid.fairness.intervals import difference_of, log_ratio
 
 CELLS = {"a": (30, 7, 5, 18), "b": (11, 9, 13, 20)}
 """Hand-made tables: true positives, false positives, false negatives, true negatives."""
@@ -215,7 +216,7 @@ def test_degenerate_tables_say_why():
     assert cells["b"]["false_positive_rate"].reason == "undefined, because everybody's true outcome is favourable"
     assert cells["b"]["positive_predictive_value"].value is None
     assert found.ratio["group"]["selection_rate"].reason.startswith(
-        "undefined, because the number of group 'b' is zero"
+        "undefined, because the number of group ‘b’ is zero"
     )
     assert found.difference["group"]["true_positive_rate"].reason.startswith("undefined, because of 2 groups only 1")
     one = group_metrics(truth, predicted, sensitive_features=["a"] * 30, favorable=1)

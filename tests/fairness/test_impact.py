@@ -1,9 +1,10 @@
 import pytest
 
 from pellucid._base.errors import InputError
+from pellucid._base.statistics import wilson
 from pellucid.datasets import load_hmda, load_nhanes
 from pellucid.fairness import impact_ratios
-from pellucid.fairness.intervals import log_ratio, wilson
+from pellucid.fairness.intervals import log_ratio
 
 
 def test_mortgage_data():

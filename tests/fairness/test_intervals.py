@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pellucid._base.statistics import wilson
 from pellucid.fairness import intervals
 
 Z = 1.959963984540054
@@ -17,7 +18,7 @@ Z = 1.959963984540054
     [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0, 0.1611), (1, 29, 0.0061, 0.1718)],
 )
 def test_wilson_agrees_with_published_intervals(hits, n, low, high):
-    assert intervals.wilson(hits / n, n) == (pytest.approx(low, abs=5e-5), pytest.approx(high, abs=5e-5))
+    assert wilson(hits / n, n) == (pytest.approx(low, abs=5e-5), pytest.approx(high, abs=5e-5))
 
 
 @pytest.mark.parametrize(
@@ -32,7 +33,7 @@ def test_wilson_agrees_with_published_intervals(hits, n, low, high):
     ],
 )
 def test_newcombe_agrees_with_published_intervals(first, second, low, high):
-    parts = [(h / n, *intervals.wilson(h / n, n)) for h, n in (first, second)]
+    parts = [(h / n, *wilson(h / n, n)) for h, n in (first, second)]
     found = intervals.difference_of(*parts)
     assert found == (pytest.approx(low, abs=5e-5), pytest.approx(high, abs=5e-5))
 
@@ -42,7 +43,7 @@ def test_newcombe_agrees_with_published_intervals(first, second, low, high):
 def test_wilson_bounds_solve_the_score_equation(n, data):
     hits = data.draw(st.integers(0, n))
     p = hits / n
-    low, high = intervals.wilson(p, n)
+    low, high = wilson(p, n)
     assert 0 <= low <= p <= high <= 1
     for bound in (low, high):
         assert (p - bound) ** 2 == pytest.approx(Z**2 * bound * (1 - bound) / n, abs=1e-12)
@@ -103,13 +104,13 @@ def test_coverage_of_the_intervals_for_proportions():
 
     def one(rng):
         a, b = rng.binomial(n, p) / n, rng.binomial(m, q) / m
-        low, high = intervals.wilson(a, n)
-        d_low, d_high = intervals.difference_of((a, low, high), (b, *intervals.wilson(b, m)))
+        low, high = wilson(a, n)
+        d_low, d_high = intervals.difference_of((a, low, high), (b, *wilson(b, m)))
         r_low, r_high = intervals.log_ratio((b, m), (a, n))
         return low <= p <= high, d_low <= p - q <= d_high, r_low <= q / p <= r_high
 
-    wilson, newcombe, ratio = coverage(one_column(one, 0)), coverage(one_column(one, 1)), coverage(one_column(one, 2))
-    for share in (wilson, newcombe, ratio):
+    of_share, newcombe, ratio = coverage(one_column(one, 0)), coverage(one_column(one, 1)), coverage(one_column(one, 2))
+    for share in (of_share, newcombe, ratio):
         assert 0.93 < share < 0.975
 
 
@@ -128,5 +129,5 @@ def test_coverage_of_the_interval_for_areas():
 
 
 def test_bonferroni_level_widens():
-    assert intervals.wilson(0.3, 50, 0.99)[0] < intervals.wilson(0.3, 50, 0.95)[0]
+    assert wilson(0.3, 50, 0.99)[0] < wilson(0.3, 50, 0.95)[0]
     assert intervals.normal_quantile(0.95) == pytest.approx(Z, abs=1e-12)

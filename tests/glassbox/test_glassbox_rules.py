@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 from scipy.stats import chi2, norm
 
+from pellucid._base.statistics import wilson
 from pellucid.glassbox import RuleList, RuleListRegressor
-from pellucid.glassbox.rulelist import wilson
 
 
 def log_likelihood(labels):

@@ -79,7 +79,7 @@ def test_an_additive_model_far_from_its_background_is_stable():
     found = quality.stability(explainer, X, noise=0.1)
     assert found.background_rank.value == found.background_sign.value == 1.0
     assert found.input_rank.low > 0.7
-    assert "rank correlation 1.00 [1.00, 1.00] over 30 rows" in found.sentence
+    assert "rank correlation of 1.00 [1.00, 1.00] over 30 rows" in found.sentence
 
 
 def test_an_explanation_that_jumps_is_unstable():
@@ -110,7 +110,7 @@ def test_methods_without_a_background_are_only_moved():
     model = DecisionTreeRegressor(max_depth=3).fit(X, additive(X))
     found = quality.stability(pellucid.Explainer(model), X[:10])
     assert found.background_rank is None
-    assert found.sentence.startswith("Moving every number")
+    assert found.sentence.endswith("over 10 rows.")
 
 
 def test_moved_rows_keep_their_dtypes_categories_and_gaps():
@@ -215,7 +215,7 @@ def test_the_same_explanation_agrees_with_itself():
     found = quality.agreement(*explanations(additive, X, Exact(), Exact()))
     assert found.rank_correlation.value == found.sign_agreement.value == found.top_overlap.value == 1.0
     assert found.causes == ()
-    assert "exact and exact agree on 20 rows and 1 output" in found.sentence
+    assert "Shapley values (exact) and Shapley values (exact) agree on 20 rows" in found.sentence
 
 
 def test_features_are_matched_by_name_and_rows_by_content():
@@ -281,4 +281,4 @@ def test_features_that_go_together_are_named():
     two = pellucid.explain(lambda X: 3 * X["right"], X, background=X, method="exact")
     found = quality.agreement(one, two)
     assert found.rank_correlation.value < 0.8
-    assert any("'left' and 'right' have rank correlation" in cause for cause in found.causes)
+    assert any("‘left’ and ‘right’ have rank correlation" in cause for cause in found.causes)

@@ -132,6 +132,18 @@ def test_shows_every_finding_exhibit_and_cell(audit: Any, text: str, page: Page)
     assert "<path" in text
 
 
+def test_what_held_is_folded_and_what_did_not_is_open(audit: Any, audit_of: Any) -> None:
+    for verdict, folded in ((Verdict.PASS, True), (Verdict.WARN, False)):
+        finding = replace(audit.findings[0], verdict=verdict, statement="Short.", detail="Longer.", how="By counting.")
+        article = re.search(r"<article.*?</article>", render_html(audit_of((finding,))), re.S)
+        assert article is not None
+        before, _, rest = article.group().partition('<details class="rest">')
+        assert "Short." in before
+        assert "Longer." in before
+        assert ("By counting." in rest) == folded
+        assert ("By counting." in before) != folded
+
+
 def test_says_the_counts_and_the_three_most_important_findings_first(audit: Any, page: Page) -> None:
     summary = next(text for text in page.texts["section"] if "checks held" in text)
     assert "1 check failed, 4 warnings, 8 notes, 9 checks held" in summary

@@ -113,3 +113,13 @@ def test_a_full_disk_leaves_nothing_behind_and_the_old_file_whole(
         save_report(audit_of(()), path, force=True)
     assert path.read_text() == "old"
     assert [entry.name for entry in tmp_path.iterdir()] == ["report.json"]
+
+
+def test_junit_on_disk_honours_the_level_of_the_exit_code(audit: Any, tmp_path: Path) -> None:
+    counts = {}
+    for level in ("fail", "warn"):
+        root = ElementTree.parse(save_report(audit, tmp_path / f"{level}.xml", fail_on=level)).getroot()
+        counts[level] = int(root.attrib["failures"])
+    verdicts = [finding.verdict for finding in audit.findings]
+    assert counts["fail"] == verdicts.count(Verdict.FAIL)
+    assert counts["warn"] == counts["fail"] + verdicts.count(Verdict.WARN) > counts["fail"]

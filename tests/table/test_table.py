@@ -40,12 +40,12 @@ HOSTILE = (
         ([{"a": 1}, [2]], "make them all dicts"),
         ({"a": [1, 2], "b": [1]}, "one length"),
         ({"a": 1}, "must be columns"),
-        ("text", "got builtins str"),
-        (None, "got builtins NoneType"),
-        (7, "got builtins int"),
-        ({1, 2}, "got builtins set"),
-        (object(), "got builtins object"),
-        ((row for row in [[1]]), "got builtins generator"),
+        ("text", "got str"),
+        (None, "got NoneType"),
+        (7, "got int"),
+        ({1, 2}, "got set"),
+        (object(), "got object"),
+        ((row for row in [[1]]), "got generator"),
         (pd.Series([1, 2]), "one column"),
         (pd.Index([1, 2]), "one column"),
         (pl.Series([1, 2]), "one column"),
@@ -193,7 +193,7 @@ def test_columns_are_matched_by_name():
         table.aligned(("age",))
     with pytest.raises(ColumnError, match=r"no column 'twon'.*'town'"):
         table.column("twon")
-    with pytest.raises(ColumnError, match="expects 3"):
+    with pytest.raises(ColumnError, match="the model has 3"):
         Table.of(np.zeros((1, 2))).aligned(("a", "b", "c"))
     given = Table.of(np.array([[1.0, 2.0]])).aligned(("a", "b"))
     assert given.names == ("a", "b")

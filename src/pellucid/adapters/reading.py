@@ -140,7 +140,7 @@ def _frame(table: Table, frames: tuple[str, ...] | None) -> Any:
 
 
 def _dense(table: Table) -> Any:
-    """Hand over pandas columns of numbers in sparse, Arrow, nullable or object dtypes as float64, which all can take."""
+    """Hand over pandas columns of numbers in sparse, Arrow, nullable or object dtypes as float64, which all take."""
     native = table.native
     special = {
         label: table.column(name)

@@ -1,6 +1,7 @@
 """`audit`: ask every question of a model and its data, and report what was found."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, is_dataclass
 from enum import StrEnum
 from math import isfinite
@@ -36,6 +37,7 @@ SECTION_RANK = (
     Section.SUBJECT,
 )
 SCHEMA = "pellucid.audit/1"
+MANY_ROWS = 20_000
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -243,6 +245,20 @@ def audit_data(
     return audit_subject(subject, CHECKS if checks is None else checks)
 
 
+def _few_threads(subject: Subject) -> AbstractContextManager[Any]:
+    """Keep OpenMP to one thread where tables are small.
+
+    An audit asks a model hundreds of small questions; starting threads for each costs more than they save, and on a
+    busy machine, where threads wait for each other, many times more.
+    """
+    if max(subject.n, len(subject.background)) > MANY_ROWS:
+        return nullcontext()
+    from threadpoolctl import threadpool_limits  # a third party, loaded only when an audit runs
+
+    limits: AbstractContextManager[Any] = threadpool_limits(limits=1, user_api="openmp")
+    return limits
+
+
 def audit_subject(subject: Subject, checks: Sequence[Check]) -> Audit:
     """Run every check that fits on a subject whose arguments are already checked."""
     started = perf_counter()
@@ -250,8 +266,9 @@ def audit_subject(subject: Subject, checks: Sequence[Check]) -> Audit:
     skipped = [check for check in fitting if subject.fast and check.cost == "costly"]
     asked = [check for check in fitting if check not in skipped]
     found: list[Finding] = []
-    for check in track(asked, task="audit", total=len(asked), progress=subject.progress):
-        found.extend(run_check(check, subject))
+    with _few_threads(subject):
+        for check in track(asked, task="audit", total=len(asked), progress=subject.progress):
+            found.extend(run_check(check, subject))
     order = list(Section)
     found.sort(key=lambda finding: order.index(finding.section))
     return Audit(

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 
 from pellucid._base.randomness import stream
+from pellucid._base.statistics import Z, wilson
 from pellucid._base.typing import Array, Bool1, Float1, Float2, Int1
 from pellucid.auditing.findings import Measure
-from pellucid.auditing.metrics import auc, bootstrap, macro_auc, r_squared, wilson
+from pellucid.auditing.metrics import auc, bootstrap, macro_auc, r_squared
 from pellucid.auditing.policy import Policy
 from pellucid.auditing.words import cell
 from pellucid.table import Table
@@ -20,7 +21,6 @@ MOST_COLUMNS = 12
 REPLICATES = 200
 SMOOTHING = 5.0
 NEIGHBOURS = 30
-Z = 1.959964
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -233,7 +233,7 @@ def _level(name: str, value: str, sides: tuple[Bool1, Bool1], truth: Int1, n_cla
     # Haldane (1956) adds a half to every cell, so that empty cells leave the odds ratio finite.
     cells = np.array([a, n - a, b, m - b]) + 0.5
     log_odds = np.log(cells[0] * cells[3] / (cells[1] * cells[2]))
-    low, high = wilson(a, n)
+    low, high = wilson(a / n, n)
     return Level(
         column=name,
         value=value,

@@ -12,7 +12,7 @@ from pellucid.auditing.findings import Measure
 
 OfWeights: TypeAlias = Callable[[Float1], float]
 """A figure of the rows, given one weight per row; NaN where it is not defined."""
-REPLICATES = 400
+REPLICATES = 1000
 MOST_UNDEFINED = 0.05
 
 
@@ -180,14 +180,3 @@ def percentiles(drawn: Float1) -> tuple[float | None, float | None]:
 def unit_of(name: str) -> str:
     """Return unit of a figure."""
     return "share" if name == "accuracy" else ""
-
-
-def wilson(hits: float, n: float, z: float = 1.959964) -> tuple[float, float]:
-    """Wilson's 95 % score interval of a share (Wilson, 1927)."""
-    if n <= 0:
-        return 0.0, 1.0
-    share = hits / n
-    centre = (share + z * z / (2 * n)) / (1 + z * z / n)
-    half = z * np.sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / (1 + z * z / n)
-    # Rounding must not leave the share outside its own interval.
-    return float(max(0.0, min(share, centre - half))), float(min(1.0, max(share, centre + half)))

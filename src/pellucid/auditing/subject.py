@@ -321,7 +321,8 @@ class Subject:
     def unit(self) -> str:
         """Return the unit of explanations, in words."""
         space = self.read.resolve(Space.RAW)
-        return {Space.LOG_ODDS: "log-odds", Space.PROBABILITY: "probability"}.get(space, "the model’s own units")
+        own = "units of the target" if self.classes is None else "units of the score"
+        return {Space.LOG_ODDS: "log-odds", Space.PROBABILITY: "probability"}.get(space, own)
 
 
 def _model_columns(table: Table, features: tuple[str, ...], sensitive: Mapping[str, Array], what: str) -> Table:

@@ -115,11 +115,11 @@ def _not_measured(subject: Subject, findings: Sequence[Finding], skipped: Sequen
     if subject.model is None:
         said.append("No model was given, so nothing was measured about one.")
     said += [f"{check.code} {check.title}: skipped, because fast was asked for." for check in skipped]
-    said += [
-        f"{finding.code} {finding.title}: {finding.statement}"
-        for finding in findings
-        if finding.verdict in (Verdict.NOT_APPLICABLE, Verdict.ERROR)
-    ]
+    reasons: dict[str, list[str]] = {}
+    for finding in findings:
+        if finding.verdict in (Verdict.NOT_APPLICABLE, Verdict.ERROR):
+            reasons.setdefault(finding.statement, []).append(f"{finding.code} {finding.title}")
+    said += [f"{', '.join(names)}: {reason[:1].lower()}{reason[1:]}" for reason, names in reasons.items()]
     if subject.model is not None and not subject.structured:
         said.append(
             f"{subject.model.label} could only be asked for predictions ({subject.model.why_no_structure}), so global "
@@ -127,8 +127,6 @@ def _not_measured(subject: Subject, findings: Sequence[Finding], skipped: Sequen
         )
     if subject.model is not None and subject.X_train is None:
         said.append("The training data were not given: extrapolation and rows seen in training were not measured.")
-    if subject.model is not None and not subject.sensitive:
-        said.append("No sensitive features were named: nothing was compared between groups of people.")
     return tuple(said)
 
 

@@ -5,6 +5,7 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
+from pellucid._base.statistics import LEVEL, wilson
 from pellucid._base.typing import Bool1, Float1
 from pellucid.fairness import intervals
 
@@ -85,7 +86,7 @@ class Share:
 
     def interval(self, level: float) -> tuple[float, float]:
         """Wilson's interval."""
-        return intervals.wilson(self.share, self.size, level)
+        return wilson(self.share, self.size, level)
 
     def ratio_interval(self, other: "Share", level: float) -> tuple[float, float]:
         """Log-ratio interval of this proportion over the other."""
@@ -157,7 +158,7 @@ def estimate(statistic: Statistic | str, n: int | None) -> Estimate:
     """Turn a statistic into its number with a 95 % interval, or into the reason why there is none."""
     if isinstance(statistic, str):
         return Estimate(value=None, low=None, high=None, n=n, reason=statistic)
-    low, high = statistic.interval(intervals.LEVEL)
+    low, high = statistic.interval(LEVEL)
     return Estimate(value=statistic.value, low=low, high=high, n=statistic.n)
 
 

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pellucid._base.errors import UnsupportedRequestError
+from pellucid._base.statistics import LEVEL
 from pellucid._base.typing import Bool1, Float1, Float2, Names
 from pellucid.explanation import Explanation
 from pellucid.fairness.groups import FLOOR, Grouping, read_groupings, withheld_groups
-from pellucid.fairness.intervals import LEVEL, bootstrap_means
+from pellucid.fairness.intervals import bootstrap_means
 from pellucid.ir import Space
 
 if TYPE_CHECKING:

@@ -6,11 +6,11 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from pellucid._base.errors import InputError
+from pellucid._base.statistics import LEVEL
 from pellucid.fairness import estimates
 from pellucid.fairness._inputs import read_outcomes
 from pellucid.fairness.estimates import Comparison, Estimate, Statistic
 from pellucid.fairness.groups import FLOOR, Grouping, pairs, read_groupings, withheld_groups
-from pellucid.fairness.intervals import LEVEL
 from pellucid.fairness.metrics import SIGNED, Metric, Outcomes
 
 if TYPE_CHECKING:

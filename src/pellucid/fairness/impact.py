@@ -6,13 +6,13 @@ from types import MappingProxyType
 from typing import Any
 
 from pellucid._base.errors import InputError
+from pellucid._base.statistics import LEVEL
 from pellucid._base.typing import Bool1, Float1
 from pellucid.fairness import estimates
 from pellucid.fairness._inputs import is_favorable, read_vector, read_weights
 from pellucid.fairness.estimates import Comparison, Estimate, Share
 from pellucid.fairness.group_metrics import WITHHELD
 from pellucid.fairness.groups import FLOOR, Grouping, read_groupings, withheld_groups
-from pellucid.fairness.intervals import LEVEL
 
 FOUR_FIFTHS = 0.8
 """A rule of thumb, contested, drawn as a line to read figures against; it is no verdict."""

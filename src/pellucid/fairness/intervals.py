@@ -1,35 +1,18 @@
-"""Intervals for proportions, their differences and ratios, for means, and for the area under a curve.
+"""Intervals for differences and ratios of proportions, for means, and for the area under a curve.
 
 Every function takes the confidence `level`, because comparisons that were picked among many need a higher one.
 """
 
 import math
-from statistics import NormalDist
 
 import numpy as np
 
 from pellucid._base.randomness import stream
+from pellucid._base.statistics import LEVEL, kish_size, normal_quantile
 from pellucid._base.typing import Bool1, Float1, Float2
 
-LEVEL = 0.95
 REPLICATES = 1000
 BISECTIONS = 60
-
-
-def normal_quantile(level: float) -> float:
-    """Half-width of the two-sided standard normal interval at `level`."""
-    return NormalDist().inv_cdf(0.5 + level / 2)
-
-
-def wilson(share: float, n: float, level: float = LEVEL) -> tuple[float, float]:
-    """Score interval for a proportion `share` of `n` trials (Wilson 1927); `n` may be an effective size."""
-    z2 = normal_quantile(level) ** 2
-    middle = share + z2 / (2 * n)
-    half = math.sqrt(z2 * (share * (1 - share) + z2 / (4 * n)) / n)
-    # At a share of 0 or 1 the bound is exactly 0 or 1; rounding must not move it.
-    low = 0.0 if share == 0 else max(0.0, (middle - half) / (1 + z2 / n))
-    high = 1.0 if share == 1 else min(1.0, (middle + half) / (1 + z2 / n))
-    return low, high
 
 
 def difference_of(first: tuple[float, float, float], second: tuple[float, float, float]) -> tuple[float, float]:
@@ -122,11 +105,6 @@ def _newcombe_auc(area: float, m: int, n: int, level: float) -> tuple[float, flo
         middle = (near + far) / 2
         near, far = (middle, far) if inside(middle) else (near, middle)
     return (near, 1.0) if area == 1 else (0.0, near)
-
-
-def kish_size(weights: Float1) -> float:
-    """Count the equally weighted rows that know as much as these (Kish 1965)."""
-    return float(weights.sum() ** 2 / (weights**2).sum())
 
 
 def weighted_share(hit: Bool1, weights: Float1 | None) -> tuple[float, float]:

@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.pipeline import Pipeline
 
 from pellucid._base.optional import optional_import
+from pellucid._base.statistics import Z
 from pellucid.glassbox._bins import range_text
 from pellucid.glassbox.description import GlassDescription
 from pellucid.glassbox.encoder import EncodedColumn, TableEncoder
@@ -90,8 +91,8 @@ def _add_curve(curves: dict[str, list[Any]], model: Any, term: int, column: Enco
             curves["output"].append(output)
             curves["value"].append(label)
             curves["score"].append(float(scores[bin_, k]))
-            curves["low"].append(float(scores[bin_, k] - 1.96 * spread[bin_, k]))
-            curves["high"].append(float(scores[bin_, k] + 1.96 * spread[bin_, k]))
+            curves["low"].append(float(scores[bin_, k] - Z * spread[bin_, k]))
+            curves["high"].append(float(scores[bin_, k] + Z * spread[bin_, k]))
 
 
 def _outputs(model: Any, n: int) -> list[str]:

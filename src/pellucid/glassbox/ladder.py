@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.base import clone
 
 from pellucid._base.errors import InputError
+from pellucid._base.numbers import interval_text
 from pellucid._base.progress import Progress, track
 from pellucid._base.typing import Array, Float1
 from pellucid.adapters import as_model
@@ -439,13 +440,7 @@ def sentence(rows: Sequence[LadderRow], metric: str, n: int, *, has_model: bool,
 def _span(value: float | None, low: float | None, high: float | None) -> str:
     if value is None or low is None or high is None:
         return "unknown"
-    return f"{_digits(value)} [{_digits(low)}, {_digits(high)}]"
-
-
-def _digits(value: float) -> str:
-    """Three decimals, or one digit where those would hide the sign."""
-    text = f"{value:.3f}" if abs(value) >= 0.0005 or value == 0 else f"{value:.0e}"
-    return text.replace("-", "−")
+    return interval_text(value, low, high)
 
 
 def _upper(text: str) -> str:

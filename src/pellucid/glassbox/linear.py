@@ -3,11 +3,12 @@
 from typing import Any
 
 import numpy as np
-from scipy.stats import norm, t
+from scipy.stats import t
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
+from pellucid._base.statistics import LEVEL, normal_quantile
 from pellucid._base.typing import Array, Float1, Float2
 from pellucid.glassbox._bins import plain
 from pellucid.glassbox.description import Columns, GlassDescription
@@ -38,7 +39,7 @@ def describe_linear(fitted: Pipeline, X: Table, y: Array, sample_weight: Float1 
     else:
         coefficients = np.column_stack([model.coef_, model.intercept_])
         covariance = _logistic_covariance(model, Z, weights)
-        quantile = float(norm.ppf(0.975))
+        quantile = normal_quantile(LEVEL)
         outputs = [str(c) for c in (model.classes_[1:] if len(model.classes_) == 2 else model.classes_)]
     table = _coefficient_table(
         columns,

@@ -4,12 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import norm
 
 from pellucid._base.randomness import stream
+from pellucid._base.statistics import Z
 from pellucid._base.typing import Bool1, Float1, Float2, Int1
 
-Z = float(norm.ppf(0.975))
 RESAMPLES = 1000
 
 

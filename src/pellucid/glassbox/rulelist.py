@@ -7,12 +7,14 @@ from numbers import Integral
 from typing import Any, Self
 
 import numpy as np
-from scipy.stats import norm, t
+from scipy.stats import t
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
 from pellucid._base.errors import InputError
+from pellucid._base.numbers import percent
+from pellucid._base.statistics import kish_size, wilson
 from pellucid._base.typing import Array, Bool1, Float1, Float2, Int1
 from pellucid.glassbox._bins import Bins, quantile_bins
 from pellucid.glassbox._inputs import read_rows, read_target, read_weights
@@ -243,7 +245,7 @@ class RuleList(ClassifierMixin, _RuleList):  # type: ignore[misc]
     >>> model.rules()["if"]
     ['late > 5', 'no rule above holds']
     >>> model.rule_of({"late": [7]})
-    ["Rule 1 of 2: if late > 5, then 'unpaid' (100 % of 16 rows, 95 % interval 81 % to 100 %)."]
+    ["Rule 1 of 2: if late > 5, then ‘unpaid’ (100 % of 16 rows, 95 % interval 80.6 % to 100 %)."]
     """
 
     @property
@@ -280,16 +282,16 @@ class RuleList(ClassifierMixin, _RuleList):  # type: ignore[misc]
         shares = (counts[1:] + total[1:] / total[0]) / (counts[0] + 1)
         answer = int(np.argmax(shares))
         share = counts[1 + answer] / counts[0] if counts[0] else 0.0
-        low, high = wilson(share, _effective_rows(statistics[:, 0]))
+        low, high = wilson(share, kish_size(statistics[:, 0]))
         label = self.classes_[answer]
-        evidence = f"{share:.0%} of {counts[0]:.6g} rows, 95 % interval {low:.0%} to {high:.0%}".replace("%", " %")
+        rows = f"{counts[0]:.6g} rows"
         return {
-            "answer": repr(label.item() if hasattr(label, "item") else label),
+            "answer": f"‘{label}’",
             "rows": float(counts[0]),
             "value": float(share),
             "low": low,
             "high": high,
-            "evidence": evidence.replace("95  %", "95 %"),
+            "evidence": f"{percent(share)} of {rows}, 95 % interval {percent(low)} to {percent(high)}",
         }
 
 
@@ -350,7 +352,7 @@ class RuleListRegressor(RegressorMixin, _RuleList):  # type: ignore[misc]
     def _summary(self, statistics: Float2, total: Float1) -> dict[str, Any]:  # noqa: ARG002 - shared signature
         weight, first, second = statistics.sum(axis=0)
         mean = first / weight if weight else 0.0
-        value, rows = self._centre + self._scale * mean, _effective_rows(statistics[:, 0])
+        value, rows = self._centre + self._scale * mean, kish_size(statistics[:, 0])
         low, high, words = None, None, ""
         if rows > 1:
             spread = self._scale * np.sqrt(max(second / weight - mean**2, 0.0) / (rows - 1))
@@ -365,27 +367,6 @@ class RuleListRegressor(RegressorMixin, _RuleList):  # type: ignore[misc]
             "high": high,
             "evidence": f"mean of {weight:.6g} rows{words}",
         }
-
-
-def wilson(share: float, rows: float) -> tuple[float, float]:
-    """95 % Wilson interval of a share among `rows` rows (Wilson, JASA 22, 1927).
-
-    Examples
-    --------
-    >>> [round(limit, 3) for limit in wilson(0.5, 100)]
-    [0.404, 0.596]
-    """
-    if rows <= 0:
-        return 0.0, 1.0
-    z2 = norm.ppf(0.975) ** 2 / rows
-    centre = (share + z2 / 2) / (1 + z2)
-    half = np.sqrt(share * (1 - share) * z2 + z2**2 / 4) / (1 + z2)
-    return float(max(centre - half, 0.0)), float(min(centre + half, 1.0))
-
-
-def _effective_rows(weights: Float1) -> float:
-    """Kish's number of equally weighted rows with the same variance: the number of rows when weights are equal."""
-    return float(weights.sum() ** 2 / (weights**2).sum()) if len(weights) else 0.0
 
 
 def _first_rule(rules: Sequence[tuple[Condition, ...]], codes: Array) -> Int1:

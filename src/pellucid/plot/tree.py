@@ -12,7 +12,7 @@ from pellucid.plot.tables import Columns, column, data, need
 
 MOST_LEAVES = 32
 """Boxes one below the other that can still be read; deeper levels stay in the table."""
-BOX, GAP, ROW = 150, 84, 46
+BOX, GAP, ROW = 150, 136, 46
 
 
 def tree_data(source: Columns) -> dict[str, list[Any]]:
@@ -125,7 +125,7 @@ def _layers(width: int, height: int) -> list[alt.Chart]:
     edge = alt.Chart().mark_rule(color=theme.FAINT, strokeWidth=1.5)
     box = alt.Chart().mark_rect(cornerRadius=4, fill=theme.BOX, stroke=theme.FAINT, strokeWidth=1)
     words = alt.Chart().mark_text(align="left", dx=8, baseline="middle", lineBreak="\n", fontSize=11.5, lineHeight=14)
-    branch = alt.Chart().mark_text(align="right", dx=-6, baseline="middle", color=theme.MUTED, fontSize=11, limit=72)
+    branch = alt.Chart().mark_text(align="right", dx=-6, baseline="middle", color=theme.MUTED, fontSize=11, limit=GAP - 12)
     inner = alt.datum.root == 0
     return [
         edge.encode(x=x("bend:Q"), x2="left:Q", y=y("y:Q")).transform_filter(inner),

@@ -6,6 +6,7 @@ import numpy as np
 
 from pellucid._base.errors import InputError
 from pellucid._base.numbers import figure, percent, percent_interval
+from pellucid._base.statistics import Z
 from pellucid._base.typing import Float1, Float3
 from pellucid.explanation import Explanation
 from pellucid.quality.measures import (
@@ -175,7 +176,7 @@ def _sampling(a: Explanation, b: Explanation, left: Float3, right: Float3) -> st
     variance = sum(error**2 for error in errors if error is not None)
     if isinstance(variance, int):
         return ""
-    within = float((np.abs(left - right) <= 1.96 * np.sqrt(variance)).mean())
+    within = float((np.abs(left - right) <= Z * np.sqrt(variance)).mean())
     if within < 0.9:
         return ""
     return (

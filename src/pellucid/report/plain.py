@@ -62,7 +62,9 @@ def _case(finding: Finding, grave: set[Verdict]) -> ElementTree.Element:
     statement = printable(finding.statement)
     if finding.verdict in grave:
         inner = ElementTree.SubElement(case, "failure", message=statement, type=str(finding.verdict))
-        inner.text = printable("\n\n".join(part for part in (finding.detail, finding.why, finding.how, finding.remedy) if part))
+        inner.text = printable(
+            "\n\n".join(part for part in (finding.detail, finding.why, finding.how, finding.remedy) if part)
+        )
     elif finding.verdict == Verdict.ERROR:
         ElementTree.SubElement(case, "error", message=statement, type="error")
     elif finding.verdict == Verdict.NOT_APPLICABLE:

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from pellucid._base.errors import FileError
 from pellucid._base.files import write_atomically
@@ -83,4 +83,7 @@ def check_target(path: str | Path, *, force: bool = False, endings: Iterable[str
 
 
 def _write(target: Path, text: str, *, force: bool) -> Path:
-    return write_atomically(target, lambda file: file.write(text.encode("utf-8")), force=force)
+    def write(file: BinaryIO) -> None:
+        file.write(text.encode("utf-8"))
+
+    return write_atomically(target, write, force=force)

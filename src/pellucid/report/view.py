@@ -126,7 +126,7 @@ def entry_of(finding: Finding, number: int, *, pictures: bool = True) -> Entry:
         word=WORDS[finding.verdict],
         statement=prose(finding.statement),
         detail=prose(finding.detail),
-        folded=finding.verdict == Verdict.PASS,
+        folded=finding.verdict in (Verdict.PASS, Verdict.NOT_APPLICABLE),
         why=prose(finding.why),
         how=prose(finding.how),
         remedy=prose(finding.remedy),

@@ -7,10 +7,12 @@ import numpy as np
 
 from pellucid._base.numbers import figure, percent, points_interval
 from pellucid._base.randomness import stream
+from pellucid._base.statistics import Z, wilson
 from pellucid._base.typing import Float1, Int1
 from pellucid.auditing.checks.base import NotApplicable, Question
+from pellucid.auditing.checks.groups import of_group
 from pellucid.auditing.findings import Exhibit, Finding, Measure, Section, Verdict
-from pellucid.auditing.metrics import bootstrap, mean_of, percentiles, resamples, wilson
+from pellucid.auditing.metrics import bootstrap, mean_of, percentiles, resamples
 from pellucid.auditing.subject import Subject
 from pellucid.auditing.words import counted, leading, named, of_measure
 from pellucid.fairness.groups import read_groupings, withheld_groups
@@ -18,7 +20,6 @@ from pellucid.fairness.groups import read_groupings, withheld_groups
 BINS = 10
 GROUP_BINS = 5
 SIMULATIONS = 400
-Z = 1.959964
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -178,7 +179,7 @@ def exhibit(each: list[Series], count: int, title: str, *, grouped: bool) -> Exh
 
 def _bin_interval(mean: float, observed: Float1, share: bool) -> tuple[float, float]:
     if share:
-        return wilson(mean * len(observed), len(observed))
+        return wilson(mean, len(observed))
     half = Z * float(observed.std(ddof=1)) / np.sqrt(len(observed)) if len(observed) > 1 else 0.0
     return mean - half, mean + half
 
@@ -256,14 +257,20 @@ def _group_sentence(off: list[Measure], judged: list[Measure], one: Series) -> s
         largest = max(judged, key=lambda m: abs(m.value))
         return (
             f"In no group is {what} clearly over- or underestimated beyond the tolerance; the largest difference is "
-            f"{difference_words(largest)} (where {largest.name.split(', ', 1)[1]}, {counted(largest.n, 'row')})."
+            f"{difference_words(largest)} ({group_words(largest)}, {counted(largest.n, 'row')})."
         )
     said = [
-        f"{what} is {'under' if m.value > 0 else 'over'}estimated by {difference_words(_size(m))} where "
-        f"{m.name.split(', ', 1)[1]} ({counted(m.n, 'row')})"
+        f"{what} is {'under' if m.value > 0 else 'over'}estimated by {difference_words(_size(m))} for "
+        f"{group_words(m)} ({counted(m.n, 'row')})"
         for m in off[:2]
     ]
     return leading("; ".join(said) + ".")
+
+
+def group_words(measure: Measure) -> str:
+    """Name the group that a measure of this check is about."""
+    name, label = measure.name.split(", ", 1)[1].rsplit(" = ", 1)
+    return of_group(name, label)
 
 
 def _size(measure: Measure) -> Measure:

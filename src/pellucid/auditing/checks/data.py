@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 
 from pellucid._base.numbers import figure, percent
+from pellucid._base.statistics import wilson
 from pellucid._base.typing import Array
 from pellucid.auditing.checks.base import NotApplicable, Question, worst
 from pellucid.auditing.findings import Exhibit, Finding, Measure, Section, Verdict
-from pellucid.auditing.metrics import wilson
 from pellucid.auditing.subject import Subject
 from pellucid.auditing.words import counted, key_of, listed, named, of_measure
 from pellucid.fairness.groups import read_groupings, withheld_groups
@@ -71,7 +71,7 @@ def _target_exhibit(subject: Subject) -> Exhibit:
         }
         return Exhibit(kind="table", title="The target", description="Quantiles of the target.", table=table)
     counts = np.bincount(subject.y_index, minlength=len(subject.classes))
-    ends = [wilson(int(count), subject.n) for count in counts]
+    ends = [wilson(count / subject.n, subject.n) for count in counts]
     return Exhibit(
         kind="bars",
         title="Outcomes",
@@ -114,7 +114,7 @@ class MissingValues(Question):
         measures = [
             Measure(
                 name=f"missing in {subject.X.names[j]}", value=float(share[j]), n=subject.n, unit="share",
-                low=wilson(share[j] * subject.n, subject.n)[0], high=wilson(share[j] * subject.n, subject.n)[1],
+                low=wilson(share[j], subject.n)[0], high=wilson(share[j], subject.n)[1],
             )
             for j in order
         ]  # fmt: skip
@@ -231,7 +231,7 @@ class RepeatedRows(Question):
         repeated = len(rows) - len(set(rows))
         features = [row[:-1] for row in rows]
         contradicting = len(set(rows)) - len(set(features))
-        low, high = wilson(repeated, len(rows))
+        low, high = wilson(repeated / len(rows), len(rows))
         measure = Measure(
             name="repeated rows", value=repeated / len(rows), low=low, high=high, n=len(rows), unit="share"
         )

@@ -117,7 +117,7 @@ class _Decision:
         down = [j for j in self.order if values[j] < 0][:MOST_REASONS]
         what = "" if self.subject.classes is None else f" for {named(self.shapley.outputs[self.output])}"
         return (
-            f"Against the background, the output{what} is raised by {self._listing(up)} and lowered by "
+            f"Compared with the background, the output{what} is raised by {self._listing(up)} and lowered by "
             f"{self._listing(down)}, in {self.subject.unit()}."
         )
 
@@ -236,7 +236,8 @@ def _outcome(subject: Subject, row: int, k: int) -> str:
     score = subject.scores[row, k]
     write = percent if subject.probability is not None else figure
     how_sure = write(score) if subject.probability is not None else f"a score of {write(score)}"
-    cut = f" (cut-off {write(subject.cut)})" if subject.task == "binary" else ""
+    at = f"{figure(100 * subject.cut)} %" if subject.probability is not None else figure(subject.cut)
+    cut = f" (cut-off {at})" if subject.task == "binary" else ""
     return (
         f"the model gives {named(subject.classes[k])} {how_sure}{cut} and decides {decided}; the truth is "
         f"{named(subject.y[row])}."

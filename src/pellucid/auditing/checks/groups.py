@@ -94,6 +94,11 @@ def judge(subject: Subject, comparison: Comparison, scale: float = 1.0) -> Verdi
     return Verdict.PASS if max(abs(comparison.low), abs(comparison.high)) <= limit else Verdict.NOTE
 
 
+def excess(subject: Subject, comparison: Comparison, scale: float = 1.0) -> float:
+    """Express a difference in multiples of what the policy tolerates."""
+    return abs(comparison.value or 0.0) / scale / max(subject.policy.group_gap_warn, 1e-9)
+
+
 def of_group(grouping: str, label: str) -> str:
     """Name a group by its column and value."""
     return f"{named(grouping)} = {named(label)}"
@@ -188,7 +193,11 @@ class OutcomesByGroup(Question):
             remedy=""
             if worst(verdicts) is Verdict.PASS
             else "Ask how these outcomes came about and who decided them: a model learns them as they are.",
-            weight=max((abs(m.value) / scale for m in measures if m.name.startswith("difference")), default=0.0),
+            weight=max(
+                excess(subject, found.difference[grouping][metric], scale)
+                for _, found in measured
+                for grouping in found.difference
+            ),
         )
 
     def _measure(self, subject: Subject, people: People, label: Any) -> GroupMetrics:
@@ -383,7 +392,7 @@ class ErrorsByGroup(Question):
             else "Look at the features that carry the gap, at how the groups are represented in training, and at "
             "whether the target means the same for every group.",
             weight=max(
-                (abs(item[3].value or 0.0) / scale for item in judged if item[3].evidence == "clear"), default=0.0
+                (excess(subject, item[3], scale) for item in judged if item[3].evidence == "clear"), default=0.0
             ),
         )
 

@@ -1,6 +1,6 @@
 """PEL205: what models that a person can read achieve on the same rows, and what the black box buys over them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -118,31 +118,46 @@ def _intervals(
 
 def _rungs(found: Ladder) -> list[Exhibit]:
     """Each readable model whole, as its own exhibit."""
-    return [_shown(name, description) for name, description in found.descriptions.items()]
+    return [exhibit for description in found.descriptions.values() for exhibit in _shown(description)]
 
 
-def _shown(name: str, description: GlassDescription) -> Exhibit:
+def _shown(description: GlassDescription) -> list[Exhibit]:
     text = " ".join([f"{description.title}: {description.complexity}.", *description.sentences])
     if description.tree is not None:
-        return Exhibit(kind="tree", title=description.title, description=text, table=description.tree)
+        return [Exhibit(kind="tree", title=description.title, description=text, table=description.tree)]
     if "terms" in description.tables:
         terms = description.tables["terms"]
         table = {"label": terms["term"], "value": terms["importance"]}
-        return Exhibit(kind="bars", title=description.title, description=text, table=table,
-                       options={"x_title": "mean absolute score"})  # fmt: skip
-    if name == "linear":
-        return Exhibit(kind="table", title=description.title, description=text, table=_strongest(description))
+        return [Exhibit(kind="bars", title=description.title, description=text, table=table,
+                        options={"x_title": "mean absolute score"})]  # fmt: skip
+    whole = next(iter(description.tables.values()))
+    pictures = [_coefficients(description, text)] if "coefficients" in description.tables else []
+    return [*pictures, Exhibit(kind="table", title=description.title, description=text, table=whole)]
+
+
+def _coefficients(description: GlassDescription, text: str) -> Exhibit:
+    """The coefficients that move a typical row most, per standard deviation, so that they can be compared."""
+    columns = description.tables["coefficients"]
+    rows = [dict(zip(columns, cells, strict=True)) for cells in zip(*columns.values(), strict=True)]
+    scaled = sorted((row for row in rows if row["per_sd"] is not None), key=lambda row: -abs(row["per_sd"]))
+    kept = scaled[:MOST_COEFFICIENTS]
+    per_unit = [row["per_sd"] / row["coefficient"] if row["coefficient"] else 0.0 for row in kept]
+    several = len({row.get("output") for row in kept}) > 1
     return Exhibit(
-        kind="table", title=description.title, description=text, table=next(iter(description.tables.values()))
+        kind="intervals",
+        title=f"{description.title}: change of the score per standard deviation",
+        description=text,
+        table={
+            "label": [
+                row["feature"] if row["change"] == "+1" else f"{row['feature']}: {row['change']}" for row in kept
+            ],
+            "value": [row["per_sd"] for row in kept],
+            "low": [row["low"] * by for row, by in zip(kept, per_unit, strict=True)],
+            "high": [row["high"] * by for row, by in zip(kept, per_unit, strict=True)],
+            **({"group": [row["output"] for row in kept]} if several else {}),
+        },
+        options={"x_title": "change of the score per standard deviation", "reference": 0.0},
     )
-
-
-def _strongest(description: GlassDescription) -> Mapping[str, Sequence[Any]]:
-    """The intercepts and the coefficients that move a typical row most."""
-    table = description.tables["coefficients"]
-    size = [float("inf") if value is None else abs(value) for value in table["per_sd"]]
-    kept = sorted(sorted(range(len(size)), key=lambda i: -size[i])[:MOST_COEFFICIENTS])
-    return {name: [column[i] for i in kept] for name, column in table.items()}
 
 
 LADDER = GlassboxLadder(

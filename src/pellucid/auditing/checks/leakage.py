@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from pellucid._base.numbers import percent, percent_interval
+from pellucid._base.statistics import wilson
 from pellucid._base.typing import Array, Names
 from pellucid.auditing.checks.base import NotApplicable, Question, worst
 from pellucid.auditing.findings import Exhibit, Finding, Measure, Section, Verdict
 from pellucid.auditing.leaks import MOST_ROWS, Level
-from pellucid.auditing.metrics import wilson
 from pellucid.auditing.subject import Subject
 from pellucid.auditing.words import counted, key_of, listed, named, of_measure
 from pellucid.table import Table
@@ -144,7 +144,7 @@ def _level_words(subject: Subject, level: Level, use: float | None) -> tuple[str
     sentence = (
         f"{named(level.column)} looks like a leak: where it is {named(level.value)}, {round(level.purity * n):,} of "
         f"{counted(n, 'row')} have the outcome {label} ({percent_interval(level.purity, level.low, level.high)}), "
-        f"against {percent(level.elsewhere)} of the rows it is compared with."
+        f"against {percent(level.elsewhere)} elsewhere."
     )
     further = f"These are {percent(level.covered)} of all {label}."
     if use is None:
@@ -218,7 +218,7 @@ class SeenRows(Question):
         hits = np.array([key in seen for key in _keys(subject.X, subject.y)], dtype=bool)
         repeats = _repeats(subject.X_train, subject.y_train)
         share = float(hits.mean())
-        low, high = wilson(int(hits.sum()), subject.n)
+        low, high = wilson(share, subject.n)
         # Rows also repeat by nature (few columns, rounded values): as often as within the training data is no leak.
         verdict = Verdict.WARN if low > max(repeats, 0.01) else Verdict.PASS
         return self.finding(

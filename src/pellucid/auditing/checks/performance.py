@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pellucid._base.numbers import percent
+from pellucid._base.numbers import percent, percent_interval
 from pellucid._base.typing import Array, Float1
 from pellucid.auditing.checks.base import NotApplicable, Question, worst
 from pellucid.auditing.findings import Exhibit, Finding, Measure, Section, Verdict
@@ -118,9 +118,8 @@ def _sentence(found: dict[str, Measure], skill: Measure, verdict: Verdict, subje
 
 def _words_on_constant(without: dict[str, float], skill: Measure, base_name: str, subject: Subject) -> str:
     if subject.classes is None:
-        return (
-            f"Against predicting {base_name} for everybody, the model saves {of_measure(skill)} of the squared error."
-        )
+        saved = percent_interval(skill.value, skill.low, skill.high)
+        return f"Against predicting {base_name} for everybody, the model saves {saved} of the squared error."
     return f"Always naming the commonest class would be right in {percent(without['accuracy'])}."
 
 

@@ -6,10 +6,11 @@ import numpy as np
 
 from pellucid._base.numbers import figure, percent
 from pellucid._base.randomness import stream
+from pellucid._base.statistics import wilson
 from pellucid._base.typing import Array, Bool1, Bool2, Float2, Int2
 from pellucid.auditing.checks.base import NotApplicable, Question
 from pellucid.auditing.findings import Exhibit, Finding, Measure, Section, Verdict
-from pellucid.auditing.metrics import bootstrap, mean_of, wilson
+from pellucid.auditing.metrics import bootstrap, mean_of
 from pellucid.auditing.subject import Subject
 from pellucid.auditing.words import counted, key_of, named, of_measure
 from pellucid.table import Table
@@ -107,8 +108,8 @@ class Extrapolation(Question):
             raise NotApplicable("the training data were not given; pass X_train=.")
         outside = outside_training(subject.X, subject.X_train)
         rows: Bool1 = np.asarray(outside.any(axis=1))
-        low, high = wilson(int(rows.sum()), subject.n)
         share = float(rows.mean())
+        low, high = wilson(share, subject.n)
         measure = Measure(name="rows outside training", value=share, low=low, high=high, n=subject.n, unit="share")
         chance = exceeded_by_chance(subject.X, subject.X_train)
         verdict = Verdict.WARN if low > chance + subject.policy.extrapolation_warn else Verdict.PASS

@@ -25,6 +25,7 @@ from pellucid.auditing.checks.groups import (
     INTERVALS,
     amount_words,
     comparison_measure,
+    excess,
     favorable_or_second,
     interval_table,
     judge,
@@ -162,7 +163,7 @@ class WithoutSensitive(Question):
             remedy=""
             if verdict is Verdict.PASS
             else "Leaving columns out is not enough: look at the carriers above, and at how the outcomes came about.",
-            weight=1 + abs(after.metrics.difference[largest][after.metric].value or 0.0) / scale,
+            weight=1 + excess(subject, after.metrics.difference[largest][after.metric], scale),
         )
 
 
