@@ -356,7 +356,7 @@ def test_a_function_that_turns_bad_later_is_named(method):
         for _ in range(2):
             pellucid.explain(fail_later, X, background=X, method=method)
 
-    with pytest.raises(ModelError, match="NaN or infinity"):
+    with pytest.raises(ModelError, match="NaN, infinity"):
         explain_twice()
 
 

@@ -244,7 +244,7 @@ def test_no_background_is_refused_with_what_to_pass():
     [
         (lambda t: np.zeros((len(t), 3)), "shape"),
         (lambda t: np.zeros(len(t) + 1), "shape"),
-        (lambda t: np.full(len(t), np.nan), "NaN or infinity"),
+        (lambda t: np.full(len(t), np.nan), "NaN, infinity"),
         (lambda t: ["yes"] * len(t), "must return numbers"),
         (lambda _: 1.0, "shape"),
     ],
@@ -257,3 +257,10 @@ def test_bad_predictions_are_named(answer, message):
 def test_a_list_of_numbers_is_a_prediction():
     game = MarginalGame(model=model_of(lambda t: [1.5] * len(t), ("y",)), background=Table.of(np.zeros((2, 3))))
     assert game.empty.tolist() == [1.5]
+
+
+def test_integers_beyond_float64_are_not_taken_for_equal():
+    huge = 2**60
+    background, rows = Table.of(np.array([[huge, 1]])), Table.of(np.array([[huge + 1, 1]]))
+    game = MarginalGame(model=model_of(polynomial), background=background, space=Space.RAW)
+    assert game.rows(rows).relevant.tolist() == [[True, False]]

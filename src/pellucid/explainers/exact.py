@@ -113,6 +113,6 @@ class ExactBound:
             return Enumeration(n)
         allow = "" if n > MOST_PLAYERS else f"Pass budget={2**n} to allow it, or use"
         raise UnsupportedRequestError(
-            f"method='exact' needs 2^{n} = {2**n} coalitions for rows with {n} features that matter, "
+            f"method='exact' needs 2^{n} coalitions for rows with {n} features that matter, "
             f"but the limit is {min(limit, 2**MOST_PLAYERS)}. {allow or 'Use'} method='shapley', which samples."
         )

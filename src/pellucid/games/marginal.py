@@ -18,6 +18,8 @@ ROW_CAP = 1 << 16
 """Rows given to one predict call at most."""
 CELL_CAP = 1 << 23
 """Cells of the table given to one predict call at most; wide tables get fewer rows."""
+LARGEST_EXACT_INTEGER = 2**53
+"""Beyond it two different integers may be the same float64."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -262,6 +264,8 @@ def _equals_all(values: Float1, background: Float1) -> Bool1:
     first = background[0]
     if np.isnan(first):
         return np.isnan(values) & np.isnan(background).all()
+    if abs(first) >= LARGEST_EXACT_INTEGER:
+        return np.zeros(len(values), dtype=bool)  # different integers beyond it become the same float64
     negative = np.signbit(first)
     if not np.all((background == first) & (np.signbit(background) == negative)):
         return np.zeros(len(values), dtype=bool)
