@@ -244,7 +244,7 @@ def test_no_background_is_refused_with_what_to_pass():
     [
         (lambda t: np.zeros((len(t), 3)), "shape"),
         (lambda t: np.zeros(len(t) + 1), "shape"),
-        (lambda t: np.full(len(t), np.nan), "NaN or infinity"),
+        (lambda t: np.full(len(t), np.nan), "NaN, infinity"),
         (lambda t: ["yes"] * len(t), "must return numbers"),
         (lambda _: 1.0, "shape"),
     ],
