@@ -69,12 +69,10 @@ def broken(constraints, before, after):
             return f"immutable {name}"
         if missing(new):
             return f"{name} became missing"
-        if name in constraints.increase_only and not new > old:
-            return f"{name} fell"
-        if name in constraints.decrease_only and not new < old:
-            return f"{name} rose"
-        if (low is not None and new < low) or (high is not None and new > high):
-            return f"{name} out of range"
+        fell = name in constraints.increase_only and not new > old
+        rose = name in constraints.decrease_only and not new < old
+        if fell or rose or (low is not None and new < low) or (high is not None and new > high):
+            return f"{name} went the wrong way or too far"
         if name in constraints.allowed and new not in constraints.allowed[name]:
             return f"{name} is not allowed"
     if constraints.linked and after["red"] + after["blue"] != 1:
@@ -176,7 +174,11 @@ def test_a_check_that_refuses_everything_is_said_and_obeyed():
     ("constraints", "target", "words"),
     [
         (Constraints(immutable=list(frame(1, 0))), None, "the constraints leave nothing to copy"),
-        (Constraints(ranges={"age": (30, 30.5)}, immutable=["income", "town", "owner", "red", "blue"]), None, "no permitted|leave nothing"),
+        (
+            Constraints(ranges={"age": (30, 30.5)}, immutable=["income", "town", "owner", "red", "blue"]),
+            None,
+            "no permitted|leave nothing",
+        ),
     ],
 )  # fmt: skip
 def test_infeasible_is_said(constraints, target, words):

@@ -108,7 +108,8 @@ class Counterfactuals(Saved):
     @property
     def alternatives(self) -> Any:
         """All alternatives as whole rows, in the user's own container; `row` says whose they are."""
-        return self.data.take(np.arange(len(self), len(self.data))).native
+        rows = np.arange(len(self), len(self.data))
+        return self.data.gather(np.repeat(rows[:, None], len(self.features), axis=1)).native  # with fresh row labels
 
     def changes(self, row: int, k: int = 0) -> dict[str, tuple[Any, Any]]:
         """Return what differs in the `k`-th alternative of a row: each feature with its values before and after."""

@@ -106,8 +106,8 @@ def _range_goal(model: Model, target: Any, output: str | int | None) -> Goal:
     if output is None and len(model.outputs) > 1:
         raise InputError(f"say which output must lie in the range: output= one of {listed(model.outputs, 12)}.")
     position = 0 if output is None else named_positions(output, model.outputs, "output")[0]
-    ends = [f"at least {figure(low)}" * np.isfinite(low), f"at most {figure(high)}" * np.isfinite(high)]
-    words = " and ".join(end for end in ends if end)
+    ends = (("at least", low), ("at most", high))
+    words = " and ".join(f"{word} {figure(end)}" for word, end in ends if np.isfinite(end))
     if len(model.outputs) > 1:
         words = f"‘{_short(model.outputs[position])}’ {words}"
     return Goal(kind="range", position=position, low=low, high=high, words=words)
