@@ -77,9 +77,8 @@ def dice(model, table, target, text):
 
 def main():
     warnings.simplefilter("ignore")  # the peer's
-    print(
-        f"Python {platform.python_version()}, dice-ml {version('dice-ml')}, {platform.machine()}, {ROWS} rows, 1 thread\n"
-    )
+    print(f"Python {platform.python_version()}, dice-ml {version('dice-ml')}, {platform.machine()}, {ROWS} rows")
+    print()
     print("| task | | seconds | ratio | rows answered | valid | cells changed |\n|---|---|---|---|---|---|---|")
     for name, model, table, target, text in tasks():
         rows = table.iloc[:ROWS].reset_index(drop=True)
