@@ -12,7 +12,8 @@ exact tree kernel, the others by enumeration), background of 100 rows, {rows} he
 
 The budget is coalitions per explained row, in units of the number of features d; budgets that hold all coalitions are
 exact for everyone and left out. Ours also plays four background rows once to fit its hyper-parameters, at most
-256 + 2d pairs each; the errors leave that out of the budget, the last table counts it.
+256 + 2d pairs each; the errors leave that out of the budget, the last table counts it (one fit for {rows} rows). The
+first call of shap.Permutation in a process compiles; that is in its time.
 """
 
 
@@ -72,7 +73,7 @@ def _summary(cells: list[dict[str, Any]], methods: list[str]) -> str:
 
 def _overhead(cells: list[dict[str, Any]], methods: list[str]) -> str:
     lines = [
-        "Milliseconds per row beyond the model's own, and coalitions per row, the shared fit spread over the rows.\n"
+        "Processor milliseconds per row beyond the model's own / coalitions per row, the fit spread over the rows.\n"
     ]
     lines += [f"| task at 20d | {' | '.join(methods)} |", "|---" * (len(methods) + 1) + "|"]
     for name, d, factor in _keys(cells):
