@@ -6,12 +6,12 @@ import sys
 import pellucid
 
 PUBLIC = {
-    "AdapterMismatchError", "AdditivityError", "Audit", "ColumnError", "Effect", "Exact", "Explainer", "Explanation",
-    "FileError", "Importance", "InputError", "Interactions", "Lime", "Linear", "LinearForm", "MissingDependencyError",
-    "Model", "ModelError", "PellucidError", "Permutation", "Policy", "Provenance", "Quality", "Shapley", "Space",
-    "Table", "Tree", "TreeEnsemble", "UnsupportedModelError", "UnsupportedRequestError", "__version__", "ale", "audit",
-    "audit_data", "datasets", "explain", "fairness", "glassbox", "ice", "importance", "load_model", "pdp", "plot",
-    "quality", "save_report", "testing",
+    "AdapterMismatchError", "AdditivityError", "Audit", "ColumnError", "Constraints", "Counterfactuals", "Effect",
+    "Exact", "Explainer", "Explanation", "FileError", "Importance", "InputError", "Interactions", "Lime", "Linear",
+    "LinearForm", "MissingDependencyError", "Model", "ModelError", "PellucidError", "Permutation", "Policy",
+    "Provenance", "Quality", "Shapley", "Space", "Table", "Tree", "TreeEnsemble", "UnsupportedModelError",
+    "UnsupportedRequestError", "__version__", "ale", "audit", "audit_data", "counterfactuals", "datasets", "explain",
+    "fairness", "glassbox", "ice", "importance", "load_model", "pdp", "plot", "quality", "save_report", "testing",
 }  # fmt: skip
 HEAVY = ("sklearn", "scipy", "pandas", "altair", "torch")
 

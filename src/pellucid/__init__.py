@@ -25,13 +25,22 @@ if TYPE_CHECKING:
     from pellucid.adapters.files import load_model
     from pellucid.auditing.audit import Audit, audit, audit_data
     from pellucid.auditing.policy import Policy
+    from pellucid.explainers.counterfactuals import Constraints, counterfactuals
     from pellucid.explainers.exact import Exact
     from pellucid.explainers.lime import Lime
     from pellucid.explainers.linear import Linear
     from pellucid.explainers.permutation import Permutation
     from pellucid.explainers.shapley import Shapley
     from pellucid.explainers.tree import Tree
-    from pellucid.explanation import Effect, Explanation, Importance, Interactions, Provenance, Quality
+    from pellucid.explanation import (
+        Counterfactuals,
+        Effect,
+        Explanation,
+        Importance,
+        Interactions,
+        Provenance,
+        Quality,
+    )
     from pellucid.ir import LinearForm, Model, Space, TreeEnsemble
     from pellucid.report import save_report
     from pellucid.table import Table
@@ -56,13 +65,22 @@ _HOMES = {
     "pellucid.adapters.files": ("load_model",),
     "pellucid.auditing.audit": ("Audit", "audit", "audit_data"),
     "pellucid.auditing.policy": ("Policy",),
+    "pellucid.explainers.counterfactuals": ("Constraints", "counterfactuals"),
     "pellucid.explainers.exact": ("Exact",),
     "pellucid.explainers.lime": ("Lime",),
     "pellucid.explainers.linear": ("Linear",),
     "pellucid.explainers.permutation": ("Permutation",),
     "pellucid.explainers.shapley": ("Shapley",),
     "pellucid.explainers.tree": ("Tree",),
-    "pellucid.explanation": ("Effect", "Explanation", "Importance", "Interactions", "Provenance", "Quality"),
+    "pellucid.explanation": (
+        "Counterfactuals",
+        "Effect",
+        "Explanation",
+        "Importance",
+        "Interactions",
+        "Provenance",
+        "Quality",
+    ),
     "pellucid.ir": ("LinearForm", "Model", "Space", "TreeEnsemble"),
     "pellucid.report": ("save_report",),
     "pellucid.table": ("Table",),

@@ -301,7 +301,7 @@ class Explainer:
         method = self.choice.method
         return Provenance(
             method=method.name,
-            reason=self.choice.reason,
+            reason=" ".join(filter(None, (self.choice.reason, attribution.reason))),
             model=self.model.label,
             background=attribution.background,
             parameters=asdict(method) if is_dataclass(method) and not isinstance(method, type) else {},

@@ -12,7 +12,16 @@ from pellucid.testing.conformance_explainers import check_explainer
 
 @pytest.mark.parametrize(
     "method",
-    [Exact(), Shapley(), Permutation(), Lime(), Lime(kernel_width=2.0, n_samples=600, top_k=2), Tree(), Linear()],
+    [
+        Exact(),
+        Shapley(),
+        Shapley("least_squares"),
+        Permutation(),
+        Lime(),
+        Lime(kernel_width=2.0, n_samples=600, top_k=2),
+        Tree(),
+        Linear(),
+    ],
     ids=repr,
 )
 def test_every_method_holds_the_laws(method):

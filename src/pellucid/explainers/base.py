@@ -47,7 +47,7 @@ class Attribution:
     """What a method hands back; the door adds names, residual and provenance.
 
     `exact` values must add up to the model's output within `bound`; `sums` says whether the
-    method promises to add up at all (LIME does not).
+    method promises to add up at all (LIME does not). `reason` says what the method chose where it has a choice.
     """
 
     values: Float3
@@ -60,6 +60,7 @@ class Attribution:
     top_stability: Float2 | None = None
     warnings: tuple[str, ...] = ()
     background: str = "none"
+    reason: str = ""
 
 
 class Bound(Protocol):

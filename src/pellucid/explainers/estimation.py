@@ -2,7 +2,7 @@
 
 An estimator says, for a number of players, which coalitions are evaluated and how their values
 become Shapley values and standard errors. All rows with that many relevant players share the
-design, so it is drawn and factorised once; nothing in it depends on the rows.
+design, so it is drawn and factorised once; nothing in it depends on the explained rows.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -13,7 +13,7 @@ import numpy as np
 
 from pellucid._base.parallel import map_ordered, thread_count
 from pellucid._base.progress import track
-from pellucid._base.typing import Bool2, Float1, Float2, Int1
+from pellucid._base.typing import Bool1, Bool2, Float1, Float2, Int1
 from pellucid.explainers.base import Attribution, Question
 from pellucid.explanation import Evaluations
 from pellucid.games import RowGames
@@ -27,10 +27,14 @@ BATCH_ROWS = 1 << 18
 
 @dataclass(frozen=True, eq=False)
 class Estimate:
-    """Shapley values of one game, of shape (players, outputs), and their standard errors."""
+    """Shapley values of one game, of shape (players, outputs), and their standard errors.
+
+    `methods` names the estimator of each output where a plan chooses between several.
+    """
 
     values: Float2
     std_error: Float2
+    methods: tuple[str, ...] = ()
 
 
 class Plan(Protocol):
@@ -68,7 +72,9 @@ class _Solved:
     rounding: float
 
 
-def estimate_rows(question: Question, games: RowGames, plan_for: Callable[[int], Plan]) -> Attribution:
+def estimate_rows(
+    question: Question, games: RowGames, plan_for: Callable[[Bool1], Plan], *, prepared: int = 0
+) -> Attribution:
     """Estimate the Shapley values of every row.
 
     Parameters
@@ -77,18 +83,44 @@ def estimate_rows(question: Question, games: RowGames, plan_for: Callable[[int],
         Tolerance, threads and progress.
     games : RowGames
     plan_for : callable
-        Number of players to the plan for them.
+        Which players are relevant to the plan for them.
+    prepared : int
+        Model rows spent before, on what all rows share.
     """
-    counts = games.relevant.sum(axis=1)
-    plans = {n: plan_for(n) for n in sorted(set(counts.tolist())) if n > 0}
-    batches = [(n, rows) for n, plan in plans.items() for rows in _batches(np.flatnonzero(counts == n), plan, games)]
+    plans: list[Plan] = []
+    members: list[Bool1] = []
+    for pattern in np.unique(games.relevant, axis=0):
+        if not pattern.any():
+            continue
+        plan, rows = plan_for(pattern), np.all(games.relevant == pattern, axis=1)
+        if not any(plan is known for known in plans):
+            plans.append(plan)
+            members.append(np.zeros(len(rows), dtype=bool))
+        members[next(i for i, known in enumerate(plans) if plan is known)] |= rows
+    batches = [
+        (plan, rows) for plan, inside in zip(plans, members, strict=True)
+        for rows in _batches(np.flatnonzero(inside), plan, games)
+    ]  # fmt: skip
 
-    def work(batch: tuple[int, Int1]) -> tuple[list[_Solved], int]:
-        n, rows = batch
-        return _estimate_batch(plans[n], rows, games, question.tol)
+    def work(batch: tuple[Plan, Int1]) -> tuple[list[_Solved], int]:
+        return _estimate_batch(*batch, games, question.tol)
 
     done = watched_map(work, batches, question)
-    return _collect(question, games, plans, [s for solved, _ in done for s in solved], sum(cost for _, cost in done))
+    cost = prepared + sum(spent for _, spent in done)
+    return _collect(question, games, plans, [s for solved, _ in done for s in solved], cost)
+
+
+def by_count(plan_for: Callable[[int], Plan]) -> Callable[[Bool1], Plan]:
+    """Make plans, each once, that depend on nothing but the number of players."""
+    made: dict[int, Plan] = {}
+
+    def plan(relevant: Bool1) -> Plan:
+        n = int(relevant.sum())
+        if n not in made:
+            made[n] = plan_for(n)
+        return made[n]
+
+    return plan
 
 
 def watched_map(work: Callable[[Item], Result], items: Sequence[Item], question: Question) -> list[Result]:
@@ -138,7 +170,7 @@ def _half_width(estimate: Estimate) -> float:
 
 
 def _collect(
-    question: Question, games: RowGames, plans: dict[int, Plan], solved: list[_Solved], cost: int
+    question: Question, games: RowGames, plans: Sequence[Plan], solved: list[_Solved], cost: int
 ) -> Attribution:
     rows, players = games.relevant.shape
     values = np.zeros((rows, players, games.full.shape[1]))
@@ -146,7 +178,7 @@ def _collect(
     for one in solved:
         values[one.row, games.relevant[one.row]] = one.estimate.values
         std_error[one.row, games.relevant[one.row]] = one.estimate.std_error
-    exact = all(plan.exact for plan in plans.values())
+    exact = all(plan.exact for plan in plans)
     return Attribution(
         values=values,
         base_values=games.empty,
@@ -157,7 +189,15 @@ def _collect(
         ),
         warnings=_tolerance_warnings(question.tol, solved),
         background=games.background_in_words,
+        reason=_chosen([method for one in solved for method in one.estimate.methods]),
     )
+
+
+def _chosen(methods: list[str]) -> str:
+    """Which estimators gave the answers, most frequent first."""
+    counts = sorted(((methods.count(name), name) for name in set(methods)), reverse=True)
+    chosen = ", ".join(f"{name} for {count}" for count, name in counts)
+    return f"Estimators of {len(methods)} answers, by leave-one-out error: {chosen}." if counts else ""
 
 
 def _tolerance_warnings(tol: float | None, solved: list[_Solved]) -> tuple[str, ...]:

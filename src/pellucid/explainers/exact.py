@@ -10,7 +10,7 @@ import numpy as np
 from pellucid._base.errors import UnsupportedRequestError
 from pellucid._base.typing import Array, Bool2, Float1, Float2
 from pellucid.explainers.base import Attribution, Needs, Question
-from pellucid.explainers.estimation import Estimate, estimate_rows
+from pellucid.explainers.estimation import Estimate, by_count, estimate_rows
 from pellucid.games import MarginalGame
 from pellucid.games.marginal import marginal_game
 from pellucid.table import Table
@@ -104,7 +104,7 @@ class ExactBound:
             When there are more coalitions than the budget, or 2^14 without one.
         """
         games = self.game.rows(X, y)
-        return estimate_rows(self.question, games, self._plan)
+        return estimate_rows(self.question, games, by_count(self._plan))
 
     def _plan(self, n: int) -> Enumeration:
         budget = self.question.budget

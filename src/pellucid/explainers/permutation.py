@@ -10,7 +10,7 @@ from pellucid._base.errors import UnsupportedRequestError
 from pellucid._base.randomness import stream
 from pellucid._base.typing import Array, Bool2, Float1, Float2, Int1
 from pellucid.explainers.base import Attribution, Needs, Question
-from pellucid.explainers.estimation import Estimate, estimate_rows
+from pellucid.explainers.estimation import Estimate, by_count, estimate_rows
 from pellucid.games import MarginalGame
 from pellucid.games.marginal import marginal_game
 from pellucid.table import Table
@@ -135,7 +135,7 @@ class PermutationBound:
         UnsupportedRequestError
             When the budget is too small for two pairs of orders.
         """
-        return estimate_rows(self.question, self.game.rows(X, y), self._plan)
+        return estimate_rows(self.question, self.game.rows(X, y), by_count(self._plan))
 
     def _plan(self, n: int) -> AntitheticPermutations:
         smallest = coalitions_of(n, 2)

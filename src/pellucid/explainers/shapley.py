@@ -1,21 +1,23 @@
-"""Sampled Shapley values of any model, by paired least squares, with standard errors."""
+"""Sampled Shapley values of any model, with standard errors."""
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import pairwise
-from typing import ClassVar
+from typing import ClassVar, Literal, TypeAlias, get_args
 
 import numpy as np
 
-from pellucid._base.errors import UnsupportedRequestError
-from pellucid._base.typing import Array, Bool2, Float1, Float2
+from pellucid._base.errors import InputError, UnsupportedRequestError
+from pellucid._base.typing import Array, Bool1
 from pellucid.explainers.base import Attribution, Needs, Question
-from pellucid.explainers.coalitions import pair_design
-from pellucid.explainers.estimation import Estimate, Plan, estimate_rows
+from pellucid.explainers.chain import Fitted, fit_chain
+from pellucid.explainers.estimation import Plan, by_count, estimate_rows
 from pellucid.explainers.exact import MOST_PLAYERS, Enumeration
+from pellucid.explainers.least_squares import PairedLeastSquares
 from pellucid.games import MarginalGame
 from pellucid.games.marginal import marginal_game
 from pellucid.table import Table
+
+Estimator: TypeAlias = Literal["auto", "odd_gp", "least_squares"]
 
 
 def default_budget(n: int) -> int:
@@ -28,95 +30,24 @@ def smallest_budget(n: int) -> int:
     return min(2**n, 4 * n + 2) if n < 60 else 4 * n + 2
 
 
-class PairedLeastSquares:
-    """The Shapley-kernel regression on pairs of complementary coalitions, in nested doublings.
+@dataclass(frozen=True)
+class Shapley:
+    """Shapley values of the marginal game, from sampled pairs of coalitions.
 
-    With s = 2z - 1 and the odd part g(s) = (v(S) - v(S^c)) / 2, the Shapley values minimise
-    ``Σ w (g - ½ s·φ)²`` subject to ``Σ φ = v(N) - v(∅)`` (Charnes et al., 1988; Covert and Lee, 2021,
-    section 4). Writing ``φ = (v(N) - v(∅)) / n + θ`` with ``Σ θ = 0`` leaves a linear map from the
-    observed g to θ, the same for every row. Standard errors are the sandwich of that map with residuals
-    corrected for leverage (MacKinnon and White, 1985, HC3) and for sampling without replacement.
+    One seeded design serves all rows. The values of a row add up exactly; each has a standard error
+    over what was not evaluated. Where the budget covers every coalition, all are evaluated and
+    the values are exact. With ``tol``, a row's design doubles until ``1.96 * std_error < tol`` for all
+    its values.
 
     Parameters
     ----------
-    n : int
-        Number of players.
-    pairs : int
-        Pairs at the last level.
-    random_state : int
-    stops : bool
-        Whether there are levels to stop at before the last.
-    """
-
-    exact = False
-
-    def __init__(self, n: int, pairs: int, random_state: int, *, stops: bool = False) -> None:
-        self.design = pair_design(n, pairs, random_state)
-        self.pairs = [pairs]
-        while stops and self.pairs[0] // 2 >= 2 * n:
-            self.pairs.insert(0, self.pairs[0] // 2)
-        self.n_coalitions = tuple(2 * m + 2 for m in self.pairs)
-        # The sum is put right at the end, so only the players' own additions are left.
-        self.rounding_terms = 4 * n
-        self._maps = [_LinearMap.of(self.design.shown[:m], *self.design.weights(m)) for m in self.pairs]
-
-    def blocks(self, level: int) -> Iterator[Bool2]:
-        """Yield the level's new pairs: all smaller coalitions, then their complements."""
-        first = self.pairs[level - 1] if level else 0
-        shown = self.design.shown[first : self.pairs[level]]
-        yield np.concatenate([shown, ~shown])
-
-    def solve(self, level: int, values: Float2, empty: Float1, full: Float1) -> Estimate:
-        """Least squares and its sandwich, in a fixed order of operations."""
-        bounds = [0, *self.pairs[: level + 1]]
-        odd = np.concatenate([(values[2 * a : a + b] - values[a + b : 2 * b]) / 2 for a, b in pairwise(bounds)])
-        return self._maps[level].solve(odd, full - empty)
-
-
-@dataclass(frozen=True, eq=False)
-class _LinearMap:
-    """From odd parts (pairs, outputs) to centred Shapley values (players, outputs)."""
-
-    mean_sign: Float1
-    centred: Float2
-    to_values: Float2
-    to_variance: Float2
-
-    @classmethod
-    def of(cls, shown: Bool2, weight: Float1, unknown: Float1) -> "_LinearMap":
-        n = shown.shape[1]
-        half_sign = np.where(shown, 0.5, -0.5)
-        mean = half_sign.mean(axis=1)
-        centred = half_sign - mean[:, None]
-        weighed = centred * (weight / weight.sum())[:, None]
-        gram = weighed.T @ centred
-        # The constant direction is fixed by efficiency; filling it makes the matrix invertible.
-        gram += np.trace(gram) / n**2
-        to_values = np.ascontiguousarray(np.linalg.solve(gram, weighed.T))
-        leverage = np.einsum("pj,jp->j", to_values, centred)
-        # A leverage of one belongs to a pair that nothing else can check.
-        corrected = np.sqrt(unknown) / np.maximum(1.0 - leverage, 1e-3)
-        return cls(mean, centred, to_values, (to_values * corrected) ** 2)
-
-    def solve(self, odd: Float2, total: Float1) -> Estimate:
-        """Values and standard errors for one row."""
-        n = self.to_values.shape[0]
-        observed = odd - self.mean_sign[:, None] * total
-        theta = np.einsum("pj,jk->pk", self.to_values, observed)
-        residual = observed - np.einsum("jp,pk->jk", self.centred, theta)
-        variance = np.einsum("pj,jk->pk", self.to_variance, residual**2)
-        values = theta + (total - theta.sum(axis=0)) / n
-        return Estimate(values, np.sqrt(variance))
-
-
-@dataclass(frozen=True)
-class Shapley:
-    """Shapley values of the marginal game, by least squares on sampled pairs of coalitions.
-
-    One seeded design serves all rows. The values of a row add up exactly; each has a standard error
-    over the sampling of coalitions. Where the budget covers every coalition, all are evaluated and
-    the values are exact. With ``tol``, a row's design doubles until ``1.96 * std_error < tol`` for all
-    its values.
+    estimator : {"auto", "odd_gp", "least_squares"}
+        How sampled values become Shapley values. ``"odd_gp"`` is a Gaussian process over the odd part of
+        the game, fitted once to a few background rows: usually far more precise, and linear in the
+        model only within its errors. ``"least_squares"`` is the Shapley-kernel regression, unbiased for large
+        budgets and linear in the model. ``"auto"`` takes, for every row and output, the one with the smaller
+        leave-one-out error. A row whose varying features are not those of the background, a background
+        of one row and the loss space are left to least squares.
 
     Examples
     --------
@@ -131,12 +62,44 @@ class Shapley:
 
     name: ClassVar[str] = "shapley"
     needs: ClassVar[Needs] = "predict"
-    summary: ClassVar[str] = "sampled Shapley values of any model, by paired least squares, with standard errors"
+    summary: ClassVar[str] = "sampled Shapley values of any model, with standard errors"
+
+    estimator: Estimator = "auto"
+
+    def __post_init__(self) -> None:
+        if self.estimator not in get_args(Estimator):
+            raise InputError(f"estimator must be one of {get_args(Estimator)}; got {self.estimator!r}.")
+
+    @property
+    def adapts(self) -> bool:
+        """Whether the estimator is fitted to the model, and so is linear in it only within its errors."""
+        return self.estimator != "least_squares"
 
     def bind(self, question: Question) -> "ShapleyBound":
-        """Prepare the game."""
+        """Prepare the game and, unless least squares is asked for, fit the Gaussian process."""
         game = marginal_game(question.model, question.background, question.space, method=self.name)
-        return ShapleyBound(question, game)
+        pairs = pairs_for(int(game.varying.sum()), question) if self.adapts else None
+        fitted = None if pairs is None else fit_chain(game, question, pairs, choose=self.estimator == "auto")
+        return ShapleyBound(question, game, fitted)
+
+
+def pairs_for(n: int, question: Question) -> int | None:
+    """Pairs per row for n players; None where all coalitions fit the budget.
+
+    Raises
+    ------
+    UnsupportedRequestError
+        When the budget is too small.
+    """
+    budget = default_budget(n) if question.budget is None else question.budget
+    if n <= MOST_PLAYERS and 2**n <= budget:
+        return None
+    if budget < smallest_budget(n):
+        raise UnsupportedRequestError(
+            f"method='shapley' needs at least {smallest_budget(n)} coalitions per row for {n} features that "
+            f"matter; got budget={budget}. Pass budget={smallest_budget(n)} or more."
+        )
+    return (budget - 2) // 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,6 +108,7 @@ class ShapleyBound:
 
     question: Question
     game: MarginalGame
+    fitted: Fitted | None
 
     def explain(self, X: Table, y: Array | None = None) -> Attribution:
         """Explain rows.
@@ -154,15 +118,21 @@ class ShapleyBound:
         UnsupportedRequestError
             When the budget is too small for the number of features.
         """
-        return estimate_rows(self.question, self.game.rows(X, y), self._plan)
+        prepared = 0 if self.fitted is None else self.fitted.model_rows
+        return estimate_rows(self.question, self.game.rows(X, y), self._planner(), prepared=prepared)
+
+    def _planner(self) -> Callable[[Bool1], Plan]:
+        by_number = by_count(self._plan)
+
+        def plan(relevant: Bool1) -> Plan:
+            if self.fitted is not None and np.array_equal(relevant, self.fitted.relevant):
+                return self.fitted.chain
+            return by_number(relevant)
+
+        return plan
 
     def _plan(self, n: int) -> Plan:
-        budget = default_budget(n) if self.question.budget is None else self.question.budget
-        if n <= MOST_PLAYERS and 2**n <= budget:
+        pairs = pairs_for(n, self.question)
+        if pairs is None:
             return Enumeration(n)
-        if budget < smallest_budget(n):
-            raise UnsupportedRequestError(
-                f"method='shapley' needs at least {smallest_budget(n)} coalitions per row for {n} features that "
-                f"matter; got budget={budget}. Pass budget={smallest_budget(n)} or more."
-            )
-        return PairedLeastSquares(n, (budget - 2) // 2, self.question.random_state, stops=self.question.tol is not None)
+        return PairedLeastSquares(n, pairs, self.question.random_state, stops=self.question.tol is not None)

@@ -1,5 +1,6 @@
 """The nouns every method returns: values, names, units and the measure of their own error."""
 
+from pellucid.explanation.counterfactuals import Counterfactuals
 from pellucid.explanation.effect import Effect
 from pellucid.explanation.explanation import Explanation
 from pellucid.explanation.importance import Importance
@@ -7,4 +8,13 @@ from pellucid.explanation.interactions import Interactions
 from pellucid.explanation.provenance import Provenance
 from pellucid.explanation.quality import Evaluations, Quality
 
-__all__ = ["Effect", "Evaluations", "Explanation", "Importance", "Interactions", "Provenance", "Quality"]
+__all__ = [
+    "Counterfactuals",
+    "Effect",
+    "Evaluations",
+    "Explanation",
+    "Importance",
+    "Interactions",
+    "Provenance",
+    "Quality",
+]

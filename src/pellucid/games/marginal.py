@@ -86,6 +86,15 @@ class MarginalGame:
         """Number of players."""
         return int(self.players.max(initial=-1)) + 1  # type: ignore[union-attr]
 
+    @property
+    def varying(self) -> Bool1:
+        """Which players differ between background rows, of shape (players,)."""
+        codes = self.background.codes(self.background.vocabulary())
+        found = np.zeros(self.n_players, dtype=bool)
+        for column, player in enumerate(self.players):  # type: ignore[arg-type]
+            found[player] |= not _equals_all(codes[:1, column], codes[:, column])[0]
+        return found
+
     def rows(self, X: Table, y: Array | None = None) -> "RowGames":
         """Prepare the games of explained rows; `y` has one target per row in loss space."""
         return RowGames(self, X, y)

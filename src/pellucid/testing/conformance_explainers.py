@@ -136,7 +136,8 @@ def check_explainer(method: Method) -> None:
 
     Methods whose values add up must be efficient, give twins the same, ignored features nothing and
     features that are everywhere the same exactly 0.0, not mind a doubled background, and tell a standard error
-    if and only if a seed matters. Every method must be linear in the model, follow the features' names,
+    if and only if a seed matters. Every method must be linear in the model (one that `adapts` to it, within
+    its errors), follow the features' names,
     move only the base with a constant, leave its inputs as they are, return read-only arrays, and give
     the same bits alone and in a batch, in threads and in another process.
 
@@ -222,7 +223,9 @@ def _seeds(case: _Case, base: Explanation) -> None:
 def _linearity(case: _Case, base: Explanation) -> None:
     other = case.explain(model=subject(case.method.needs, OTHER))
     both = case.explain(model=subject(case.method.needs, TERMS + OTHER))
-    _hold(_near(both.values, base.values + other.values), case, "values of a sum are sums of values")
+    errors = [_error(one) for one in (both, base, other)] if getattr(case.method, "adapts", False) else []
+    difference = both.values - base.values - other.values
+    _hold(_within(difference, *errors), case, "values of a sum are sums of values")
 
 
 def _shift(case: _Case, base: Explanation) -> None:

@@ -1,0 +1,1 @@
+"""Counterfactuals beside DiCE: time, validity, changes."""

@@ -1,0 +1,113 @@
+"""Which estimator answers: the odd Gaussian process or least squares, by leave-one-out error."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from threading import Lock
+
+import numpy as np
+
+from pellucid._base.randomness import stream
+from pellucid._base.typing import Bool1, Bool2, Float1, Float2, Int1
+from pellucid.explainers.base import Question
+from pellucid.explainers.estimation import Estimate
+from pellucid.explainers.least_squares import PairedLeastSquares
+from pellucid.explainers.odd_gp import Posterior, Prior, average
+from pellucid.explainers.odd_gp_fit import fit_prior
+from pellucid.games import MarginalGame
+from pellucid.ir import Space
+
+FIT_ROWS = 4
+"""Background rows whose games the hyper-parameters are fitted to."""
+FIT_PAIRS = 256
+"""Pairs per fitted row, beyond two for every player."""
+MOST_PAIRS = 4096
+"""Beyond so many pairs the covariance matrix grows too large, and least squares answers."""
+SPREADS = (3.0, 0.5)
+"""Two priors are fitted and averaged: few players interact much, or all do about alike."""
+
+
+class Chain:
+    """Estimators on one design; every row and output is answered by the one with the least leave-one-out error.
+
+    Parameters
+    ----------
+    base : PairedLeastSquares
+        The design, and the estimator that is always there.
+    priors : sequence of Prior
+    choose : bool
+        Whether least squares competes.
+    """
+
+    exact = False
+
+    def __init__(self, base: PairedLeastSquares, priors: Sequence[Prior], *, choose: bool) -> None:
+        self._base, self._choose = base, choose
+        self.n_coalitions = base.n_coalitions
+        self.rounding_terms = base.rounding_terms
+        self._priors = priors
+        self._known: dict[int, list[Posterior]] = {}
+        self._lock = Lock()
+
+    def blocks(self, level: int) -> Iterator[Bool2]:
+        """Yield the level's new pairs."""
+        return self._base.blocks(level)
+
+    def solve(self, level: int, values: Float2, empty: Float1, full: Float1) -> Estimate:
+        """Let the estimators answer, and take each output from the best."""
+        odd, total = self._base.odd(level, values), full - empty
+        smooth, error = average([posterior.solve(odd, total) for posterior in self._posteriors(level)])
+        if not self._choose:
+            return smooth
+        linear, linear_error = self._base.solve_odd(level, odd, total)
+        better = linear_error < error
+        return Estimate(
+            np.where(better, linear.values, smooth.values),
+            np.where(better, linear.std_error, smooth.std_error),
+            tuple("least_squares" if one else "odd_gp" for one in better.tolist()),
+        )
+
+    def _posteriors(self, level: int) -> list[Posterior]:
+        """Factorise a level when the first row gets there: most rows stop before the last, the dearest one."""
+        with self._lock:
+            if level not in self._known:
+                shown = self._base.design.shown[: self._base.pairs[level]]
+                self._known[level] = [Posterior.of(prior, shown) for prior in self._priors]
+            return self._known[level]
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """A chain for rows with these relevant players, and the model rows that its fit took."""
+
+    chain: Chain
+    relevant: Bool1
+    model_rows: int
+
+
+def fit_chain(game: MarginalGame, question: Question, pairs: int, *, choose: bool) -> Fitted | None:
+    """Fit the chain for rows in which the players matter that vary in the background.
+
+    None where the process cannot be fitted: nothing varies or changes the output, targets are needed, or there
+    are too many pairs.
+    """
+    relevant = game.varying
+    if not relevant.any() or pairs > MOST_PAIRS or game.space is Space.LOSS:
+        return None
+    n = int(relevant.sum())
+    base = PairedLeastSquares(n, pairs, question.random_state, stops=question.tol is not None)
+    shown = base.design.shown[: FIT_PAIRS + 2 * n]
+    games = game.rows(game.background.take(_fit_rows(game, question.random_state)))
+    values, cost = games.evaluate([(row, np.concatenate([shown, ~shown])) for row in range(len(games))])
+    odd = np.concatenate([(one[: len(shown)] - one[len(shown) :]) / 2 for one in values], axis=1)
+    priors = [prior for spread in SPREADS if (prior := fit_prior(shown, odd, spread)) is not None]
+    return Fitted(Chain(base, priors, choose=choose), relevant, cost + games.fixed_cost) if priors else None
+
+
+def _fit_rows(game: MarginalGame, random_state: int) -> Int1:
+    """Draw distinct background rows; to repeat rows of the background does not change the draw."""
+    codes = game.background.codes(game.background.vocabulary())
+    cells = np.concatenate([np.nan_to_num(codes), np.isnan(codes)], axis=1)
+    _, first = np.unique(cells, axis=0, return_index=True)
+    distinct = np.sort(first)
+    chosen = stream(random_state, "shapley.fit").permutation(len(distinct))[:FIT_ROWS]
+    return np.asarray(distinct[np.sort(chosen)])

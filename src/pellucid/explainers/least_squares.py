@@ -1,0 +1,101 @@
+"""Paired least squares on the Shapley kernel, with standard errors."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from pellucid._base.typing import Bool2, Float1, Float2
+from pellucid.explainers.coalitions import pair_design
+from pellucid.explainers.estimation import Estimate
+
+
+class PairedLeastSquares:
+    """The Shapley-kernel regression on pairs of complementary coalitions, in nested doublings.
+
+    With s = 2z - 1 and the odd part g(s) = (v(S) - v(S^c)) / 2, the Shapley values minimise
+    ``Σ w (g - ½ s·φ)²`` subject to ``Σ φ = v(N) - v(∅)`` (Charnes et al., 1988; Covert and Lee, 2021,
+    section 4). Writing ``φ = (v(N) - v(∅)) / n + θ`` with ``Σ θ = 0`` leaves a linear map from the
+    observed g to θ, the same for every row. Standard errors are the sandwich of that map with residuals
+    corrected for leverage (MacKinnon and White, 1985, HC3) and for sampling without replacement.
+
+    Parameters
+    ----------
+    n : int
+        Number of players.
+    pairs : int
+        Pairs at the last level.
+    random_state : int
+    stops : bool
+        Whether there are levels to stop at before the last.
+    """
+
+    exact = False
+
+    def __init__(self, n: int, pairs: int, random_state: int, *, stops: bool = False) -> None:
+        self.design = pair_design(n, pairs, random_state)
+        self.pairs = [pairs]
+        while stops and self.pairs[0] // 2 >= 2 * n:
+            self.pairs.insert(0, self.pairs[0] // 2)
+        self.n_coalitions = tuple(2 * m + 2 for m in self.pairs)
+        # The sum is put right at the end, so only the players' own additions are left.
+        self.rounding_terms = 4 * n
+        self._maps = [_LinearMap.of(self.design.shown[:m], *self.design.weights(m)) for m in self.pairs]
+
+    def blocks(self, level: int) -> Iterator[Bool2]:
+        """Yield the level's new pairs: all smaller coalitions, then their complements."""
+        first = self.pairs[level - 1] if level else 0
+        shown = self.design.shown[first : self.pairs[level]]
+        yield np.concatenate([shown, ~shown])
+
+    def solve(self, level: int, values: Float2, empty: Float1, full: Float1) -> Estimate:
+        """Least squares and its sandwich, in a fixed order of operations."""
+        return self.solve_odd(level, self.odd(level, values), full - empty)[0]
+
+    def odd(self, level: int, values: Float2) -> Float2:
+        """Odd parts of the pairs known at a level, from the values of the blocks."""
+        bounds = [0, *self.pairs[: level + 1]]
+        return np.concatenate([(values[2 * a : a + b] - values[a + b : 2 * b]) / 2 for a, b in pairwise(bounds)])
+
+    def solve_odd(self, level: int, odd: Float2, total: Float1) -> tuple[Estimate, Float1]:
+        """Estimate from odd parts, and the leave-one-out error of each output."""
+        return self._maps[level].solve(odd, total)
+
+
+@dataclass(frozen=True, eq=False)
+class _LinearMap:
+    """From odd parts (pairs, outputs) to centred Shapley values (players, outputs)."""
+
+    mean_sign: Float1
+    centred: Float2
+    to_values: Float2
+    to_variance: Float2
+    leverage: Float1
+
+    @classmethod
+    def of(cls, shown: Bool2, weight: Float1, unknown: Float1) -> "_LinearMap":
+        n = shown.shape[1]
+        half_sign = np.where(shown, 0.5, -0.5)
+        mean = half_sign.mean(axis=1)
+        centred = half_sign - mean[:, None]
+        weighed = centred * (weight / weight.sum())[:, None]
+        gram = weighed.T @ centred
+        # The constant direction is fixed by efficiency; filling it makes the matrix invertible.
+        gram += np.trace(gram) / n**2
+        to_values = np.ascontiguousarray(np.linalg.solve(gram, weighed.T))
+        leverage = np.einsum("pj,jp->j", to_values, centred)
+        # A leverage of one belongs to a pair that nothing else can check.
+        corrected = np.sqrt(unknown) / np.maximum(1.0 - leverage, 1e-3)
+        return cls(mean, centred, to_values, (to_values * corrected) ** 2, leverage)
+
+    def solve(self, odd: Float2, total: Float1) -> tuple[Estimate, Float1]:
+        """Estimate one row, and the mean squared error of leaving out each pair in turn (outputs,)."""
+        n = self.to_values.shape[0]
+        observed = odd - self.mean_sign[:, None] * total
+        theta = np.einsum("pj,jk->pk", self.to_values, observed)
+        residual = observed - np.einsum("jp,pk->jk", self.centred, theta)
+        variance = np.einsum("pj,jk->pk", self.to_variance, residual**2)
+        values = theta + (total - theta.sum(axis=0)) / n
+        left_out = residual / np.maximum(1.0 - self.leverage, 1e-3)[:, None]
+        return Estimate(values, np.sqrt(variance)), np.mean(left_out**2, axis=0)

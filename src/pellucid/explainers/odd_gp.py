@@ -1,0 +1,161 @@
+"""A Gaussian process over the odd part of a game: its kernel, and the Shapley values that belong to it.
+
+Shapley values depend only on the odd part ``g(s) = (v(S) - v(S^c)) / 2`` of a game, with s in {-1, 1}^n.
+The prior covariance of g is ``linear * s·t / n + smooth * sinh(Σ w s t) / sinh(Σ w) + rough * [s = t]``
+(for pairs, s and t stand for one coalition of each). Every term has Shapley values in closed form, so what is known
+of g is known of them. The derivation is in docs/odd-gp.md.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.polynomial.legendre import leggauss
+
+from pellucid._base.typing import Bool2, Float1, Float2, Int1
+from pellucid.explainers.estimation import Estimate
+
+DUST = 1e-10
+"""Share of the diagonal added to it, so that rounding leaves the covariance positive definite."""
+
+
+@dataclass(frozen=True, eq=False)
+class Prior:
+    """Covariance of the odd part of a game whose values on the design have a mean square of 1.
+
+    Parameters
+    ----------
+    reach : float64 array of shape (players,)
+        w: how much a player takes part in interactions.
+    linear, smooth, rough : float
+        Variances of the additive part, of the interactions and of what no other pair tells of.
+    """
+
+    reach: Float1
+    linear: float
+    smooth: float
+    rough: float
+
+    def covariance(self, signs: Float2) -> Float2:
+        """Covariance of g at distinct pairs, of shape (pairs, pairs); `signs` is (pairs, players)."""
+        found = self.linear / signs.shape[1] * (signs @ signs.T) + self.smooth * sinh_kernel(signs, self.reach)[0]
+        found.flat[:: len(found) + 1] += self.rough + DUST * (self.linear + self.smooth)
+        return np.asarray(found)
+
+    def shapley(self, signs: Float2) -> Float2:
+        """Shapley values of ``k(·, t)`` for every t of `signs`, of shape (pairs, players)."""
+        pairs, n = signs.shape
+        size = (signs > 0).sum(axis=1)
+        # The pair's coalition holds the players with +1; its complement takes part with the opposite sign.
+        inside, outside = _indicator_shapley(n, size), _indicator_shapley(n, n - size)
+        alone = np.where(signs > 0, inside[:, None], -outside[:, None])
+        nodes, weights = leggauss(n // 2 + 1)
+        rho = np.tanh(self.reach)
+        integral = np.zeros((pairs, n))
+        for u, weight in zip(nodes.tolist(), weights.tolist(), strict=True):
+            factors = 1.0 + signs * (rho * u)
+            product = np.exp(np.log(factors).sum(axis=1) + _log_scale(self.reach))
+            integral += weight * product[:, None] / factors
+        found = self.linear * 2.0 / n * signs + self.smooth * signs * rho * integral + self.rough * alone
+        return np.asarray(found)
+
+    def shapley_variance(self) -> Float1:
+        """Prior variance of every player's Shapley value."""
+        n = len(self.reach)
+        nodes, weights = leggauss(n // 2 + 1)
+        product, weight = np.outer(nodes, nodes).ravel(), np.outer(weights, weights).ravel()
+        rho = np.tanh(self.reach)
+        logs = np.full(len(product), _log_scale(self.reach))
+        for r in rho.tolist():
+            logs += np.log1p(r * product)
+        smooth = np.array([r * np.sum(weight * np.exp(logs - np.log1p(r * product))) for r in rho.tolist()])
+        sizes = np.arange(1, n + 1)
+        alone = np.sum(2.0 / n * _indicator_shapley(n, sizes))
+        return np.asarray(self.linear * 4.0 / n + self.smooth * smooth + self.rough * alone)
+
+
+def sinh_kernel(signs: Float2, reach: Float1) -> tuple[Float2, Float2]:
+    """``sinh(z) / sinh(W)`` and ``cosh(z) / sinh(W)`` with ``z = Σ w s t`` and ``W = Σ w``, without overflow."""
+    total = reach.sum()
+    z = (signs * reach) @ signs.T
+    up, down = np.exp(z - total), np.exp(-z - total)
+    scale = -1.0 / np.expm1(-2.0 * total)
+    return (up - down) * scale, (up + down) * scale
+
+
+def _log_scale(reach: Float1) -> float:
+    """``log(Π cosh w / sinh Σ w)``."""
+    total = reach.sum()
+    log_sinh = total + np.log(-np.expm1(-2.0 * total)) - np.log(2.0)
+    return float(np.sum(np.logaddexp(reach, -reach) - np.log(2.0)) - log_sinh)
+
+
+def _indicator_shapley(n: int, size: Int1) -> Float1:
+    """``2 / (k C(n, k))``: Shapley value, for its k members, of a game that is 1 on one coalition and -1 on the rest.
+
+    Here "the rest" is that coalition's complement; everywhere else the game is 0. No coalition of size 0 has members.
+    """
+    from scipy.special import gammaln  # a third party, loaded only where games are sampled
+
+    k = np.maximum(size, 1).astype(np.float64)
+    log_choose = gammaln(n + 1.0) - gammaln(k + 1.0) - gammaln(n - k + 1.0)
+    return np.asarray(np.where(size > 0, 2.0 / k * np.exp(-log_choose), 0.0))
+
+
+@dataclass(frozen=True, eq=False)
+class Posterior:
+    """From odd parts (pairs, outputs) to Shapley values, for one prior and one design.
+
+    The last pair of the design is the full coalition and the empty one, so values add up.
+    """
+
+    precision: Float2
+    to_values: Float2
+    variance: Float1
+
+    @classmethod
+    def of(cls, prior: Prior, shown: Bool2) -> "Posterior":
+        """Condition on the pairs whose shown coalitions are given, and on the two ends."""
+        from scipy.linalg import cho_factor, cho_solve  # a third party, loaded only where games are sampled
+
+        signs = np.concatenate([np.where(shown, 1.0, -1.0), np.ones((1, shown.shape[1]))])
+        factor = cho_factor(prior.covariance(signs), lower=True, overwrite_a=True, check_finite=False)
+        shapley = prior.shapley(signs)
+        to_values = cho_solve(factor, shapley, check_finite=False)
+        left = prior.shapley_variance() - np.einsum("jp,jp->p", shapley, to_values)
+        precision = cho_solve(factor, np.eye(len(signs)), overwrite_b=True, check_finite=False)
+        return cls(np.ascontiguousarray(precision), np.ascontiguousarray(to_values.T), np.maximum(left, 0.0))
+
+    def solve(self, odd: Float2, total: Float1) -> tuple[Estimate, Float1]:
+        """Estimate one row, and the mean squared error of leaving out each pair in turn (outputs,).
+
+        The posterior variance is scaled so that left-out pairs have the variance that was found
+        (Rasmussen and Williams, 2006, equations 5.10 to 5.12, for the left-out means and variances).
+        """
+        n = len(self.variance)
+        observed = np.concatenate([odd, total[None] / 2])
+        solved = np.einsum("ij,jk->ik", self.precision, observed)[:-1]
+        diagonal = np.diagonal(self.precision)[:-1, None]
+        scale = np.mean(solved**2 / diagonal, axis=0)
+        values = np.einsum("pj,jk->pk", self.to_values, observed)
+        values += (total - values.sum(axis=0)) / n
+        error = np.sqrt(self.variance[:, None] * scale)
+        return Estimate(values, error), np.mean((solved / diagonal) ** 2, axis=0)
+
+
+def average(answers: Sequence[tuple[Estimate, Float1]]) -> tuple[Estimate, Float1]:
+    """Average posteriors, output by output, by the inverse squares of their leave-one-out errors.
+
+    The variance is their mean variance plus the variance between them (the law of total variance), so what the
+    priors do not agree on counts as error. The leave-one-out error is the least of theirs.
+    """
+    errors = np.stack([error for _, error in answers])
+    least = errors.min(axis=0)
+    # A game without any odd part leaves nothing to tell the priors apart by.
+    weights = np.where(errors > 0, least / np.where(errors > 0, errors, 1.0), 1.0) ** 2
+    weights /= weights.sum(axis=0)
+    values = sum(w * one.values for w, (one, _) in zip(weights, answers, strict=True))
+    variance = sum(
+        w * (one.std_error**2 + (one.values - values) ** 2) for w, (one, _) in zip(weights, answers, strict=True)
+    )
+    return Estimate(np.asarray(values), np.sqrt(variance)), least

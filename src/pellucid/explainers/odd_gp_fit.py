@@ -1,0 +1,69 @@
+"""Hyper-parameters of the odd Gaussian process, by the marginal likelihood of a few rows at once."""
+
+import numpy as np
+
+from pellucid._base.typing import Bool2, Float1, Float2
+from pellucid.explainers.odd_gp import DUST, Prior, sinh_kernel
+
+STEPS = 60
+"""Iterations of the search at most."""
+GRID = 16.0
+"""Logarithms are rounded to 1/16, so rounding errors in a model's output do not reach the answer."""
+
+
+def fit_prior(shown: Bool2, odd: Float2, spread: float) -> Prior | None:
+    """Fit the prior to odd parts (pairs, columns) of several games on one design.
+
+    Every column is scaled to a mean square of 1, so games of any size count alike. The reach of a player is
+    log-normal, with median 1 / sqrt(players) and `spread` as the standard deviation of its logarithm. None when no
+    game changes anything.
+    """
+    from scipy.optimize import minimize  # a third party, loaded only where games are sampled
+
+    size = np.sqrt(np.mean(odd**2, axis=0))
+    odd = odd[:, size > 0] / size[size > 0]
+    if odd.shape[1] == 0:
+        return None
+    signs = np.where(shown, 1.0, -1.0)
+    n = signs.shape[1]
+    centre = -0.5 * np.log(n)
+    start = np.concatenate([np.full(n, centre), np.log([float(n), 0.1, 1e-3])])
+    bounds = [(-9.0, 1.0)] * n + [(-12.0, 20.0), (-16.0, 12.0), (-21.0, 0.0)]
+    outer = odd @ odd.T / odd.shape[1]
+    found = minimize(
+        _loss, start, args=(signs, outer, centre, spread), jac=True, method="L-BFGS-B", bounds=bounds,
+        options={"maxiter": STEPS},
+    ).x  # fmt: skip
+    rounded = np.exp(np.round(found * GRID) / GRID)
+    return Prior(rounded[:n], *rounded[n:].tolist())
+
+
+def _loss(logs: Float1, signs: Float2, outer: Float2, centre: float, spread: float) -> tuple[float, Float1]:
+    """Negative log marginal likelihood per game and its gradient (Rasmussen and Williams, 2006, equation 5.9)."""
+    from scipy.linalg import LinAlgError, cho_factor, cho_solve  # a third party, loaded only where games are sampled
+
+    n = signs.shape[1]
+    reach, (linear, smooth, rough) = np.exp(logs[:n]), np.exp(logs[n:])
+    additive = signs @ signs.T / n
+    sinh, cosh = sinh_kernel(signs, reach)
+    covariance = linear * additive + smooth * sinh
+    covariance.flat[:: len(covariance) + 1] += rough + DUST * (linear + smooth)
+    try:
+        factor = cho_factor(covariance, lower=True, check_finite=False)
+    except LinAlgError:
+        return 1e25, np.zeros_like(logs)
+    precision = cho_solve(factor, np.eye(len(signs)), check_finite=False)
+    explained = precision @ outer
+    loss = 0.5 * np.trace(explained) + np.log(np.diagonal(factor[0])).sum()
+    # d loss / d covariance, twice and negated.
+    push = explained @ precision - precision
+    total = reach.sum()
+    of_sinh = np.sum(push * sinh)
+    coth = 1.0 / np.tanh(total)
+    by_reach = np.sum((push * cosh) @ signs * signs, axis=0) - of_sinh * coth
+    gradient = np.empty_like(logs)
+    gradient[:n] = -0.5 * smooth * reach * by_reach + (logs[:n] - centre) / spread**2
+    gradient[n] = -0.5 * linear * (np.sum(push * additive) + DUST * np.trace(push))
+    gradient[n + 1] = -0.5 * smooth * (of_sinh + DUST * np.trace(push))
+    gradient[n + 2] = -0.5 * rough * np.trace(push)
+    return float(loss + np.sum((logs[:n] - centre) ** 2) / (2.0 * spread**2)), gradient

@@ -1,0 +1,252 @@
+"""The odd Gaussian process against enumeration: its kernel, its posterior, its errors."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import pellucid
+from pellucid import InputError, Shapley
+from pellucid.explainers.estimation import Estimate
+from pellucid.explainers.exact import Enumeration
+from pellucid.explainers.odd_gp import Posterior, Prior, average, sinh_kernel
+from pellucid.explainers.odd_gp_fit import _loss, fit_prior
+
+
+def every(n):
+    return ((np.arange(2**n)[:, None] >> np.arange(n)) & 1) == 1
+
+
+def signs_of(shown):
+    return np.where(shown, 1.0, -1.0)
+
+
+def prior_of(n, rng):
+    return Prior(rng.uniform(0.01, 1.5, n), *rng.uniform(0.1, 2.0, 3).tolist())
+
+
+def odd_covariance(prior, n):
+    """The prior covariance of g at all 2^n coalitions, from the definition."""
+    signs = signs_of(every(n))
+    smooth = np.sinh((signs * prior.reach) @ signs.T) / np.sinh(prior.reach.sum())
+    alone = np.eye(2**n) - np.eye(2**n)[::-1]
+    return prior.linear * signs @ signs.T / n + prior.smooth * smooth + prior.rough * alone
+
+
+def exactly(values):
+    n = int(np.log2(len(values)))
+    return Enumeration(n).solve(0, values, values[0], values[-1]).values
+
+
+def odd_game(n, rng):
+    """A random game, one coalition of each pair but the ends, their odd parts and the Shapley values."""
+    values = rng.normal(size=(2**n, 2))
+    shown = every(n)[1 : 2 ** (n - 1)]
+    codes = shown @ (1 << np.arange(n))
+    return shown, (values[codes] - values[2**n - 1 - codes]) / 2, values[-1] - values[0], exactly(values)
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.integers(1, 8), st.integers(0, 10**6))
+def test_the_kernel_s_shapley_values_are_those_of_enumeration(n, seed):
+    prior = prior_of(n, np.random.default_rng(seed))
+    columns = exactly(odd_covariance(prior, n))
+    np.testing.assert_allclose(prior.shapley(signs_of(every(n))), columns.T, atol=1e-12)
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.integers(1, 8), st.integers(0, 10**6))
+def test_the_prior_variance_of_shapley_values_is_that_of_enumeration(n, seed):
+    prior = prior_of(n, np.random.default_rng(seed))
+    both = exactly(exactly(odd_covariance(prior, n)).T.copy())
+    np.testing.assert_allclose(prior.shapley_variance(), np.diagonal(both), atol=1e-12)
+
+
+def test_the_kernel_does_not_overflow_and_its_values_add_up_for_many_players():
+    rng = np.random.default_rng(0)
+    signs = signs_of(rng.random((20, 300)) < 0.5)
+    prior = Prior(np.full(300, 2.7), 1.0, 1.0, 1.0)
+    sinh, cosh = sinh_kernel(np.concatenate([signs, np.ones((1, 300))]), prior.reach)
+    assert np.isfinite(sinh).all()
+    assert np.isfinite(cosh).all()
+    to_full = prior.linear / 300 * signs.sum(axis=1) + prior.smooth * sinh[-1, :20]
+    np.testing.assert_allclose(prior.shapley(signs).sum(axis=1), 2 * to_full, atol=1e-12)
+
+
+@pytest.mark.parametrize("n", [2, 3, 5, 7, 9])
+def test_the_posterior_is_exact_once_every_pair_is_known(n):
+    rng = np.random.default_rng(n)
+    shown, odd, total, truth = odd_game(n, rng)
+    found, _ = Posterior.of(prior_of(n, rng), shown).solve(odd, total)
+    np.testing.assert_allclose(found.values, truth, atol=1e-8)
+    assert found.std_error.max() < 1e-3
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.integers(4, 9), st.integers(1, 12), st.integers(0, 10**6))
+def test_values_add_up_from_any_pairs(n, pairs, seed):
+    rng = np.random.default_rng(seed)
+    shown, odd, total, _ = odd_game(n, rng)
+    some = rng.permutation(len(shown))[:pairs]
+    found, _ = Posterior.of(prior_of(n, rng), shown[some]).solve(odd[some], total)
+    np.testing.assert_allclose(found.values.sum(axis=0), total, atol=1e-12)
+
+
+def test_left_out_errors_are_those_of_leaving_out():
+    rng = np.random.default_rng(1)
+    shown, odd, total, _ = odd_game(6, rng)
+    shown, odd, prior = shown[:12], odd[:12], prior_of(6, rng)
+    signs = np.concatenate([signs_of(shown), np.ones((1, 6))])
+    covariance, observed = prior.covariance(signs), np.concatenate([odd, total[None] / 2])
+    wrong = []
+    for j in range(12):
+        kept = np.delete(np.arange(13), j)
+        wrong.append(odd[j] - covariance[j, kept] @ np.linalg.solve(covariance[np.ix_(kept, kept)], observed[kept]))
+    _, error = Posterior.of(prior, shown).solve(odd, total)
+    np.testing.assert_allclose(error, np.mean(np.square(wrong), axis=0), rtol=1e-6)
+
+
+def test_errors_of_games_drawn_from_the_prior_are_as_large_as_they_say():
+    rng = np.random.default_rng(2)
+    n, prior = 7, Prior(np.array([0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7]), 1.0, 0.5, 0.01)
+    covariance = odd_covariance(prior, n)
+    values, vectors = np.linalg.eigh(covariance)
+    games = vectors @ (np.sqrt(np.maximum(values, 0.0))[:, None] * rng.normal(size=(2**n, 400)))
+    shown = every(n)[1 : 2 ** (n - 1)][rng.permutation(2 ** (n - 1) - 1)[:30]]
+    found, _ = Posterior.of(prior, shown).solve(games[shown @ (1 << np.arange(n))], games[-1] - games[0])
+    z = (found.values - exactly(games)) / found.std_error
+    assert 0.92 < np.mean(np.abs(z) < 1.96) < 0.97
+    assert 0.9 < np.sqrt(np.mean(z**2)) < 1.2
+
+
+def test_the_gradient_of_the_fit_is_that_of_differences():
+    rng = np.random.default_rng(3)
+    signs, odd = signs_of(rng.random((15, 5)) < 0.5), rng.normal(size=(15, 3))
+    logs = np.concatenate([rng.normal(size=5) - 1.0, [0.3, -0.4, -2.0]])
+    arguments = (signs, odd @ odd.T / 3, -0.8, 1.5)
+    step = 1e-6
+    differences = [
+        (_loss(logs + step * e, *arguments)[0] - _loss(logs - step * e, *arguments)[0]) / (2 * step) for e in np.eye(8)
+    ]
+    np.testing.assert_allclose(_loss(logs, *arguments)[1], differences, rtol=1e-5, atol=1e-6)
+
+
+def test_the_fit_finds_who_interacts():
+    rng = np.random.default_rng(4)
+    shown = rng.random((120, 8)) < 0.5
+    signs = signs_of(shown)
+    odd = (signs[:, 0] * signs[:, 1] * signs[:, 2])[:, None] * [1.0, 2.0] + signs @ rng.normal(size=(8, 2))
+    reach = fit_prior(shown, odd, 3.0).reach
+    assert reach[:3].min() > 10 * reach[3:].max()
+
+
+def test_games_without_any_change_leave_nothing_to_fit():
+    assert fit_prior(every(3), np.zeros((8, 2)), 1.0) is None
+
+
+def test_the_average_counts_disagreement_as_error():
+    one, other = Estimate(np.array([[1.0]]), np.array([[0.1]])), Estimate(np.array([[2.0]]), np.array([[0.1]]))
+    found, error = average([(one, np.array([1.0])), (other, np.array([1.0]))])
+    assert found.values[0, 0] == pytest.approx(1.5)
+    assert found.std_error[0, 0] == pytest.approx(np.sqrt(0.01 + 0.25))
+    found, error = average([(one, np.array([1e-3])), (other, np.array([1.0]))])
+    assert found.values[0, 0] == pytest.approx(1.0, abs=1e-5)
+    assert error[0] == 1e-3
+
+
+# --- the chain --------------------------------------------------------------------------------------------------
+
+
+def products(X):
+    total = 0.5 * X[:, 0]
+    for j in range(X.shape[1] - 2):
+        total = total + X[:, j] * X[:, j + 1] * X[:, j + 2]
+    return total
+
+
+def line(X):
+    total = np.zeros(len(X))
+    for j in range(X.shape[1]):
+        total = total + (j - 3.0) * X[:, j]
+    return total
+
+
+def rows(n, count=12, seed=5):
+    return np.random.default_rng(seed).normal(size=(count, n))
+
+
+def test_the_process_is_more_precise_than_least_squares_where_few_interact():
+    def few(X):
+        return line(X) + 5.0 * X[:, 0] * X[:, 1] * X[:, 2]
+
+    X = rows(13)
+    truth = pellucid.explain(few, X[:6], background=X, method="exact").values
+    error = {}
+    for name in ("auto", "odd_gp", "least_squares"):
+        found = pellucid.explain(few, X[:6], background=X, method=Shapley(name), budget=260)
+        error[name] = np.mean((found.values - truth) ** 2)
+    assert error["odd_gp"] < error["least_squares"] / 10
+    assert error["auto"] < error["least_squares"] / 10
+
+
+def test_what_was_chosen_is_said():
+    X = rows(13)
+    chosen = pellucid.explain(products, X[:6], background=X, method="shapley", budget=260).provenance.reason
+    assert "Estimators of 6 answers, by leave-one-out error: odd_gp for 6." in chosen
+    chosen = pellucid.explain(line, X[:6], background=X, method="shapley", budget=260).provenance.reason
+    assert "least_squares for" in chosen
+
+
+def test_least_squares_answers_what_the_process_cannot():
+    X = rows(14)
+    one = pellucid.explain(products, X[:3], background=X[3:4], method="shapley", budget=300)
+    other = pellucid.explain(products, X[:3], background=X[3:4], method=Shapley("least_squares"), budget=300)
+    np.testing.assert_array_equal(one.values, other.values)
+
+
+def test_rows_in_which_other_features_matter_are_answered_too():
+    X = rows(14)
+    background = X.copy()
+    background[:, 2] = 1.0
+    explanation = pellucid.explain(products, X[:3], background=background, method="shapley", budget=400)
+    np.testing.assert_allclose(explanation.prediction[:, 0], products(X[:3]), atol=1e-12)
+    assert np.all(explanation.values[:, 2] != 0.0)
+
+
+def test_the_fit_is_counted():
+    X = rows(13)
+    fitted = pellucid.explain(products, X[:1], background=X, method="shapley", budget=260)
+    plain = pellucid.explain(products, X[:1], background=X, method=Shapley("least_squares"), budget=260)
+    # Four rows' designs beside the one that is asked about, and their own outputs.
+    assert fitted.quality.evaluations.model_rows == plain.quality.evaluations.model_rows + 4 * 258 * 12 + 4
+
+
+def test_repeated_background_rows_do_not_change_the_fit():
+    X = np.round(rows(13) * 4) / 4
+    once = pellucid.explain(products, X[:3], background=X, method="shapley", budget=260)
+    twice = pellucid.explain(products, X[:3], background=np.repeat(X, 2, axis=0), method="shapley", budget=260)
+    np.testing.assert_allclose(twice.values, once.values, atol=1e-9)
+
+
+def test_intervals_of_the_chain_cover_the_truth():
+    X = rows(12)
+    truth = pellucid.explain(products, X, background=X, method="exact").values
+    covered = []
+    for seed in range(4):
+        for budget in (120, 300):
+            found = pellucid.explain(products, X, background=X, method="shapley", budget=budget, random_state=seed)
+            covered.append(np.abs(found.values - truth) <= 1.96 * found.std_error)
+    assert 0.9 <= np.mean(covered) <= 0.995
+
+
+def test_tol_is_kept_in_nine_rows_of_ten():
+    X = rows(13, 20)
+    truth = pellucid.explain(products, X, background=X, method="exact").values
+    found = pellucid.explain(products, X, background=X, method="shapley", budget=2000, tol=0.05)
+    assert found.quality.warnings == ()
+    assert np.mean(np.abs(found.values - truth).max(axis=(1, 2)) <= 0.05) >= 0.9
+
+
+def test_an_unknown_estimator_is_named():
+    with pytest.raises(InputError, match="estimator must be one of"):
+        Shapley(estimator="gp")
