@@ -2,9 +2,12 @@
 
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "ensemble.hpp"
 #include "interventional.hpp"
@@ -91,13 +94,55 @@ nb::tuple solve(const pellucid::Ensemble& trees, std::size_t rows, Kernel kernel
                         to_numpy(std::move(base), {trees.n_outputs()}));
 }
 
-nb::tuple path_dependent(const Ensemble& ensemble, Table columns, std::size_t threads) {
-  const pellucid::Ensemble& trees = ensemble.trees;
-  const pellucid::Matrix rows = matrix(columns, trees.n_columns());
-  return solve(trees, rows.rows, [&](double* values, double* base) {
-    pellucid::path_dependent(trees, rows, threads, values, base);
-  });
+const pellucid::PathKernels& kernels_for(const std::string& instructions) {
+  const auto found = pellucid::path_kernels();
+  for (const pellucid::PathKernels* kernels : found) {
+    if (instructions.empty() || instructions == kernels->instructions) return *kernels;
+  }
+  throw nb::value_error("this processor has no such instructions");
 }
+
+std::vector<std::string> instruction_sets() {
+  std::vector<std::string> names;
+  for (const pellucid::PathKernels* kernels : pellucid::path_kernels()) names.emplace_back(kernels->instructions);
+  return names;
+}
+
+// The path-dependent game, ready for any rows.
+struct PathDependent {
+  const pellucid::Ensemble& trees;
+  pellucid::PathDependent game;
+
+  PathDependent(const Ensemble& ensemble, const std::string& instructions)
+      : trees(ensemble.trees), game(trees, kernels_for(instructions)) {}
+
+  auto base() const {
+    auto copy = std::make_unique<double[]>(trees.n_outputs());
+    std::copy(game.base().begin(), game.base().end(), copy.get());
+    return to_numpy(std::move(copy), {trees.n_outputs()});
+  }
+
+  auto values(Table columns, std::size_t threads) const {
+    const pellucid::Matrix rows = matrix(columns, trees.n_columns());
+    std::unique_ptr<double[]> values(new double[rows.rows * trees.n_players * trees.n_outputs()]);
+    {
+      const nb::gil_scoped_release released;
+      game.values(rows, threads, values.get());
+    }
+    return to_numpy(std::move(values), {rows.rows, trees.n_players, trees.n_outputs()});
+  }
+
+  auto interactions(Table columns, std::size_t threads) const {
+    const pellucid::Matrix rows = matrix(columns, trees.n_columns());
+    const std::size_t players = trees.n_players;
+    std::unique_ptr<double[]> values(new double[rows.rows * players * players * trees.n_outputs()]);
+    {
+      const nb::gil_scoped_release released;
+      game.interactions(rows, threads, values.get());
+    }
+    return to_numpy(std::move(values), {rows.rows, players, players, trees.n_outputs()});
+  }
+};
 
 nb::tuple interventional(const Ensemble& ensemble, Table columns, Table background, std::size_t table_players,
                          std::size_t threads) {
@@ -131,7 +176,12 @@ NB_MODULE(_native, module) {
            "threshold"_a.noconvert(), "missing_left"_a.noconvert(), "cover"_a.noconvert(), "value"_a.noconvert(),
            "output"_a.noconvert(), "base"_a.noconvert(), "player"_a.noconvert(), "n_players"_a, "less_equal"_a,
            "float32_inputs"_a);
-  module.def("path_dependent", &path_dependent, "ensemble"_a, "columns"_a.noconvert(), "threads"_a);
+  nb::class_<PathDependent>(module, "PathDependent")
+      .def(nb::init<const Ensemble&, const std::string&>(), "ensemble"_a, "instructions"_a, nb::keep_alive<1, 2>())
+      .def("base", &PathDependent::base)
+      .def("values", &PathDependent::values, "columns"_a.noconvert(), "threads"_a)
+      .def("interactions", &PathDependent::interactions, "columns"_a.noconvert(), "threads"_a);
+  module.def("instruction_sets", &instruction_sets);
   module.def("interventional", &interventional, "ensemble"_a, "columns"_a.noconvert(), "background"_a.noconvert(),
              "table_players"_a, "threads"_a);
   module.def("gauss_legendre", &gauss_legendre, "points"_a);

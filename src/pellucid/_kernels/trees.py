@@ -6,7 +6,7 @@ import numpy as np
 
 from pellucid._base.errors import InputError
 from pellucid._base.parallel import thread_count
-from pellucid._base.typing import Float1, Float2, Float3, Int1
+from pellucid._base.typing import Array, Float1, Float2, Float3, Int1
 from pellucid.ir import TreeEnsemble
 
 try:
@@ -50,8 +50,42 @@ def path_dependent(
     InputError
         When shapes do not fit.
     """
-    ensemble = _native_ensemble(trees, groups, n_features)
-    return _native.path_dependent(ensemble, _rows(columns, trees, "columns"), thread_count(n_jobs))
+    game = PathDependent(trees, groups, n_features)
+    return game.values(columns, n_jobs=n_jobs), game.base
+
+
+class PathDependent:
+    """The path-dependent game of one ensemble, made ready to be solved for any rows.
+
+    Parameters
+    ----------
+    trees, groups, n_features
+        As for `path_dependent`.
+    instructions : str
+        One of `instruction_sets`; the best one of the processor when empty.
+    """
+
+    def __init__(self, trees: TreeEnsemble, groups: Int1, n_features: int, *, instructions: str = "") -> None:
+        self.trees = trees
+        self._native = _native.PathDependent(_native_ensemble(trees, groups, n_features), instructions)
+
+    @property
+    def base(self) -> Float1:
+        """Outputs when every feature is hidden, (outputs,)."""
+        return self._native.base()
+
+    def values(self, columns: Float2, *, n_jobs: int | None = None) -> Float3:
+        """Shapley values, (rows, features, outputs)."""
+        return self._native.values(_rows(columns, self.trees, "columns"), thread_count(n_jobs))
+
+    def interactions(self, columns: Float2, *, n_jobs: int | None = None) -> Array:
+        """Shapley interaction values, (rows, features, features, outputs)."""
+        return self._native.interactions(_rows(columns, self.trees, "columns"), thread_count(n_jobs))
+
+
+def instruction_sets() -> list[str]:
+    """Instruction sets that this processor has kernels for, best first."""
+    return _native.instruction_sets()
 
 
 def interventional(
