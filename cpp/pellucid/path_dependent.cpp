@@ -2,46 +2,14 @@
 
 #include <algorithm>
 #include <memory>
-#include <new>
 
 #include "parallel.hpp"
+#include "scratch.hpp"
 
 namespace pellucid {
-namespace {
-
-struct Free {
-  void operator()(std::byte* bytes) const { ::operator delete[](bytes, std::align_val_t(64)); }
-};
-
-// Memory at a multiple of 64 bytes, all zeros.
-class Scratch {
- public:
-  explicit Scratch(std::size_t bytes) : bytes_(new (std::align_val_t(64)) std::byte[bytes]()) {}
-  std::byte* bytes() { return bytes_.get(); }
-  double* numbers() { return reinterpret_cast<double*>(bytes_.get()); }
-
- private:
-  std::unique_ptr<std::byte[], Free> bytes_;
-};
-
-std::size_t points_for(const Program& program) { return (program.distinct + 1) / 2; }
-
-}  // namespace
-
-std::vector<const PathKernels*> path_kernels() {
-  std::vector<const PathKernels*> found;
-#if defined(PELLUCID_X86)
-  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")) {
-    found.push_back(&path_kernels_avx512);
-  }
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) found.push_back(&path_kernels_avx2);
-#endif
-  found.push_back(&path_kernels_generic);
-  return found;
-}
-
-PathDependent::PathDependent(const Ensemble& trees, const PathKernels& kernels)
-    : trees_(trees), kernels_(kernels), used_(trees), base_(trees.base.begin(), trees.base.end()),
+PathDependent::PathDependent(const Ensemble& trees, const Semivalue& semivalue, const Kernels& kernels)
+    : trees_(trees), kernels_(kernels), used_(trees), semivalue_(semivalue),
+      base_(trees.base.begin(), trees.base.end()),
       shape_{1, 1, trees.width, used_.players.size(), trees.n_outputs()} {
   for (std::size_t tree = 0; tree < trees.roots.size(); ++tree) {
     programs_.push_back(compile(trees, used_, tree));
@@ -49,8 +17,9 @@ PathDependent::PathDependent(const Ensemble& trees, const PathKernels& kernels)
     for (std::size_t k = 0; k < trees.width; ++k) base_[program.first_output + k] += program.expectation[k];
     shape_.levels = std::max(shape_.levels, program.levels);
     shape_.slots = std::max(shape_.slots, program.distinct);
-    const std::size_t points = points_for(program);
-    if (points && !rules_.contains(points)) rules_.emplace(points, gauss_legendre(points));
+    if (program.splits.empty()) continue;
+    const std::size_t points = semivalue_.points(program.distinct);
+    if (!rules_.contains(points)) rules_.emplace(points, semivalue_.rule(points));
   }
 }
 
@@ -59,7 +28,7 @@ class PathDependent::Block {
  public:
   Block(const PathDependent& game, const PathKernel& kernel, bool pairs)
       : game_(game), kernel_(kernel), players_(game.used_.players.size()), outputs_(game.trees_.n_outputs()),
-        x_(game.used_.columns.size() * kernel.rows * sizeof(double)),
+        x_(game.used_.n_inputs() * kernel.rows * sizeof(double)),
         phi_(players_ * outputs_ * kernel.rows * sizeof(double)),
         pair_(pairs ? n_pairs() * outputs_ * kernel.rows * sizeof(double) : 0),
         scratch_(kernel.scratch_bytes(game.shape_)), pairs_(pairs) {
@@ -86,16 +55,13 @@ class PathDependent::Block {
  private:
   // The last block repeats the last row, so that it runs through the very same code.
   void load(const Matrix& rows, std::size_t first) {
-    const std::vector<std::int32_t>& columns = game_.used_.columns;
     for (std::size_t b = 0; b < kernel_.rows; ++b) {
-      const double* row = rows.row(std::min(first + b, rows.rows - 1));
-      double* to = x_.numbers() + b;
-      for (std::size_t j = 0; j < columns.size(); ++j) to[j * kernel_.rows] = game_.trees_.rounded(row[columns[j]]);
+      game_.used_.load(game_.trees_, rows.row(std::min(first + b, rows.rows - 1)), x_.numbers() + b, kernel_.rows);
     }
   }
 
   void walk(const Program& program) {
-    const Quadrature& rule = game_.rules_.at(points_for(program));
+    const Quadrature& rule = game_.rules_.at(game_.semivalue_.points(program.distinct));
     const std::size_t total = rule.point.size(), parts = (total + most_points - 1) / most_points;
     PathTask task{program.splits.data(), program.moves.data(), program.moves.size(), program.first_output, 0, {}, {},
                   game_.shape_, x_.numbers(), phi_.numbers(), pair_.numbers(), scratch_.bytes()};

@@ -9,17 +9,14 @@
 #include "ensemble.hpp"
 #include "path_kernel.hpp"
 #include "program.hpp"
-#include "quadrature.hpp"
+#include "semivalue.hpp"
 
 namespace pellucid {
-
-// The instruction sets that this processor has kernels for, best first.
-std::vector<const PathKernels*> path_kernels();
 
 // Everything that does not depend on the rows. Thread-safe: nothing changes after it is made.
 class PathDependent {
  public:
-  explicit PathDependent(const Ensemble& trees, const PathKernels& kernels);
+  PathDependent(const Ensemble& trees, const Semivalue& semivalue, const Kernels& kernels);
 
   // Outputs when every player is hidden, (outputs,).
   const std::vector<double>& base() const { return base_; }
@@ -37,9 +34,10 @@ class PathDependent {
   void explain(const Matrix& rows, std::size_t threads, bool pairs, Store store) const;
 
   const Ensemble& trees_;
-  const PathKernels& kernels_;
+  const Kernels& kernels_;
   Used used_;
   std::vector<Program> programs_;
+  Semivalue semivalue_;
   std::map<std::size_t, Quadrature> rules_;  // by number of points
   std::vector<double> base_;
   Shape shape_;

@@ -38,11 +38,42 @@ struct PathKernel {
   void (*interactions)(const PathTask& task);
 };
 
-struct PathKernels {
-  const char* instructions;
-  PathKernel many, few;
+// What a leaf adds to a row by the set of players whose splits the row passes: see leaf_tables.cpp.
+struct LeafTable {
+  const double* table;  // two arrays (values) or three (interactions), each `entries` long; null: not looked up
+  const double* value;
+  const std::int32_t* players;  // by slot
+  std::uint32_t n_players, entries;
 };
 
-extern const PathKernels path_kernels_generic, path_kernels_avx2, path_kernels_avx512;
+// One block of rows through the tables of one tree.
+struct TableTask {
+  const Split* splits;
+  const Move* moves;
+  std::size_t n_moves;
+  std::size_t first_output;
+  const LeafTable* leaves;  // in the order of the moves
+  Shape shape;
+  const double* x;
+  double* phi;
+  double* pair;
+  std::byte* scratch;
+};
+
+struct TableKernel {
+  std::size_t (*scratch_bytes)(const Shape& shape);
+  void (*values)(const TableTask& task);
+  void (*interactions)(const TableTask& task);
+};
+
+// Blocks of `many` rows, and of `few` that take less time when there are not more.
+struct Kernels {
+  const char* instructions;
+  PathKernel many, few;
+  TableKernel many_tables, few_tables;
+};
+
+// Those that this processor runs, best first.
+std::vector<const Kernels*> kernels();
 
 }  // namespace pellucid

@@ -35,8 +35,14 @@ struct Compiler {
   double threshold(std::int32_t node) const {
     constexpr double infinity = std::numeric_limits<double>::infinity();
     const double t = trees.threshold[node];
+    if (trees.is_categorical(node)) return 0.5;
     if (trees.less_equal) return t;
     return t == -infinity ? std::numeric_limits<double>::quiet_NaN() : std::nextafter(t, -infinity);
+  }
+
+  std::int32_t input(std::int32_t node) const {
+    if (!trees.is_categorical(node)) return used.column_at[std::size_t(trees.feature[node])];
+    return std::int32_t(used.columns.size()) + used.categorical_at[std::size_t(node)];
   }
 
   void enter(std::int32_t node, bool is_left) {
@@ -48,7 +54,7 @@ struct Compiler {
     const Shares share = shares(trees, node);
     const Split split{threshold(node), share.left, share.right, cold[player],
                       leaf_or_null(trees.left[node]), leaf_or_null(trees.right[node]),
-                      used.column_at[std::size_t(column)], std::int32_t(player), std::uint32_t(path.size()),
+                      node, input(node), std::int32_t(player), std::uint32_t(path.size()),
                       slot_of[player], others, trees.missing_left[node] != 0, repeated, is_left};
     cold[player] = split.cold * split.share;
     program.distinct = std::max(program.distinct, std::size_t(distinct));
@@ -112,8 +118,10 @@ struct Compiler {
 
 Used::Used(const Ensemble& trees) {
   std::vector<bool> column_used(trees.n_columns()), player_used(trees.n_players);
-  for (const std::int32_t column : trees.feature) {
+  for (std::size_t node = 0; node < trees.feature.size(); ++node) {
+    const std::int32_t column = trees.feature[node];
     if (column < 0) continue;
+    if (trees.is_categorical(std::int32_t(node))) categorical.push_back(std::int32_t(node));
     column_used[std::size_t(column)] = true;
     player_used[std::size_t(trees.player[column])] = true;
   }
@@ -125,6 +133,15 @@ Used::Used(const Ensemble& trees) {
   }
   column_at = positions_of(columns, trees.n_columns());
   player_at = positions_of(players, trees.n_players);
+  if (!categorical.empty()) categorical_at = positions_of(categorical, trees.feature.size());
+}
+
+void Used::load(const Ensemble& trees, const double* row, double* to, std::size_t stride) const {
+  for (const std::int32_t column : columns) *to = trees.rounded(row[column]), to += stride;
+  for (const std::int32_t node : categorical) {
+    *to = trees.goes_left(node, trees.rounded(row[trees.feature[node]])) ? 0.0 : 1.0;
+    to += stride;
+  }
 }
 
 Program compile(const Ensemble& trees, const Used& used, std::size_t tree) {

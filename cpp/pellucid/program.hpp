@@ -15,6 +15,7 @@ struct Split {
   double cold;                // share of the training weight that the player's splits above let through
   const double* left;         // values of the left child where it is a leaf, else null
   const double* right;
+  std::int32_t node;
   std::int32_t column, player;  // counted among those that the trees use
   std::uint32_t level;        // splits above this one
   std::uint32_t slot;         // the player's position among the different players on the path
@@ -36,12 +37,18 @@ struct Move {
   std::uint32_t split;
 };
 
-// The columns and players that some split uses, in rising order.
+// The columns and players that some split uses, in rising order. A categorical split has a column of its own behind
+// them: 0 where a row goes left, else 1.
 struct Used {
-  std::vector<std::int32_t> columns, players;
-  std::vector<std::int32_t> column_at, player_at;  // back from the ensemble's own numbers; -1 where unused
+  std::vector<std::int32_t> columns, players, categorical;
+  std::vector<std::int32_t> column_at, player_at, categorical_at;  // back from the ensemble's own numbers; -1 where unused
 
   explicit Used(const Ensemble& trees);
+
+  std::size_t n_inputs() const { return columns.size() + categorical.size(); }
+
+  // What the walks read of a row: input j at to[j * stride].
+  void load(const Ensemble& trees, const double* row, double* to, std::size_t stride) const;
 };
 
 struct Program {

@@ -49,6 +49,38 @@ struct Pack {
   friend PELLUCID_INLINE Pack or_zero(Mask m, Pack yes) { return {_mm512_maskz_mov_pd(m.lanes, yes.x)}; }
 };
 
+// A set of up to 32 things per lane, and a place in a table.
+struct Pattern {
+  __m512i bits;
+  static PELLUCID_INLINE Pattern none() { return {_mm512_setzero_si512()}; }
+  PELLUCID_INLINE Pattern with(std::uint32_t bit, Mask where) const {
+    return {_mm512_mask_or_epi64(bits, where.lanes, bits, _mm512_set1_epi64(bit))};
+  }
+  PELLUCID_INLINE Pattern without(std::uint32_t bit, Mask where) const {
+    return {_mm512_mask_andnot_epi64(bits, where.lanes, _mm512_set1_epi64(bit), bits)};
+  }
+  PELLUCID_INLINE Pattern without(std::uint32_t bit) const {
+    return {_mm512_andnot_si512(_mm512_set1_epi64(bit), bits)};
+  }
+};
+
+// table[pattern]; a table of 2^players entries is a few registers when it is small.
+template <std::size_t players>
+PELLUCID_INLINE Pack look_up(const double* table, Pattern at) {
+  if constexpr (players <= 3) {
+    return {_mm512_permutexvar_pd(at.bits, _mm512_loadu_pd(table))};
+  } else if constexpr (players == 4) {
+    return {_mm512_permutex2var_pd(_mm512_loadu_pd(table), at.bits, _mm512_loadu_pd(table + 8))};
+  } else if constexpr (players <= 6) {
+    const __mmask8 upper = _mm512_test_epi64_mask(at.bits, _mm512_set1_epi64(1 << (players - 1)));
+    constexpr std::size_t half = players - 1;
+    const Pack low = look_up<half>(table, at), high = look_up<half>(table + (1 << half), at);
+    return {_mm512_mask_blend_pd(upper, low.x, high.x)};
+  } else {
+    return {_mm512_i64gather_pd(at.bits, table, 8)};
+  }
+}
+
 #elif defined(__AVX2__)
 
 struct Mask {
@@ -74,6 +106,25 @@ struct Pack {
   friend PELLUCID_INLINE Pack choose(Mask m, Pack yes, Pack no) { return {_mm256_blendv_pd(no.x, yes.x, m.lanes)}; }
   friend PELLUCID_INLINE Pack or_zero(Mask m, Pack yes) { return {_mm256_and_pd(yes.x, m.lanes)}; }
 };
+
+struct Pattern {
+  __m256i bits;
+  static PELLUCID_INLINE Pattern none() { return {_mm256_setzero_si256()}; }
+  PELLUCID_INLINE Pattern with(std::uint32_t bit, Mask where) const {
+    return {_mm256_or_si256(bits, _mm256_and_si256(_mm256_castpd_si256(where.lanes), _mm256_set1_epi64x(bit)))};
+  }
+  PELLUCID_INLINE Pattern without(std::uint32_t bit, Mask where) const {
+    return {_mm256_andnot_si256(_mm256_and_si256(_mm256_castpd_si256(where.lanes), _mm256_set1_epi64x(bit)), bits)};
+  }
+  PELLUCID_INLINE Pattern without(std::uint32_t bit) const {
+    return {_mm256_andnot_si256(_mm256_set1_epi64x(bit), bits)};
+  }
+};
+
+template <std::size_t players>
+PELLUCID_INLINE Pack look_up(const double* table, Pattern at) {
+  return {_mm256_i64gather_pd(table, at.bits, 8)};
+}
 
 #else
 
@@ -106,6 +157,19 @@ struct Pack {
     return {std::bit_cast<double>(std::bit_cast<std::uint64_t>(yes.x) & m.lanes)};
   }
 };
+
+struct Pattern {
+  std::uint64_t bits;
+  static PELLUCID_INLINE Pattern none() { return {0}; }
+  PELLUCID_INLINE Pattern with(std::uint32_t bit, Mask where) const { return {bits | (bit & where.lanes)}; }
+  PELLUCID_INLINE Pattern without(std::uint32_t bit, Mask where) const { return {bits & ~(bit & where.lanes)}; }
+  PELLUCID_INLINE Pattern without(std::uint32_t bit) const { return {bits & ~std::uint64_t(bit)}; }
+};
+
+template <std::size_t players>
+PELLUCID_INLINE Pack look_up(const double* table, Pattern at) {
+  return {table[at.bits]};
+}
 
 #endif
 

@@ -1,4 +1,4 @@
-// Node-wise Gauss-Legendre quadrature. Compiled once for each instruction set.
+// Node-wise Gauss-Legendre quadrature: path-dependent values of a block of rows. For kernels.cpp only.
 //
 // The Shapley value of one leaf with value v, whose path has the players j with hot flags o_j (the row passes all of
 // j's splits) and cold shares z_j (the share of training weight that passes them), is
@@ -17,8 +17,9 @@
 // The interaction of i and j takes one factor more out of the product: phi_i's integrand times (o_j - z_j) over
 // (t o_j + (1 - t) z_j), the ratio of j. It is (1 - z) / f where the row passed j's splits so far, else -1 / (1 - t).
 
-#include "path_kernel.hpp"
+#pragma once
 
+#include "path_kernel.hpp"
 #include "simd.hpp"
 
 namespace pellucid {
@@ -326,13 +327,4 @@ template <std::size_t B>
 constexpr PathKernel kernel{B * Pack::lanes, scratch_bytes<B>, reset<B>, run<B, false>, run<B, true>};
 
 }  // namespace
-
-#if defined(__AVX512F__)
-const PathKernels path_kernels_avx512{"avx512", kernel<4>, kernel<1>};
-#elif defined(__AVX2__)
-const PathKernels path_kernels_avx2{"avx2", kernel<4>, kernel<1>};
-#else
-const PathKernels path_kernels_generic{"generic", kernel<8>, kernel<1>};
-#endif
-
 }  // namespace pellucid
