@@ -119,11 +119,11 @@ def test_xgboost_rankers_forests_and_several_targets():
     assert check_adapter(forest, X).structured
     several = check_adapter(fitted(xgboost.XGBRegressor(n_jobs=1, n_estimators=5), X, X[:, :2]), X)
     assert several.structured
-    assert several.model.outputs == ("output 0", "output 1")
+    assert several.model.outputs == ("target 0", "target 1")
     vector = xgboost.XGBRegressor(n_jobs=1, n_estimators=5, multi_strategy="multi_output_tree")
     report = check_adapter(fitted(vector, X, X[:, :2]), X)
-    assert not report.structured
-    assert "multi_output_tree" in report.model.why_no_structure
+    assert report.structured
+    assert report.model.structure.value.shape[1] == 2
 
 
 @pytest.mark.parametrize("objective", ["binary:logitraw", "binary:hinge"])
@@ -156,14 +156,6 @@ def test_xgboost_linear_boosters(kind):
     X, maker = numbers(missing=0.1), xgboost.XGBRegressor if kind == "number" else xgboost.XGBClassifier
     report = check_adapter(fitted(maker(n_estimators=5, booster="gblinear"), X, target(X, kind)), X)
     assert isinstance(report.model.structure, LinearForm)
-
-
-def test_xgboost_categories_have_no_structure():
-    X = pd.DataFrame({"a": numbers()[:, 0], "c": pd.Categorical(list("wxyz") * (ROWS // 4))})
-    model = fitted(xgboost.XGBRegressor(n_jobs=1, n_estimators=5, enable_categorical=True), X, target(numbers()))
-    report = check_adapter(model, X)
-    assert not report.structured
-    assert "categorical" in report.model.why_no_structure
 
 
 @pytest.mark.parametrize("objective", ["binary:logistic", "multi:softprob", "multi:softmax", "reg:squarederror"])
@@ -249,15 +241,12 @@ def test_lightgbm_without_a_split_or_with_early_stopping():
     assert check_adapter(early, X).structured
 
 
-@pytest.mark.parametrize(
-    ("options", "reason"), [({"linear_tree": True}, "linear_tree"), ({"categorical_feature": [3]}, "categorical")]
-)
-def test_lightgbm_linear_and_categorical_trees_have_no_structure(options, reason):
+def test_lightgbm_linear_trees_have_no_structure():
     X = np.abs(numbers())
-    model = lightgbm.LGBMRegressor(n_jobs=1, n_estimators=5, min_child_samples=2, min_data_per_group=1, **options)
+    model = lightgbm.LGBMRegressor(n_jobs=1, n_estimators=5, min_child_samples=2, linear_tree=True)
     report = check_adapter(fitted(model, X, target(X)), X)
     assert not report.structured
-    assert reason in report.model.why_no_structure
+    assert "linear_tree" in report.model.why_no_structure
 
 
 @pytest.mark.parametrize("objective", ["binary", "multiclass", "regression"])
@@ -330,14 +319,14 @@ def test_catboost_losses(loss):
     assert check_adapter(fitted(maker(**options), X, target(X, kind), **more), X).structured
 
 
-def test_catboost_categories_have_no_structure():
+def test_catboost_statistics_of_categories_have_no_structure():
     X = pd.DataFrame({"a": numbers()[:, 0], "c": list("wxyz") * (ROWS // 4)})
     model = catboost.CatBoostRegressor(
         iterations=5, verbose=0, thread_count=1, allow_writing_files=False, cat_features=["c"]
     )
     report = check_adapter(fitted(model, X, target(numbers())), X)
     assert not report.structured
-    assert "categorical" in report.model.why_no_structure
+    assert "one_hot_max_size" in report.model.why_no_structure
 
 
 MAKERS = {
@@ -414,3 +403,119 @@ def test_absent_cells_of_a_sparse_matrix_are_missing_for_xgboost_only():
         report = check_adapter(fitted(model, X, y.astype(int)), X)
         assert report.structured, library
         assert sparse.issparse(model[:-1].transform(X))
+
+
+LEVELS = [-5.0, -1.0, -0.5, 0.0, 1.0, 31.0, 32.0, 33.0, 63.7, 64.0, 65.0, 1000.0, 1e7, 2.0**25, -1e30, np.nan]
+
+
+def levels(known):
+    rng = np.random.default_rng(8)
+    X = np.column_stack([rng.normal(size=ROWS), rng.choice(known, ROWS)])
+    return X, X[:, 0] + np.sin(9 * X[:, 1])
+
+
+def odd_levels(X):
+    return np.column_stack([X[:, 0], np.resize(LEVELS, ROWS)])
+
+
+@pytest.mark.parametrize("options", [{}, {"boosting_type": "dart"}, {"zero_as_missing": True}], ids=str)
+def test_lightgbm_levels_around_the_words_of_its_bit_sets(options):
+    X, y = levels([0, 1, 31, 32, 33, 64, 65, 1000])
+    model = lightgbm.LGBMRegressor(
+        n_jobs=1, verbose=-1, n_estimators=8, min_child_samples=2, min_data_per_group=1, cat_smooth=1, **options
+    )
+    fitted(model, X, y, categorical_feature=[1])
+    for rows in (X, odd_levels(X)):
+        report = check_adapter(model, rows)
+        assert report.structured
+        assert report.model.structure.is_categorical.any()
+        assert check_adapter(model.booster_, rows).gap == 0
+
+
+@pytest.mark.parametrize("one_hot", [1, 100])
+def test_xgboost_levels_around_the_words_of_its_bit_sets(one_hot):
+    X, y = levels([0, 1, 31, 32, 33, 64, 65])
+    model = xgboost.XGBRegressor(
+        n_jobs=1, n_estimators=8, enable_categorical=True, feature_types=["q", "c"], max_cat_to_onehot=one_hot
+    )
+    fitted(model, X, y)
+    for rows in (X, odd_levels(X)):
+        report = check_adapter(model, rows)
+        assert report.model.structure.is_categorical.any()
+        assert check_adapter(model.get_booster(), rows).structured
+
+
+def lettered(letters="vwxyz"):
+    X = pd.DataFrame({"a": numbers()[:, 0], "c": pd.Categorical(np.resize(list(letters), ROWS))})
+    X["k"] = pd.Categorical(np.resize([10, 20, 5], ROWS))
+    return X, X["a"] + (X["c"] == "y") - (X["k"] == 5) * X["a"]
+
+
+@pytest.mark.parametrize("library", ["xgboost", "lightgbm"])
+def test_categories_of_a_frame_keep_their_meaning_under_another_order(library, tmp_path):
+    X, y = lettered()
+    X.loc[::9, "c"] = None
+    model = {
+        "xgboost": xgboost.XGBRegressor(n_jobs=1, n_estimators=8, enable_categorical=True, max_cat_to_onehot=2),
+        "lightgbm": lightgbm.LGBMRegressor(n_jobs=1, verbose=-1, n_estimators=8, min_child_samples=2, cat_smooth=1),
+    }[library]
+    fitted(model, X, y)
+    backwards = X.assign(c=X["c"].cat.set_categories(list("vzyxw")), k=X["k"].cat.set_categories([20, 10, 5]))
+    booster = model.get_booster() if library == "xgboost" else model.booster_
+    for rows in (X, backwards):
+        for one in (model, booster):
+            report = check_adapter(one, rows)
+            assert report.structured
+            assert report.model.structure.is_categorical.any()
+
+
+def test_a_category_that_xgboost_has_not_seen_is_named():
+    X, y = lettered()
+    model = fitted(xgboost.XGBRegressor(n_jobs=1, n_estimators=3, enable_categorical=True), X, y)
+    read = as_model(model)
+    rows = Table.of(X.assign(c=pd.Categorical(np.resize(["w", "new"], ROWS))))
+    with pytest.raises(InputError, match="'new' at row 1"):
+        read.encoding.transform(rows)
+
+
+def test_categories_that_xgboost_confuses_are_refused():
+    X, y = lettered("wxyzé☃")
+    model = fitted(xgboost.XGBRegressor(n_jobs=1, n_estimators=8, enable_categorical=True), X, y)
+    assert check_adapter(model, X).structured
+    backwards = X.assign(c=X["c"].cat.set_categories(list("☃ézyxw")))
+    assert not np.array_equal(model.predict(X), model.predict(backwards))  # XGBoost's own error, in silence
+    with pytest.raises(InputError, match="plain ASCII"):
+        as_model(model).encoding.transform(Table.of(backwards))
+
+
+def test_lightgbm_wants_the_categories_it_was_trained_with():
+    X, y = lettered()
+    model = fitted(lightgbm.LGBMRegressor(n_jobs=1, verbose=-1, n_estimators=3), X, y)
+    read = as_model(model)
+    with pytest.raises(InputError, match="1 columns of categories"):
+        read.encoding.transform(Table.of(X.assign(k=X["k"].astype(int))))
+
+
+@pytest.mark.parametrize("policy", ["SymmetricTree", "Depthwise", "Lossguide"])
+@pytest.mark.parametrize("kind", ["number", "three"])
+def test_catboost_one_hot_features(policy, kind):
+    rng = np.random.default_rng(9)
+    texts = ["", "a", "é☃", "four", "elevenchars", "a text of 21 letters!", "x" * 40, "y" * 64, "z" * 150]
+    X = pd.DataFrame(
+        {
+            "a": rng.normal(size=ROWS),
+            "c": rng.choice(texts, ROWS),
+            "k": rng.choice([5, -7, 10**12], ROWS),
+            "b": rng.choice([True, False], ROWS),
+        }
+    )
+    y = X["a"] + X["c"].str.len() / 30 + (X["k"] == 5) + X["b"] * (X["c"] == "a")
+    y = y if kind == "number" else np.digitize(y, [0, 2])
+    maker = catboost.CatBoostRegressor if kind == "number" else catboost.CatBoostClassifier
+    options = {"iterations": 12, "depth": 4, "verbose": 0, "thread_count": 1, "allow_writing_files": False}
+    model = maker(**options, grow_policy=policy, cat_features=["c", "k", "b"], one_hot_max_size=20)
+    report = check_adapter(fitted(model, X, y), X)
+    assert report.structured
+    assert report.model.structure.is_categorical.any()
+    unseen = Table.of(X.assign(c="never seen", k=0))
+    assert prove(report.model, unseen) <= report.model.structure.rounding_bound()

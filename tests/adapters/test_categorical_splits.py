@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from pellucid._base.errors import InputError
 from pellucid.ir import TreeEnsemble
 

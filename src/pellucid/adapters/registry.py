@@ -32,6 +32,11 @@ for _handler, _names in {
         "sklearn.ensemble._forest.ForestClassifier",
         "sklearn.ensemble._forest.ForestRegressor",
     ),
+    f"{HERE}.sklearn_trees:read_bagging": (
+        "sklearn.ensemble._bagging.BaggingClassifier",
+        "sklearn.ensemble._bagging.BaggingRegressor",
+    ),
+    f"{HERE}.sklearn_trees:read_isolation_forest": ("sklearn.ensemble._iforest.IsolationForest",),
     f"{HERE}.sklearn_trees:read_gradient_boosting": (
         "sklearn.ensemble._gb.GradientBoostingClassifier",
         "sklearn.ensemble._gb.GradientBoostingRegressor",

@@ -13,6 +13,8 @@ from pellucid._base.typing import Bool1, Float1, Float2
 MAX_DEPTH = 100_000
 LARGEST = 1e300
 """Covers, leaves and outputs above this could overflow in a sum."""
+WALKED_TOGETHER = 32_768
+"""Pairs of a row and a tree that `predict` walks down at once."""
 _ARRAYS: dict[str, tuple[Any, int]] = {
     "roots": (np.int32, 1),
     "left": (np.int32, 1),
@@ -163,14 +165,21 @@ class TreeEnsemble:
 
     def goes_left(self, nodes: NDArray[np.int32], columns: Float2) -> Bool1:
         """Whether row i of `columns` goes left at node ``nodes[i]``."""
+        return self._goes_left(nodes, self._rounded(columns), np.arange(len(nodes)))
+
+    def _rounded(self, columns: Float2) -> Float2:
         with np.errstate(over="ignore"):  # beyond float32's range a value becomes infinite, as in the library
-            x = columns[np.arange(len(nodes)), self.feature[nodes]].astype(self.input_dtype)
+            return columns.astype(self.input_dtype)
+
+    def _goes_left(self, nodes: NDArray[np.int32], rounded: Float2, rows: NDArray[np.int64]) -> Bool1:
+        x = rounded[rows, self.feature[nodes]]
         threshold = self.threshold[nodes]
         left = x <= threshold if self.less_equal else x < threshold
         categorical = np.flatnonzero(self.is_categorical[nodes]) if self.bits is not None else ()
         if len(categorical):
             left[categorical] = self._is_member(nodes[categorical], x[categorical])
-        return np.where(np.isnan(x), self.missing_left[nodes], left)
+        missing = np.isnan(x)
+        return np.where(missing, self.missing_left[nodes], left) if missing.any() else left
 
     def _is_member(self, nodes: NDArray[np.int32], x: Float1) -> Bool1:
         """Whether categorical nodes send the values left; what NaN does is decided elsewhere."""
@@ -186,22 +195,29 @@ class TreeEnsemble:
 
     def apply(self, columns: Float2, tree: int) -> NDArray[np.int32]:
         """Position of the leaf that each row reaches in one tree."""
-        at = np.full(len(columns), self.roots[tree], dtype=np.int32)
-        inner = np.flatnonzero(self.feature[at] >= 0)
-        while len(inner):
-            nodes = at[inner]
-            left = self.goes_left(nodes, columns[inner])
-            at[inner] = np.where(left, self.left[nodes], self.right[nodes])
-            inner = inner[self.feature[at[inner]] >= 0]
-        return at
+        return self._leaves(self._rounded(columns), self.roots[tree : tree + 1])[:, 0]
+
+    def _leaves(self, rounded: Float2, roots: NDArray[np.int32]) -> NDArray[np.int32]:
+        """Leaves of shape (rows, roots): all rows walk down all of these trees together."""
+        at = np.tile(roots, len(rounded))
+        open_ = np.flatnonzero(self.feature[at] >= 0)
+        while len(open_):
+            nodes = at[open_]
+            left = self._goes_left(nodes, rounded, open_ // len(roots))
+            at[open_] = reached = np.where(left, self.left[nodes], self.right[nodes])
+            open_ = open_[self.feature[reached] >= 0]
+        return at.reshape(len(rounded), len(roots))
 
     def predict(self, columns: Float2) -> Float2:
         """Re-sum the leaves in float64: outputs of shape (rows, outputs)."""
         result = np.tile(self.base, (len(columns), 1))
+        rounded = self._rounded(columns)
         width = self.value.shape[1]
-        for tree in range(self.n_trees):
-            first = self.output[tree]
-            result[:, first : first + width] += self.value[self.apply(columns, tree)]
+        block = max(1, WALKED_TOGETHER // max(1, len(columns)))
+        for begin in range(0, self.n_trees, block):
+            values = self.value[self._leaves(rounded, self.roots[begin : begin + block])]
+            for tree, first in enumerate(self.output[begin : begin + block]):
+                result[:, first : first + width] += values[:, tree]
         return result
 
     def leaf_sizes(self) -> Float1:
