@@ -10,7 +10,8 @@ PUBLIC = {
     "FileError", "Importance", "InputError", "Interactions", "Lime", "Linear", "LinearForm", "MissingDependencyError",
     "Model", "ModelError", "PellucidError", "Permutation", "Policy", "Provenance", "Quality", "Shapley", "Space",
     "Table", "Tree", "TreeEnsemble", "UnsupportedModelError", "UnsupportedRequestError", "__version__", "ale", "audit",
-    "audit_data", "datasets", "explain", "fairness", "glassbox", "ice", "importance", "load_model", "pdp", "plot",
+    "audit_data", "datasets", "explain", "fairness", "glassbox", "ice", "importance", "interactions",
+    "load_model", "pdp", "plot",
     "quality", "save_report", "testing",
 }  # fmt: skip
 HEAVY = ("sklearn", "scipy", "pandas", "altair", "torch")

@@ -2,78 +2,28 @@
 
 import platform
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, is_dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, is_dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import numpy as np
 
 from pellucid._base.errors import AdditivityError, ColumnError, InputError, ModelError, UnsupportedRequestError
-from pellucid._base.parallel import thread_count
 from pellucid._base.progress import Progress
 from pellucid._base.typing import Array, Names
 from pellucid.adapters import as_model
 from pellucid.adapters.proof import prove
 from pellucid.explainers import effects
 from pellucid.explainers.base import Attribution, Bound, Method, Question
-from pellucid.explainers.exact import Exact
+from pellucid.explainers.choice import METHODS, Choice, choose, no_such_method
 from pellucid.explainers.importance import permutation_importance
-from pellucid.explainers.lime import Lime
-from pellucid.explainers.linear import Linear
-from pellucid.explainers.permutation import Permutation
-from pellucid.explainers.shapley import Shapley
-from pellucid.explainers.tree import Tree
-from pellucid.explanation import Effect, Explanation, Importance, Provenance, Quality
+from pellucid.explainers.interactions import BoundPairs
+from pellucid.explainers.options import check_options, check_output, is_whole
+from pellucid.explanation import Effect, Explanation, Importance, Interactions, Provenance, Quality
 from pellucid.explanation.explanation import distinct_positions
-from pellucid.ir import LinearForm, Model, Space, TreeEnsemble
-from pellucid.table import Table, listed
-
-METHODS: Mapping[str, type[Any]] = {method.name: method for method in (Tree, Linear, Exact, Shapley, Permutation, Lime)}
-ENUMERABLE = 2048
-"""Coalitions that "auto" enumerates without being given a budget."""
-LEAST_SQUARES_FEATURES = 1000
-"""Beyond this many features the least-squares system costs more than it saves."""
-
-
-@dataclass(frozen=True)
-class Choice:
-    """A method and the sentence that says why it was taken."""
-
-    method: Method
-    reason: str
-
-
-def choose(
-    model: Model, *, n_features: int, has_background: bool, space: Space = Space.RAW, budget: int | None = None
-) -> Choice:
-    """Choose the cheapest method that is exact, else the best sampled one.
-
-    A pure function of what is asked; it never swaps an impossible request for another.
-
-    Raises
-    ------
-    UnsupportedRequestError
-        When no method can answer, with what to pass.
-    """
-    structure = model.structure if model.structure_answers(space) else None
-    if isinstance(structure, TreeEnsemble):
-        game = "against the background rows" if has_background else "with the trees' own cover as background"
-        return Choice(Tree(), f"{model.label} is a tree ensemble, so Shapley values are exact {game}.")
-    if not has_background:
-        raise UnsupportedRequestError(
-            f"{model.label} needs background= to be explained in space={str(space)!r}: "
-            "rows that stand for hidden features, such as 100 training rows."
-        )
-    if isinstance(structure, LinearForm):
-        return Choice(Linear(), f"{model.label} is linear, so Shapley values are exact in closed form.")
-    why = model.why_no_structure if model.structure is None else f"its structure does not compute {str(space)!r}"
-    allowed = ENUMERABLE if budget is None else budget
-    if n_features < 60 and 2**n_features <= allowed:
-        return Choice(Exact(), f"{why}; {n_features} features have {2**n_features} coalitions, so all are evaluated.")
-    if n_features <= LEAST_SQUARES_FEATURES:
-        return Choice(Shapley(), f"{why}; {n_features} features are too many to enumerate, so coalitions are sampled.")
-    return Choice(Permutation(), f"{why}; with {n_features} features, permutations are sampled.")
+from pellucid.ir import Model, Space
+from pellucid.table import Table
 
 
 class Explainer:
@@ -136,7 +86,7 @@ class Explainer:
             raise InputError("background must have at least one row; got none.")
         self.space = Space.of(space)
         self.model = as_model(model, reference=rows)
-        _check_output(output, self.model.outputs_in(self.space))
+        check_output(output, self.model.outputs_in(self.space))
         self.output = output
         self.features: Names | None = self.model.features or (rows.names if rows is not None else None)
         self.background = (
@@ -152,7 +102,7 @@ class Explainer:
             n_jobs=n_jobs,
             progress=progress,
         )
-        _check_options(self._question)
+        check_options(self._question)
         self.choice = self._chosen(method)
         self._bound: Bound = self.choice.method.bind(self._question)
         if self.background is not None and self.choice.method.needs != "predict":
@@ -179,7 +129,7 @@ class Explainer:
             raise InputError(f"method must be an instance: write {method.__name__}(), not {method.__name__}.")
         if not isinstance(method, str):
             if not callable(getattr(method, "bind", None)):
-                raise InputError(_no_method(method))
+                raise InputError(no_such_method(method))
             return Choice(method, "asked for by the caller.")
         if method == "auto":
             n_features = len(self.features) if self.features else 0
@@ -191,7 +141,7 @@ class Explainer:
                 budget=self._question.budget,
             )
         if method not in METHODS:
-            raise InputError(_no_method(method))
+            raise InputError(no_such_method(method))
         return Choice(METHODS[method](), "asked for by name.")
 
     def __call__(self, X: Any, y: Any = None) -> Explanation:
@@ -236,6 +186,36 @@ class Explainer:
             data=table,
         )
         return explanation if self.output is None else explanation.take(outputs=self.output)
+
+    def interactions(self, X: Any) -> Interactions:
+        """Explain how pairs of features move the output together; parameters and errors as in calling it.
+
+        Raises
+        ------
+        UnsupportedRequestError
+            When the method has no interaction values: only tree ensembles have, as Shapley values.
+        """
+        started = time.perf_counter()
+        if not isinstance(self._bound, BoundPairs):
+            raise UnsupportedRequestError(
+                f"interactions need a tree ensemble and method='tree'; {self.model.label} is explained by "
+                f"method={self.choice.method.name!r}."
+            )
+        table = self._aligned(Table.of(X))
+        values, sums = self._bound.interactions(table)
+        predicted = self.model.predict(table, self.space)
+        residual = self._residual(sums, predicted, table, None)
+        found = Interactions(
+            values=values,
+            base_values=sums.base_values,
+            features=table.names,
+            outputs=self.model.outputs_in(self.space),
+            space=self.model.resolve(self.space),
+            quality=Quality(residual=residual, bound=sums.bound, warnings=sums.warnings),
+            provenance=self._provenance(sums, table, time.perf_counter() - started),
+            data=table,
+        )
+        return found if self.output is None else _outputs_of(found, self.output)
 
     def _aligned(self, table: Table) -> Table:
         """Match the rows' columns by name with the model's, or with the background's where the model has no names."""
@@ -284,8 +264,8 @@ class Explainer:
                 prove(self.model, table.take([worst]))
             raise AdditivityError(
                 f"{self.choice.method.name} values of {self.model.label} should add up to its output within "
-                f"{attribution.bound:.2g}, but differ by {residual:.2g} at row {worst}. Its output for a row may depend "
-                f"on the other rows it is given; if not, {self._another_way()} and report this as a bug."
+                f"{attribution.bound:.2g}, but differ by {residual:.2g} at row {worst}. Its output for a row may "
+                f"depend on the other rows it is given; if not, {self._another_way()} and report this as a bug."
             )
         return residual
 
@@ -360,38 +340,42 @@ def explain(
     return explainer(X, y)
 
 
-def _check_options(question: Question) -> None:
-    """Refuse what is no option before anything is computed."""
-    budget, tol, seed, progress = question.budget, question.tol, question.random_state, question.progress
-    if budget is not None and not (_is_whole(budget) and budget >= 1):
-        raise InputError(f"budget must be a positive whole number of coalitions per row; got {budget!r:.80}.")
-    is_number = isinstance(tol, int | float | np.integer | np.floating) and not isinstance(tol, bool)
-    if tol is not None and not (is_number and tol > 0):
-        raise InputError(f"tol must be a positive error in units of the output; got {tol!r:.80}.")
-    if not _is_whole(seed):
-        raise InputError(
-            f"random_state must be a whole number, so that the answer can be made again; got {seed!r:.80}."
-        )
-    if not (progress is None or isinstance(progress, bool) or callable(progress)):
-        raise InputError(
-            f"progress must be True, False, None or a function of (task, done, total); got {progress!r:.80}."
-        )
-    thread_count(question.n_jobs)
+def interactions(
+    model: Any,
+    X: Any,
+    *,
+    background: Any = None,
+    method: str | Method = "auto",
+    output: str | int | Sequence[str | int] | None = None,
+    n_jobs: int | None = None,
+) -> Interactions:
+    """Explain how pairs of features of a tree ensemble move its output together, exactly.
+
+    Parameters are those of `Explainer`.
+
+    Returns
+    -------
+    Interactions
+        Values of shape (rows, features, features, outputs): symmetric, a matrix's lines add up to the Shapley
+        values, the diagonal has the main effects.
+
+    Examples
+    --------
+    >>> import pellucid
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn.ensemble import RandomForestRegressor
+    >>> X, y = load_diabetes(return_X_y=True, as_frame=True)
+    >>> model = RandomForestRegressor(n_estimators=10, random_state=0).fit(X, y)
+    >>> pellucid.interactions(model, X.head(3)).values.shape
+    (3, 10, 10, 1)
+    """
+    return Explainer(model, background, method=method, output=output, n_jobs=n_jobs).interactions(X)
 
 
-def _no_method(method: Any) -> str:
-    known = ", ".join(map(repr, METHODS))
-    return f"method must be 'auto', one of {known}, or an instance such as Lime(); got {method!r:.80}."
-
-
-def _is_whole(value: Any) -> bool:
-    return isinstance(value, int | np.integer) and not isinstance(value, bool)
-
-
-def _check_output(output: Any, outputs: Names) -> None:
-    """Refuse outputs that are not there before the work, not after it."""
-    if output is not None and not distinct_positions(output, outputs, "output"):
-        raise InputError(f"output names no output; pass None for all, or some of: {listed(outputs)}.")
+def _outputs_of(found: Interactions, output: str | int | Sequence[str | int]) -> Interactions:
+    kept = distinct_positions(output, found.outputs, "output")
+    names = tuple(found.outputs[k] for k in kept)
+    return replace(found, values=found.values[..., kept], base_values=found.base_values[:, kept], outputs=names)
 
 
 def _versions() -> dict[str, str]:
@@ -461,7 +445,7 @@ def importance(
         raise InputError(f"measure must be 'shapley' or 'permutation'; got {measure!r}.")
     if y is None:
         raise InputError("measure='permutation' compares predictions with the truth: pass y.")
-    if not _is_whole(random_state):
+    if not is_whole(random_state):
         raise InputError(f"random_state must be a whole number; got {random_state!r:.80}.")
     read, table = read_model(model, X)
     return permutation_importance(read, table, read.targets(y, len(table)), random_state=random_state)

@@ -198,6 +198,10 @@ FIELDS = (
 
 def test_weights_of_coalitions_are_a_distribution() -> None:
     """What the tests above hold the kernels against adds up to one over all coalitions."""
-    for weight in (oracles.banzhaf_weight, partial(oracles.beta_weight, a=4, b=1), partial(oracles.beta_weight, a=1, b=1)):
+    for weight in (
+        oracles.banzhaf_weight,
+        partial(oracles.beta_weight, a=4, b=1),
+        partial(oracles.beta_weight, a=1, b=1),
+    ):
         assert sum(Fraction(c) * weight(k, 3 - k) for k, c in enumerate([1, 3, 3, 1])) == 1
     assert oracles.beta_weight(0, 3, 4, 1) > oracles.beta_weight(3, 0, 4, 1)

@@ -8,6 +8,7 @@ rationals too. `shapley_by_enumeration` is the definition itself; `exact_path_de
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import combinations
 from math import comb, factorial, lcm
 
 import numpy as np
@@ -111,7 +112,7 @@ def interactions_by_enumeration(game: Game, players: int) -> list[list[Vector]]:
     worth = [game(coalition) for coalition in range(2**players)]
     zero = [Fraction(0)] * len(worth[0])
     values = [[zero] * players for _ in range(players)]
-    for i, j in [(i, j) for i in range(players) for j in range(i)]:
+    for i, j in combinations(range(players), 2):
         pair = 1 << i | 1 << j
         for rest in (c for c in range(2**players) if not c & pair):
             size = rest.bit_count()
@@ -144,12 +145,12 @@ def exact_interactions(
                 else:
                     hot, cold = _passes(trees, groups, goes_left, path), _passes(trees, groups, routes, path)
                     factors = {player: Factor(hot[player], Fraction(int(cold[player]))) for player in hot}
-                _add_pairs(values, trees, tree, leaf, factors, Fraction(1, len(others)))
+                _add_pairs(values, trees, tree, leaf, factors, share=Fraction(1, len(others)))
     return values
 
 
 def _add_pairs(
-    to: list[list[Vector]], trees: TreeEnsemble, tree: int, leaf: int, factors: dict[int, Factor], share: Fraction
+    to: list[list[Vector]], trees: TreeEnsemble, tree: int, leaf: int, factors: dict[int, Factor], *, share: Fraction
 ) -> None:
     gap = {player: int(factor.hot) - factor.cold for player, factor in factors.items()}
     for i in factors:
