@@ -519,3 +519,11 @@ def test_catboost_one_hot_features(policy, kind):
     assert report.model.structure.is_categorical.any()
     unseen = Table.of(X.assign(c="never seen", k=0))
     assert prove(report.model, unseen) <= report.model.structure.rounding_bound()
+
+
+def test_lightgbm_takes_specks_for_zero():
+    X = numbers()
+    model = fitted(lightgbm.LGBMRegressor(n_jobs=1, verbose=-1, n_estimators=8, min_child_samples=5), X, target(X))
+    threshold = float(np.float32(1e-35))
+    rows = np.resize([threshold, -threshold, np.nextafter(-threshold, -1), np.nextafter(threshold, 1), 0.0], X.shape)
+    assert check_adapter(model, rows).gap == 0

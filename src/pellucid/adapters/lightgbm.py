@@ -23,8 +23,8 @@ from pellucid.table import Table
 
 CATEGORICAL_BIT, DEFAULT_LEFT_BIT, MISSING_SHIFT = 1, 2, 2
 MISSING_NONE, MISSING_ZERO, MISSING_NAN = 0, 1, 2
-ZERO = 1e-35
-"""LightGBM's kZeroThreshold, a float32."""
+ZERO = float(np.float32(1e-35))
+"""LightGBM's kZeroThreshold: what is not beyond it, it takes for zero."""
 # Everything a tree of constant leaves may say; other keys (linear leaves) mean something that this
 # reading does not know.
 TREE_KEYS = frozenset(
@@ -358,7 +358,9 @@ def _pandas_categories(text: str) -> list[list[Any]]:
 
 
 def _columns(native: Any) -> Float2:
-    """Rows as LightGBM casts them: arrays of anything but floats become float32."""
+    """Rows as LightGBM casts them: arrays of anything but floats become float32, and specks become zero."""
     if isinstance(native, np.ndarray) and native.dtype not in (np.float32, np.float64):
-        return numeric_matrix(native).astype(np.float32).astype(np.float64)
-    return numeric_matrix(native.toarray() if hasattr(native, "tocsr") else native)
+        values = numeric_matrix(native).astype(np.float32).astype(np.float64)
+    else:
+        values = numeric_matrix(native.toarray() if hasattr(native, "tocsr") else native)
+    return np.where(np.abs(values) <= ZERO, 0.0, values)
