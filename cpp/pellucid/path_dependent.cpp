@@ -21,13 +21,20 @@ PathDependent::PathDependent(const Ensemble& trees, const Semivalue& semivalue, 
     const std::size_t points = semivalue_.points(program.distinct);
     if (!rules_.contains(points)) rules_.emplace(points, semivalue_.rule(points));
   }
+  for (const Program& program : programs_) {
+    tables_.push_back(program.splits.empty() ? Oblivious{} : tabulate(program, rule(program), shape_, kernels_.many));
+  }
+}
+
+const Quadrature& PathDependent::rule(const Program& program) const {
+  return rules_.at(semivalue_.points(program.distinct));
 }
 
 // A thread's memory, and a block of rows on its way through all trees.
 class PathDependent::Block {
  public:
-  Block(const PathDependent& game, const PathKernel& kernel, bool pairs)
-      : game_(game), kernel_(kernel), players_(game.used_.players.size()), outputs_(game.trees_.n_outputs()),
+  Block(const PathDependent& game, const PathKernel& kernel, const TableKernel& tables, bool pairs)
+      : game_(game), kernel_(kernel), tables_(tables), players_(game.used_.players.size()), outputs_(game.trees_.n_outputs()),
         x_(game.used_.n_inputs() * kernel.rows * sizeof(double)),
         phi_(players_ * outputs_ * kernel.rows * sizeof(double)),
         pair_(pairs ? n_pairs() * outputs_ * kernel.rows * sizeof(double) : 0),
@@ -47,8 +54,11 @@ class PathDependent::Block {
     load(rows, first);
     std::fill_n(phi_.numbers(), players_ * outputs_ * kernel_.rows, 0.0);
     if (pairs_) std::fill_n(pair_.numbers(), n_pairs() * outputs_ * kernel_.rows, 0.0);
-    for (const Program& program : game_.programs_) {
-      if (!program.splits.empty()) walk(program);
+    for (std::size_t tree = 0; tree < game_.programs_.size(); ++tree) {
+      const Program& program = game_.programs_[tree];
+      const Oblivious& table = game_.tables_[tree];
+      if (!table.levels.empty() && !pairs_) look_up(table, program.first_output);
+      else if (!program.splits.empty()) walk(program);
     }
   }
 
@@ -61,22 +71,20 @@ class PathDependent::Block {
   }
 
   void walk(const Program& program) {
-    const Quadrature& rule = game_.rules_.at(game_.semivalue_.points(program.distinct));
-    const std::size_t total = rule.point.size(), parts = (total + most_points - 1) / most_points;
-    PathTask task{program.splits.data(), program.moves.data(), program.moves.size(), program.first_output, 0, {}, {},
-                  game_.shape_, x_.numbers(), phi_.numbers(), pair_.numbers(), scratch_.bytes()};
-    for (std::size_t part = 0; part < parts; ++part) {
-      const std::size_t from = total * part / parts, to = total * (part + 1) / parts;
-      task.points = to - from;
-      std::fill_n(task.point, most_points, 0.5);
-      std::copy(rule.point.begin() + std::ptrdiff_t(from), rule.point.begin() + std::ptrdiff_t(to), task.point);
-      std::copy(rule.weight.begin() + std::ptrdiff_t(from), rule.weight.begin() + std::ptrdiff_t(to), task.weight);
-      (pairs_ ? kernel_.interactions : kernel_.values)(task);
-    }
+    run_parts(kernel_, game_.rule(program), pairs_,
+              {program.splits.data(), program.moves.data(), program.moves.size(), program.first_output, 0, {}, {},
+               game_.shape_, x_.numbers(), phi_.numbers(), pair_.numbers(), scratch_.bytes()});
+  }
+
+  void look_up(const Oblivious& tree, std::size_t first_output) {
+    tables_.whole_tree({tree.levels.data(), tree.levels.size(), tree.players.data(), tree.players.size(),
+                        game_.shape_.width, outputs_, tree.entries, tree.table.data(), x_.numbers(),
+                        phi_.numbers() + first_output * kernel_.rows});
   }
 
   const PathDependent& game_;
   const PathKernel& kernel_;
+  const TableKernel& tables_;
   std::size_t players_, outputs_;
   Scratch x_, phi_, pair_, scratch_;
   bool pairs_;
@@ -87,8 +95,9 @@ template <class Store>
 void PathDependent::explain(const Matrix& rows, std::size_t threads, bool pairs, Store store) const {
   const bool few = rows.rows < kernels_.many.rows * threads / 2 || 2 * rows.rows < kernels_.many.rows;
   const PathKernel& kernel = few ? kernels_.few : kernels_.many;
+  const TableKernel& tables = few ? kernels_.few_tables : kernels_.many_tables;
   parallel_for((rows.rows + kernel.rows - 1) / kernel.rows, threads, [&] {
-    return [&, block = std::make_shared<Block>(*this, kernel, pairs)](std::size_t item) {
+    return [&, block = std::make_shared<Block>(*this, kernel, tables, pairs)](std::size_t item) {
       const std::size_t first = item * kernel.rows;
       block->explain(rows, first);
       for (std::size_t b = 0; b < kernel.rows && first + b < rows.rows; ++b) store(*block, b, first + b);

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "ensemble.hpp"
+#include "oblivious.hpp"
 #include "path_kernel.hpp"
 #include "program.hpp"
 #include "semivalue.hpp"
@@ -30,6 +31,8 @@ class PathDependent {
  private:
   class Block;
 
+  const Quadrature& rule(const Program& program) const;
+
   template <class Store>
   void explain(const Matrix& rows, std::size_t threads, bool pairs, Store store) const;
 
@@ -37,6 +40,7 @@ class PathDependent {
   const Kernels& kernels_;
   Used used_;
   std::vector<Program> programs_;
+  std::vector<Oblivious> tables_;  // per tree
   Semivalue semivalue_;
   std::map<std::size_t, Quadrature> rules_;  // by number of points
   std::vector<double> base_;

@@ -60,10 +60,22 @@ struct TableTask {
   std::byte* scratch;
 };
 
+// One block of rows through one tree that asks the same at all nodes of a level.
+struct WholeTreeTask {
+  const Split* levels;  // one of each level's
+  std::size_t n_levels;
+  const std::int32_t* players;
+  std::size_t n_players, width, outputs, entries;
+  const double* table;  // (players, width, entries): what a player earns by the levels that the row goes left at
+  const double* x;
+  double* phi;          // from the tree's first output on
+};
+
 struct TableKernel {
   std::size_t (*scratch_bytes)(const Shape& shape);
   void (*values)(const TableTask& task);
   void (*interactions)(const TableTask& task);
+  void (*whole_tree)(const WholeTreeTask& task);
 };
 
 // Blocks of `many` rows, and of `few` that take less time when there are not more.

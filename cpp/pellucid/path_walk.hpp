@@ -119,16 +119,16 @@ class Walk {
     return task_.phi + at * B * Pack::lanes;
   }
 
-  PELLUCID_INLINE Mask goes_left(const Split& split, std::size_t b) const {
-    const Pack x = Pack::load(task_.x + (std::size_t(split.column) * B + b) * Pack::lanes);
-    return (x <= Pack::of(split.threshold)) | (missing(x) & Mask::all(split.missing_left));
+  PELLUCID_INLINE Mask routed(const Split& split, std::size_t b) const {
+    const double* x = task_.x + (std::size_t(split.column) * B + b) * Pack::lanes;
+    return goes_left(x, split.threshold, split.missing_left);
   }
 
   template <bool repeated>
   void enter(const Split& split) {
     Mask *goes = left(split), *before = kept(split), *now = alive(split);
     for (std::size_t b = 0; b < B; ++b) {
-      goes[b] = goes_left(split, b);
+      goes[b] = routed(split, b);
       before[b] = now[b];
       now[b] = before[b] & goes[b];
     }
@@ -210,7 +210,7 @@ class Walk {
     const Pack* weight = above(split.level);
     const Mask* before = alive(split);
     Mask goes[B];
-    for (std::size_t b = 0; b < B; ++b) goes[b] = goes_left(split, b);
+    for (std::size_t b = 0; b < B; ++b) goes[b] = routed(split, b);
     for (std::size_t k = 0; k < task_.shape.width; ++k) {
       const double last = split.right[k], gap = split.left[k] - last;
       alignas(64) double up_go[most_points], up_no[most_points];

@@ -173,5 +173,11 @@ PELLUCID_INLINE Pack look_up(const double* table, Pattern at) {
 
 #endif
 
+// Rows whose value is up to the threshold, or missing where that goes left too.
+PELLUCID_INLINE Mask goes_left(const double* x, double threshold, bool missing_left) {
+  const Pack value = Pack::load(x);
+  return (value <= Pack::of(threshold)) | (missing(value) & Mask::all(missing_left));
+}
+
 }  // namespace
 }  // namespace pellucid

@@ -35,9 +35,8 @@ class TableWalk {
  private:
   void enter(const Split& split) {
     for (std::size_t b = 0; b < B; ++b) {
-      const Pack x = Pack::load(task_.x + (std::size_t(split.column) * B + b) * Pack::lanes);
-      left_[split.level * B + b] =
-          (x <= Pack::of(split.threshold)) | (missing(x) & Mask::all(split.missing_left));
+      const double* x = task_.x + (std::size_t(split.column) * B + b) * Pack::lanes;
+      left_[split.level * B + b] = goes_left(x, split.threshold, split.missing_left);
       descend(split, b, left_[split.level * B + b]);
     }
     if (split.left) finish_leaf(pattern_ + (split.level + 1) * B);
@@ -121,6 +120,40 @@ class TableWalk {
   Pattern* pattern_;  // (levels + 1, packs)
   Mask* left_;        // (levels, packs)
 };
+
+// A tree that asks the same at all nodes of a level: the answers to its few questions say everything.
+template <std::size_t B, std::size_t levels>
+void look_up_whole_tree(const WholeTreeTask& task) {
+  Pattern answers[B];
+  for (std::size_t b = 0; b < B; ++b) answers[b] = Pattern::none();
+  for (std::size_t level = 0; level < task.n_levels; ++level) {
+    const Split& split = task.levels[level];
+    const double* x = task.x + std::size_t(split.column) * B * Pack::lanes;
+    for (std::size_t b = 0; b < B; ++b, x += Pack::lanes) {
+      answers[b] = answers[b].with(1u << level, goes_left(x, split.threshold, split.missing_left));
+    }
+  }
+  const double* table = task.table;
+  for (std::size_t slot = 0; slot < task.n_players; ++slot) {
+    double* to = task.phi + std::size_t(task.players[slot]) * task.outputs * B * Pack::lanes;
+    for (std::size_t k = 0; k < task.width; ++k, table += task.entries) {
+      for (std::size_t b = 0; b < B; ++b, to += Pack::lanes) {
+        (Pack::load(to) + look_up<levels>(table, answers[b])).store(to);
+      }
+    }
+  }
+}
+
+template <std::size_t B>
+void look_up_tree(const WholeTreeTask& task) {
+  switch (task.n_levels) {
+    case 1: case 2: case 3: return look_up_whole_tree<B, 3>(task);
+    case 4: return look_up_whole_tree<B, 4>(task);
+    case 5: return look_up_whole_tree<B, 5>(task);
+    case 6: return look_up_whole_tree<B, 6>(task);
+    default: return look_up_whole_tree<B, 7>(task);
+  }
+}
 
 template <std::size_t B>
 void look_up_values(const TableTask& task) {
