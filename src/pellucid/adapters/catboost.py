@@ -70,7 +70,33 @@ def structure_of(content: Mapping[str, Any]) -> TreeEnsemble:
         own = [feature["feature_index"] for feature in features.get(kind) or ()]
         if own != list(range(len(own))):
             raise InputError("its features are not numbered from 0 on.")
+    bins = [
+        *((kind, k, border) for kind, own in _own_bins(features, "borders") for k, border in own),
+        *((kind, k, value) for kind, own in _own_bins(features, "values") for k, value in own),
+    ]
+    for split in _splits(content):
+        named = "float_feature_index" if split["split_type"] == "FloatFeature" else "cat_feature_index"
+        asked = (split["split_type"], split[named], split.get("border", split.get("value")))
+        if not 0 <= split["split_index"] < len(bins) or bins[split["split_index"]] != asked:
+            raise InputError("a split is not the one that its index says.")
     return _structure(content, _hashes(content), len(flat))
+
+
+def _own_bins(features: Mapping[str, Any], what: str) -> list[tuple[str, list[tuple[int, Any]]]]:
+    """Every border or one-hot value in the order in which CatBoost numbers its splits."""
+    kind, name = ("FloatFeature", "float_features") if what == "borders" else ("OneHotFeature", "categorical_features")
+    return [
+        (kind, [(k, value) for value in feature.get(what) or ()]) for k, feature in enumerate(features.get(name) or ())
+    ]
+
+
+def _splits(content: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    if "oblivious_trees" in content:
+        return [split for tree in content["oblivious_trees"] for split in tree["splits"] or ()]
+    nodes = list(content["trees"])
+    for node in nodes:  # grows while it is walked
+        nodes += [node[side] for side in ("left", "right") if side in node]
+    return [node["split"] for node in nodes if "split" in node]
 
 
 def _structure(content: Mapping[str, Any], hashes: Mapping[int, tuple[int, ...]], n_columns: int) -> TreeEnsemble:

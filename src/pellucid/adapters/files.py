@@ -52,7 +52,7 @@ PICKLES = (".pkl", ".pickle", ".joblib")
 
 
 def load_model(path: str | Path, *, trust_pickle: str | None = None, trust_types: Sequence[str] = ()) -> Any:
-    """Load a model file: skops, XGBoost JSON or UBJ, LightGBM text, CatBoost cbm or JSON; pickle only by hash.
+    """Load a model file: skops, XGBoost JSON or UBJ, LightGBM text, CatBoost cbm or JSON, ONNX; pickle by hash.
 
     Parameters
     ----------
@@ -88,10 +88,6 @@ def load_model(path: str | Path, *, trust_pickle: str | None = None, trust_types
 
 
 def _unknown(path: Path, suffix: str) -> str:
-    if suffix == ".onnx":
-        return (
-            f"{path} is an ONNX model, which is not read yet. Name a function that runs it instead: 'module:predict'."
-        )
     known = ", ".join([".skops", *LOADERS, *PICKLES])
     return f"{path} is not a model file pellucid reads; it reads {known}. Save scikit-learn models with skops.io.dump."
 
@@ -220,6 +216,14 @@ def _load_catboost(path: Path) -> Any:
         raise FileError(f"{path} could not be read as a CatBoost model: {_first_line(error)}") from error
 
 
+def _load_onnx(path: Path) -> Any:
+    onnx = importlib.import_module("pellucid.adapters.onnx")
+    try:
+        return onnx.load(path.read_bytes())
+    except (InputError, KeyError, IndexError, TypeError, ValueError, OverflowError) as error:
+        raise FileError(f"{path} could not be read as an ONNX model: {_first_line(error)}") from error
+
+
 def _first_line(error: Exception) -> str:
     return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
 
@@ -229,4 +233,5 @@ LOADERS: dict[str, Callable[[Path], Any]] = {
     ".ubj": _load_xgboost,
     ".txt": _load_lightgbm,
     ".cbm": _load_catboost,
+    ".onnx": _load_onnx,
 }

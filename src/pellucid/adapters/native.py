@@ -148,7 +148,9 @@ def refuse_damaged_lightgbm(text: str) -> None:
     _require(len(names) == n_columns == len(header["feature_infos"].split(" ")), "it has another number of features")
     per_iteration = int(header["num_tree_per_iteration"])
     whole = per_iteration > 0 and len(trees) % per_iteration == 0
-    _require(whole and int(header["num_class"]) > 0, "its trees do not fill whole iterations")
+    _require(whole and int(header["num_class"]) == per_iteration, "its trees do not fill whole iterations")
+    said = [word.partition(":")[2] for word in header.get("objective", "").split() if word.startswith("num_class:")]
+    _require(all(int(number) == per_iteration for number in said), "its objective has another number of classes")
     _check_sizes(text, header.get("tree_sizes", ""), len(trees))
     for tree in trees:
         _check_lightgbm_tree(tree, n_columns)

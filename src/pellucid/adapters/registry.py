@@ -53,6 +53,8 @@ for _handler, _names in {
     f"{HERE}.lightgbm:read_estimator": ("lightgbm.sklearn.LGBMModel",),
     f"{HERE}.lightgbm:read_booster": ("lightgbm.basic.Booster",),
     f"{HERE}.catboost:read": ("catboost.core.CatBoost",),
+    f"{HERE}.onnx:read": (f"{HERE}.onnx.OnnxModel",),
+    f"{HERE}.onnx:read_proto": ("onnx.onnx_ml_pb2.ModelProto",),
 }.items():
     for _name in _names:
         READERS.register(_name, _handler)
