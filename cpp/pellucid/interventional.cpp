@@ -41,7 +41,8 @@ void add_predictions(const Ensemble& trees, const Piece& piece, double* sums) {
 Interventional::Interventional(const Ensemble& trees, const Matrix& background, const Semivalue& semivalue,
                                std::size_t table_players, std::size_t threads, const Kernels& kernels)
     : trees_(trees), background_(background), semivalue_(semivalue),
-      tables_(trees, semivalue, table_players, kernels), base_(trees.n_outputs()) {
+      table_players_(table_players), kernels_(kernels), tables_(trees, semivalue, table_players, kernels, false),
+      base_(trees.n_outputs()) {
   const std::size_t count = (background.rows + Cohort::capacity - 1) / Cohort::capacity;
   const bool keep = !tables_.all_in_tables() && count * trees.feature.size() * sizeof(Cohort) <= most_kept;
   for (std::size_t first = 0; first < background.rows; first += Cohort::capacity) {
@@ -54,29 +55,42 @@ Interventional::Interventional(const Ensemble& trees, const Matrix& background, 
   tables_.finish(double(background.rows), threads);
 }
 
-void Interventional::walk(const Matrix& rows, bool pairs, std::size_t threads, double* values) const {
+const LeafTables& Interventional::pair_tables(std::size_t threads) const {
+  std::call_once(pairs_made_, [&] {
+    auto tables = std::make_unique<LeafTables>(trees_, semivalue_, table_players_, kernels_, true);
+    for (std::size_t first = 0; first < background_.rows; first += Cohort::capacity) {
+      tables->count(Piece(trees_, background_, first, threads), threads);
+    }
+    tables->finish(double(background_.rows), threads);
+    pair_tables_ = std::move(tables);
+  });
+  return *pair_tables_;
+}
+
+void Interventional::walk(const LeafTables& tables, const Matrix& rows, bool pairs, std::size_t threads, double* values) const {
   const std::size_t players = trees_.n_players;
   const std::size_t size = rows.rows * players * trees_.n_outputs() * (pairs ? players : 1);
   std::fill_n(values, size, 0.0);
-  if (tables_.all_in_tables()) return;
+  if (tables.all_in_tables()) return;
   for (const Piece& piece : pieces_) {
-    cohort_walk(trees_, semivalue_, rows, piece, tables_.walked(), pairs, threads, values);
+    cohort_walk(trees_, semivalue_, rows, piece, tables.walked(), pairs, threads, values);
   }
   for (std::size_t first = 0; pieces_.empty() && first < background_.rows; first += Cohort::capacity) {
     const Piece piece(trees_, background_, first, threads);
-    cohort_walk(trees_, semivalue_, rows, piece, tables_.walked(), pairs, threads, values);
+    cohort_walk(trees_, semivalue_, rows, piece, tables.walked(), pairs, threads, values);
   }
   for (std::size_t i = 0; i < size; ++i) values[i] /= double(background_.rows);
 }
 
 void Interventional::values(const Matrix& rows, std::size_t threads, double* values) const {
-  walk(rows, false, threads, values);
+  walk(tables_, rows, false, threads, values);
   tables_.values(rows, threads, values);
 }
 
 void Interventional::interactions(const Matrix& rows, std::size_t threads, double* values) const {
-  walk(rows, true, threads, values);
-  tables_.interactions(rows, threads, values);
+  const LeafTables& tables = pair_tables(threads);
+  walk(tables, rows, true, threads, values);
+  tables.interactions(rows, threads, values);
   const std::size_t outputs = trees_.n_outputs(), players = trees_.n_players, line = players * outputs;
   std::vector<double> sums(rows.rows * line);
   this->values(rows, threads, sums.data());

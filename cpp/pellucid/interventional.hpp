@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstddef>
+#include <memory>
+#include <mutex>
 #include <vector>
 
 #include "cohort.hpp"
@@ -10,7 +12,8 @@
 
 namespace pellucid {
 
-// Everything that does not depend on the rows. Thread-safe: nothing changes after it is made. Leaves with up to
+// Everything that does not depend on the rows. Thread-safe: nothing that a caller could see changes after it is made;
+// tables of interactions are made when they are first asked for. Leaves with up to
 // `table_players` players on their path are looked up, the others walked to: the same numbers at another cost.
 class Interventional {
  public:
@@ -28,13 +31,18 @@ class Interventional {
   void interactions(const Matrix& rows, std::size_t threads, double* values) const;
 
  private:
-  // Fills values with means over the background rows, for the leaves without tables.
-  void walk(const Matrix& rows, bool pairs, std::size_t threads, double* values) const;
+  // Fills values with means over the background rows, for the leaves that `tables` has no tables for.
+  void walk(const LeafTables& tables, const Matrix& rows, bool pairs, std::size_t threads, double* values) const;
+  const LeafTables& pair_tables(std::size_t threads) const;
 
   const Ensemble& trees_;
   Matrix background_;
   Semivalue semivalue_;
+  std::size_t table_players_;
+  const Kernels& kernels_;
   LeafTables tables_;
+  mutable std::once_flag pairs_made_;
+  mutable std::unique_ptr<LeafTables> pair_tables_;
   std::vector<Piece> pieces_;  // kept for the walk where that is cheap, else made anew for each call
   std::vector<double> base_;
 };

@@ -23,7 +23,7 @@ namespace {
 
 constexpr std::size_t most_players = 12;                    // a table has 2^12 entries at most
 constexpr std::size_t most_splits = 64;                     // on a path: each leaf keeps a list of them
-constexpr std::size_t most_entries = std::size_t(1) << 24;  // of all tables together
+constexpr std::size_t most_entries = std::size_t(1) << 26;  // of all tables together: 512 MB
 constexpr std::size_t least_entries = 8;                    // what the walks read at once
 constexpr std::size_t rows_per_item = 128;
 
@@ -40,9 +40,9 @@ void sum_over_subsets(double* terms, std::size_t players) {
 }  // namespace
 
 LeafTables::LeafTables(const Ensemble& trees, const Semivalue& semivalue, std::size_t table_players,
-                       const Kernels& kernels)
+                       const Kernels& kernels, bool pairs)
     : trees_(trees), semivalue_(semivalue), table_players_(std::min(table_players, most_players)), kernels_(kernels),
-      used_(trees), walked_(trees.feature.size(), false),
+      pairs_(pairs), used_(trees), walked_(trees.feature.size(), false),
       shape_{1, 1, trees.width, used_.players.size(), trees.n_outputs()} {
   for (std::size_t tree = 0; tree < trees.roots.size(); ++tree) {
     programs_.push_back(compile(trees, used_, tree));
@@ -51,7 +51,7 @@ LeafTables::LeafTables(const Ensemble& trees, const Semivalue& semivalue, std::s
     list(tree);
   }
   first_leaf_.push_back(leaves_.size());
-  values_.resize(2 * n_entries_);
+  tables_.resize(n_numbers_);
 }
 
 // Follows the walk's moves, and meets the leaves in the walk's order.
@@ -76,9 +76,10 @@ void LeafTables::add_leaf(std::int32_t node, const std::vector<Split>& path, con
   std::size_t n_players = 0;
   for (const Split& split : path) n_players += !split.repeated;
   const std::size_t entries = n_players > most_players ? 0 : std::max(least_entries, std::size_t(1) << n_players);
+  const std::size_t arrays = pairs_ ? 3 : 2;
   const bool fits =
-      path.size() <= most_splits && n_players <= table_players_ && n_entries_ + entries <= most_entries;
-  leaves_.push_back({node, fits, conditions_.size(), path.size(), players_.size(), n_players, n_entries_, entries});
+      path.size() <= most_splits && n_players <= table_players_ && n_numbers_ + arrays * entries <= most_entries;
+  leaves_.push_back({node, fits, conditions_.size(), path.size(), players_.size(), n_players, n_numbers_, entries});
   if (!fits) {
     all_in_tables_ = false;
     walked_[std::size_t(node)] = true;
@@ -87,7 +88,7 @@ void LeafTables::add_leaf(std::int32_t node, const std::vector<Split>& path, con
     }
     return;
   }
-  n_entries_ += entries;
+  n_numbers_ += arrays * entries;
   for (std::size_t i = 0; i < path.size(); ++i) {
     conditions_.push_back({path[i].node, std::uint8_t(path[i].slot), lefts[i]});
     if (!path[i].repeated) players_.push_back(path[i].player);
@@ -119,55 +120,65 @@ void LeafTables::count(const Leaf& leaf, const Piece& piece, std::vector<Cohort>
     const std::size_t bit = std::size_t(1) << slot;
     for (std::size_t set = 0; set < bit; ++set) all_of[set | bit] = all_of[set] & passing[slot];
   }
-  double* counts = values_.data() + 2 * leaf.table;
+  double* counts = tables_.data() + leaf.table;
   for (std::size_t set = 0; set < std::size_t(1) << leaf.n_players; ++set) counts[set] += double(all_of[set].size());
 }
 
 void LeafTables::finish(double background_rows, std::size_t threads) {
-  pairs_.resize(3 * n_entries_);
   constexpr std::size_t leaves_per_item = 64;
   parallel_for((leaves_.size() + leaves_per_item - 1) / leaves_per_item, threads, [&] {
     return [&](std::size_t item) {
       const std::size_t end = std::min(leaves_.size(), (item + 1) * leaves_per_item);
       for (std::size_t i = item * leaves_per_item; i < end; ++i) {
-        if (leaves_[i].has_table && leaves_[i].n_players) finish(leaves_[i], background_rows);
+        if (!leaves_[i].has_table || !leaves_[i].n_players) continue;
+        pairs_ ? finish_pairs(leaves_[i], background_rows) : finish_values(leaves_[i], background_rows);
       }
     };
   });
 }
 
-void LeafTables::finish(const Leaf& leaf, double background_rows) {
+void LeafTables::finish_values(const Leaf& leaf, double background_rows) {
   const std::size_t d = leaf.n_players, size = std::size_t(1) << d;
-  std::array<double, most_players + 1> one_less{}, two_less{};  // m(s, d - 1 - s) and m(s, d - 2 - s)
-  for (std::size_t s = 0; s < d; ++s) one_less[s] = semivalue_.weight(s, d - 1 - s);
-  for (std::size_t s = 0; s + 1 < d; ++s) two_less[s] = semivalue_.weight(s, d - 2 - s);
-  double *gain = values_.data() + 2 * leaf.table, *loss = gain + leaf.entries;
-  double *both = pairs_.data() + 3 * leaf.table, *one = both + leaf.entries, *none = one + leaf.entries;
+  std::array<double, most_players> weight{};
+  for (std::size_t s = 0; s < d; ++s) weight[s] = semivalue_.weight(s, d - 1 - s);
+  double *gain = tables_.data() + leaf.table, *loss = gain + leaf.entries;
   std::reverse(gain, gain + size);  // the rest of a set is its mirror image
   for (std::size_t set = 0; set < size; ++set) {
     const std::size_t s = std::size_t(std::popcount(set));
     const double share = gain[set] / background_rows;
-    both[set] = s > 1 ? two_less[s - 2] * share : 0.0;
-    one[set] = s > 0 ? two_less[s - 1] * share : 0.0;
-    none[set] = two_less[s] * share;
-    gain[set] = s > 0 ? one_less[s - 1] * share : 0.0;
-    loss[set] = s < d ? one_less[s] * share : 0.0;
+    gain[set] = s > 0 ? weight[s - 1] * share : 0.0;
+    loss[set] = s < d ? weight[s] * share : 0.0;
   }
-  for (double* sums : {gain, loss, both, one, none}) sum_over_subsets(sums, d);
+  for (double* sums : {gain, loss}) sum_over_subsets(sums, d);
+  for (std::size_t set = 0; set < size; ++set) loss[set] += gain[set];
+}
+
+void LeafTables::finish_pairs(const Leaf& leaf, double background_rows) {
+  const std::size_t d = leaf.n_players, size = std::size_t(1) << d;
+  std::array<double, most_players + 1> weight{};
+  for (std::size_t s = 0; s + 1 < d; ++s) weight[s] = semivalue_.weight(s, d - 2 - s);
+  double *both = tables_.data() + leaf.table, *one = both + leaf.entries, *none = one + leaf.entries;
+  std::reverse(both, both + size);
   for (std::size_t set = 0; set < size; ++set) {
-    loss[set] += gain[set];
+    const std::size_t s = std::size_t(std::popcount(set));
+    const double share = both[set] / background_rows;
+    both[set] = s > 1 ? weight[s - 2] * share : 0.0;
+    one[set] = s > 0 ? weight[s - 1] * share : 0.0;
+    none[set] = weight[s] * share;
+  }
+  for (double* sums : {both, one, none}) sum_over_subsets(sums, d);
+  for (std::size_t set = 0; set < size; ++set) {
     none[set] += both[set] + 2 * one[set];
     one[set] += both[set];
   }
 }
 
-std::vector<LeafTable> LeafTables::lookups(bool pairs) const {
+std::vector<LeafTable> LeafTables::lookups() const {
   std::vector<LeafTable> tables;
   tables.reserve(leaves_.size());
   for (const Leaf& leaf : leaves_) {
-    const double* table = pairs ? pairs_.data() + 3 * leaf.table : values_.data() + 2 * leaf.table;
-    tables.push_back({leaf.has_table ? table : nullptr, trees_.leaf_value(leaf.node), players_.data() + leaf.player,
-                      std::uint32_t(leaf.n_players), std::uint32_t(leaf.entries)});
+    tables.push_back({leaf.has_table ? tables_.data() + leaf.table : nullptr, trees_.leaf_value(leaf.node),
+                      players_.data() + leaf.player, std::uint32_t(leaf.n_players), std::uint32_t(leaf.entries)});
   }
   return tables;
 }
@@ -175,10 +186,10 @@ std::vector<LeafTable> LeafTables::lookups(bool pairs) const {
 // A thread's memory, and a few blocks of rows on their way through one tree after the other.
 class LeafTables::Block {
  public:
-  Block(const LeafTables& tables, const std::vector<LeafTable>& leaves, bool few, std::size_t blocks, bool pairs)
+  Block(const LeafTables& tables, const std::vector<LeafTable>& leaves, bool few, std::size_t blocks)
       : tables_(tables), leaves_(leaves), kernel_(few ? tables.kernels_.few_tables : tables.kernels_.many_tables),
-        rows_(few ? tables.kernels_.few.rows : tables.kernels_.many.rows), pairs_(pairs),
-        inputs_(tables.used_.n_inputs() * rows_), size_((pairs ? n_pairs() : n_players()) * n_outputs() * rows_),
+        rows_(few ? tables.kernels_.few.rows : tables.kernels_.many.rows),
+        inputs_(tables.used_.n_inputs() * rows_), size_((tables.pairs_ ? n_pairs() : n_players()) * n_outputs() * rows_),
         x_(blocks * inputs_ * sizeof(double)), sums_(blocks * size_ * sizeof(double)),
         scratch_(kernel_.scratch_bytes(tables.shape_)) {}
 
@@ -203,7 +214,7 @@ class LeafTables::Block {
       const Program& program = tables_.programs_[tree];
       for (std::size_t block = 0; block < blocks && !program.splits.empty(); ++block) {
         double* sums = sums_.numbers() + block * size_;
-        (pairs_ ? kernel_.interactions : kernel_.values)(
+        (tables_.pairs_ ? kernel_.interactions : kernel_.values)(
             {program.splits.data(), program.moves.data(), program.moves.size(), program.first_output,
              leaves_.data() + tables_.first_leaf_[tree], tables_.shape_, x_.numbers() + block * inputs_, sums, sums,
              scratch_.bytes()});
@@ -216,20 +227,19 @@ class LeafTables::Block {
   const std::vector<LeafTable>& leaves_;
   const TableKernel& kernel_;
   std::size_t rows_;
-  bool pairs_;
   std::size_t inputs_, size_;
   Scratch x_, sums_, scratch_;
 };
 
 // Hands every row to store(block, place in the block, row), in any order.
 template <class Store>
-void LeafTables::explain(const Matrix& rows, std::size_t threads, bool pairs, Store store) const {
+void LeafTables::explain(const Matrix& rows, std::size_t threads, Store store) const {
   const bool few = 2 * rows.rows < kernels_.many.rows;
   const std::size_t per_item = few ? kernels_.few.rows : rows_per_item;
   const std::size_t per_block = few ? kernels_.few.rows : kernels_.many.rows;
-  const std::vector<LeafTable> leaves = lookups(pairs);
+  const std::vector<LeafTable> leaves = lookups();
   parallel_for((rows.rows + per_item - 1) / per_item, threads, [&] {
-    return [&, block = std::make_shared<Block>(*this, leaves, few, per_item / per_block, pairs)](std::size_t item) {
+    return [&, block = std::make_shared<Block>(*this, leaves, few, per_item / per_block)](std::size_t item) {
       const std::size_t first = item * per_item, count = std::min(per_item, rows.rows - first);
       block->explain(rows, first, count);
       for (std::size_t i = 0; i < count; ++i) store(*block, i, first + i);
@@ -239,7 +249,7 @@ void LeafTables::explain(const Matrix& rows, std::size_t threads, bool pairs, St
 
 void LeafTables::values(const Matrix& rows, std::size_t threads, double* values) const {
   const std::size_t outputs = trees_.n_outputs(), size = trees_.n_players * outputs;
-  explain(rows, threads, false, [&](const Block& block, std::size_t place, std::size_t row) {
+  explain(rows, threads, [&](const Block& block, std::size_t place, std::size_t row) {
     for (std::size_t i = 0; i < used_.players.size(); ++i) {
       double* to = values + row * size + std::size_t(used_.players[i]) * outputs;
       for (std::size_t k = 0; k < outputs; ++k) to[k] += block.sum(i, k, place);
@@ -249,7 +259,7 @@ void LeafTables::values(const Matrix& rows, std::size_t threads, double* values)
 
 void LeafTables::interactions(const Matrix& rows, std::size_t threads, double* values) const {
   const std::size_t outputs = trees_.n_outputs(), line = trees_.n_players * outputs, size = trees_.n_players * line;
-  explain(rows, threads, true, [&](const Block& block, std::size_t place, std::size_t row) {
+  explain(rows, threads, [&](const Block& block, std::size_t place, std::size_t row) {
     for (std::size_t j = 0, pair = 0; j < used_.players.size(); ++j) {
       for (std::size_t i = 0; i < j; ++i, ++pair) {
         const std::size_t first = std::size_t(used_.players[i]), second = std::size_t(used_.players[j]);

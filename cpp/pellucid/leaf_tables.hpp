@@ -13,12 +13,13 @@
 
 namespace pellucid {
 
-// Tables for all leaves with few players on their path; the others are left to the cohort walk.
-// Thread-safe once `finish` has run.
+// Tables of values, or of interactions, for all leaves with few players on their path; the others are left to the
+// cohort walk. Thread-safe once `finish` has run.
 class LeafTables {
  public:
   // Lists the leaves. Which of them get a table depends on the trees alone, never on the rows.
-  LeafTables(const Ensemble& trees, const Semivalue& semivalue, std::size_t table_players, const Kernels& kernels);
+  LeafTables(const Ensemble& trees, const Semivalue& semivalue, std::size_t table_players, const Kernels& kernels,
+             bool pairs);
 
   // For each node, whether a leaf without a table lies below.
   const std::vector<bool>& walked() const { return walked_; }
@@ -28,10 +29,11 @@ class LeafTables {
   void count(const Piece& piece, std::size_t threads);
   void finish(double background_rows, std::size_t threads);
 
-  // Adds to values (rows, players, outputs).
+  // Adds to values (rows, players, outputs); for tables of values.
   void values(const Matrix& rows, std::size_t threads, double* values) const;
 
-  // Adds the pairs' halves to values (rows, players, players, outputs), in both places; the diagonal stays.
+  // Adds the pairs' halves to values (rows, players, players, outputs), in both places; the diagonal stays. For tables of
+  // interactions.
   void interactions(const Matrix& rows, std::size_t threads, double* values) const;
 
  private:
@@ -45,32 +47,33 @@ class LeafTables {
     bool has_table;
     std::size_t condition, n_conditions;  // part of conditions_
     std::size_t player, n_players;        // part of players_
-    std::size_t table, entries;           // part of values_ and pairs_: at 2 and 3 times `table`
+    std::size_t table, entries;           // part of tables_: as many arrays of `entries` as a leaf has
   };
   class Block;
 
   void list(std::size_t tree);
   void add_leaf(std::int32_t node, const std::vector<Split>& path, const std::vector<bool>& lefts);
   void count(const Leaf& leaf, const Piece& piece, std::vector<Cohort>& all_of);
-  void finish(const Leaf& leaf, double background_rows);
-  std::vector<LeafTable> lookups(bool pairs) const;
+  void finish_values(const Leaf& leaf, double background_rows);
+  void finish_pairs(const Leaf& leaf, double background_rows);
+  std::vector<LeafTable> lookups() const;
 
   template <class Store>
-  void explain(const Matrix& rows, std::size_t threads, bool pairs, Store store) const;
+  void explain(const Matrix& rows, std::size_t threads, Store store) const;
 
   const Ensemble& trees_;
   Semivalue semivalue_;
   std::size_t table_players_;
   const Kernels& kernels_;
+  bool pairs_;
   Used used_;
   std::vector<Program> programs_;
   std::vector<std::size_t> first_leaf_;  // per tree, and the end
   std::vector<Leaf> leaves_;
   std::vector<Condition> conditions_;
   std::vector<std::int32_t> players_;
-  std::size_t n_entries_ = 0;
-  std::vector<double> values_;  // per leaf: gain, loss
-  std::vector<double> pairs_;   // per leaf: both, one, none
+  std::size_t n_numbers_ = 0;
+  std::vector<double> tables_;  // per leaf: gain, loss; or both, one, none
   std::vector<bool> walked_;
   bool all_in_tables_ = true;
   Shape shape_;
