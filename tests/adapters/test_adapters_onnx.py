@@ -12,7 +12,16 @@ onnx = pytest.importorskip("onnx")
 helper = onnx.helper
 
 ROWS = 120
-FIELDS = "treeids nodeids featureids values modes truenodeids falsenodeids missing_value_tracks_true".split()
+FIELDS = [
+    "treeids",
+    "nodeids",
+    "featureids",
+    "values",
+    "modes",
+    "truenodeids",
+    "falsenodeids",
+    "missing_value_tracks_true",
+]
 
 
 def numbers(missing=0.2):
@@ -73,7 +82,7 @@ def forest(kind, n_trees=3):
     shared = {"n_estimators": n_trees, "max_depth": 4, "random_state": 0}
     if kind == "classes":
         return ensemble.RandomForestClassifier(**shared).fit(X, np.digitize(target(X), [-0.5, 0.5]))
-    y = target(X) if kind == "one" else np.column_stack([target(X), -target(X) ** 2])
+    y = target(X) if kind == "one" else np.column_stack([target(X), -(target(X) ** 2)])
     return ensemble.RandomForestRegressor(**shared).fit(X, y)
 
 

@@ -91,7 +91,7 @@ def fitted(model, data, kind, **options):
     return model, X
 
 
-def grid(maker, options, data, kinds, fixed=None, refused="", **fit):
+def grid(maker, options, data, kinds, fixed=None, *, refused="", **fit):
     """Every combination of options, data and targets."""
     result = []
     for option, which, kind in itertools.product(options, data, kinds):

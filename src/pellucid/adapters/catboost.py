@@ -70,6 +70,7 @@ def structure_of(content: Mapping[str, Any]) -> TreeEnsemble:
         own = [feature["feature_index"] for feature in features.get(kind) or ()]
         if own != list(range(len(own))):
             raise InputError("its features are not numbered from 0 on.")
+    _check_classes(content)
     bins = [
         *((kind, k, border) for kind, own in _own_bins(features, "borders") for k, border in own),
         *((kind, k, value) for kind, own in _own_bins(features, "values") for k, value in own),
@@ -80,6 +81,16 @@ def structure_of(content: Mapping[str, Any]) -> TreeEnsemble:
         if not 0 <= split["split_index"] < len(bins) or bins[split["split_index"]] != asked:
             raise InputError("a split is not the one that its index says.")
     return _structure(content, _hashes(content), len(flat))
+
+
+def _check_classes(content: Mapping[str, Any]) -> None:
+    """CatBoost looks its labels up by these numbers."""
+    classes = content.get("model_info", {}).get("class_params") or {}
+    labels, n_outputs = classes.get("class_to_label", []), len(content["scale_and_bias"][1])
+    n_classes = len(labels)
+    counted = classes.get("classes_count", 0) in (0, n_classes)
+    if sorted(labels) != list(range(n_classes)) or not counted or n_classes not in (0, max(n_outputs, 2)):
+        raise InputError("its classes are not numbered from 0 on, one for each output.")
 
 
 def _own_bins(features: Mapping[str, Any], what: str) -> list[tuple[str, list[tuple[int, Any]]]]:

@@ -84,10 +84,10 @@ def load_model(path: str | Path, *, trust_pickle: str | None = None, trust_types
         return _load_skops(path, trust_types)
     if suffix in LOADERS:
         return LOADERS[suffix](path)
-    raise FileError(_unknown(path, suffix))
+    raise FileError(_unknown(path))
 
 
-def _unknown(path: Path, suffix: str) -> str:
+def _unknown(path: Path) -> str:
     known = ", ".join([".skops", *LOADERS, *PICKLES])
     return f"{path} is not a model file pellucid reads; it reads {known}. Save scikit-learn models with skops.io.dump."
 

@@ -66,7 +66,8 @@ def _count_outputs(function: Callable[[Any], Any], reference: Table, name: str) 
         result = function(rows.native)
     except Exception as error:
         raise ModelError(
-            f"the function {name} failed on the first {len(rows)} rows: {said(error)} It is given rows as {type(rows.native).__name__}, as you passed them."
+            f"the function {name} failed on the first {len(rows)} rows: {said(error)} It is given rows as "
+            f"{type(rows.native).__name__}, as you passed them."
         ) from error
     try:
         shape = np.asarray(result).shape

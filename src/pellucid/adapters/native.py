@@ -1,6 +1,7 @@
 """Files of XGBoost, LightGBM and CatBoost, checked before the libraries walk them without bounds checks."""
 
 import itertools
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,6 +14,8 @@ from pellucid.adapters.forest import MAX_CATEGORY, NodeTable, join
 
 NUMBER_TYPES = range(3, 18)
 """XGBoost's numbers for the types that categories can be of."""
+MOST_COLUMNS = 10_000_000
+"""A file that claims more is damaged; somebody would make room for them."""
 PER_NODE = (
     "right_children",
     "parents",
@@ -38,7 +41,9 @@ def refuse_damaged_xgboost(content: Mapping[str, Any]) -> None:
     n_columns = int(learner["learner_model_param"]["num_feature"])
     n_classes = int(learner["learner_model_param"]["num_class"])
     n_targets = int(learner["learner_model_param"].get("num_target", 1))
+    _require(n_classes >= 0 and n_targets >= 1 and min(n_classes, n_targets) <= 1, "it has another number of outputs")
     n_outputs = max(n_classes, n_targets, 1)
+    _require(0 <= n_columns <= MOST_COLUMNS, f"it has more than {MOST_COLUMNS} columns, or fewer than none")
     if booster["name"] == "gblinear":
         _require(len(booster["model"]["weights"]) == (n_columns + 1) * n_outputs, "its weights have another number")
         return
@@ -53,6 +58,15 @@ def refuse_damaged_xgboost(content: Mapping[str, Any]) -> None:
     starts = np.asarray(model.get("iteration_indptr", [0, len(trees)]))
     in_order = starts[0] == 0 and starts[-1] == len(trees) and bool(np.all(np.diff(starts) >= 0))
     _require(in_order, "its iterations are not in order")
+    scores = json.loads(learner["learner_model_param"]["base_score"])
+    _require(not isinstance(scores, list) or len(scores) in (1, n_outputs), "its base scores are not its outputs'")
+    widths = {int(tree["tree_param"]["size_leaf_vector"]) for tree in trees}
+    vectors = widths == {n_outputs} and n_outputs > 1
+    told = n_outputs == 1 if not trees else vectors or max(map(int, model["tree_info"])) + 1 == n_outputs
+    _require(told, "its trees do not write to all of its outputs")
+    per_iteration = int(model["gbtree_model_param"]["num_parallel_tree"]) * (1 if vectors else n_outputs)
+    whole = "iteration_indptr" not in model or bool(np.all(np.diff(starts) == per_iteration))
+    _require(whole, "its iterations have another number of trees")
     _check_encoding(model.get("cats", {}), n_columns)
     for number, tree in enumerate(trees):
         _require(int(tree["id"]) == number, "a tree has another number")  # XGBoost stores it at that place
@@ -101,6 +115,8 @@ def _check_xgboost_tree(tree: Mapping[str, Any], n_columns: int, n_outputs: int)
     left, right, parents = (np.asarray(tree[key]) for key in ("left_children", "right_children", "parents"))
     n = len(left)
     _require(int(tree["tree_param"]["num_nodes"]) == n, "a tree has another number of nodes")
+    _require(int(tree["tree_param"]["num_feature"]) in (0, n_columns), "a tree has another number of columns")
+    _require(0 <= int(tree["tree_param"]["num_deleted"]) < max(n, 1), "a tree has lost all its nodes")
     _require(all(len(tree[key]) == n for key in PER_NODE), "the arrays of a tree differ in length")
     kinds = np.asarray(tree.get("split_type", np.zeros(n)))
     _require(len(kinds) == n and bool(np.all((kinds == 0) | (kinds == 1))), "it has splits of an unknown kind")

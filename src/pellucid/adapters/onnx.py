@@ -18,7 +18,12 @@ from pellucid.adapters.reading import Reading, numeric_matrix, target_names
 from pellucid.ir import Space, TreeEnsemble
 from pellucid.table import Table
 
-MODES = {"BRANCH_LEQ": (False, True), "BRANCH_LT": (False, False), "BRANCH_GT": (True, True), "BRANCH_GTE": (True, False)}
+MODES = {
+    "BRANCH_LEQ": (False, True),
+    "BRANCH_LT": (False, False),
+    "BRANCH_GT": (True, True),
+    "BRANCH_GTE": (True, False),
+}
 """Whether a mode's true branch is our right, and whether our left includes the threshold."""
 TREES = ("TreeEnsembleRegressor", "TreeEnsembleClassifier")
 
@@ -67,7 +72,7 @@ def _runner(onnx: Any, content: bytes, proto: Any) -> tuple[Callable[[Float2], d
     try:
         import onnxruntime
     except ImportError:
-        import onnx.reference as reference
+        from onnx import reference
 
         session, engine = reference.ReferenceEvaluator(proto), "onnx.reference"
     else:
@@ -210,9 +215,7 @@ def _places(trees: Int1, numbers: Int1) -> tuple[Callable[..., Int1], Int1, Int1
     return place, roots, trees
 
 
-def _values(
-    attributes: Mapping[str, Any], kind: str, place: Callable[..., Int1], leaf: Array
-) -> tuple[Float2, Array]:
+def _values(attributes: Mapping[str, Any], kind: str, place: Callable[..., Int1], leaf: Array) -> tuple[Float2, Array]:
     """What each leaf adds to each output, and the base."""
     part = "target" if kind == TREES[0] else "class"
     ids = np.asarray(attributes.get(f"{part}_ids", ()), dtype=np.int64)
