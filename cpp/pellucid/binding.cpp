@@ -2,9 +2,13 @@
 
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
 
+#include <cmath>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "ensemble.hpp"
 #include "interventional.hpp"
@@ -38,7 +42,9 @@ pellucid::Matrix matrix(const Table& table, std::size_t columns) {
 struct Ensemble {
   Vector<std::int32_t> roots, left, right, feature, output, player;
   Vector<double> threshold, cover;
-  Vector<bool> missing_left;
+  Vector<bool> missing_left, other_left;
+  Vector<std::uint32_t> bits;
+  Vector<std::int32_t> bits_begin, bits_words;  // as bits and other_left empty where nothing is categorical
   Table value;
   Vector<double> base;
   pellucid::Ensemble trees;
@@ -46,13 +52,18 @@ struct Ensemble {
   Ensemble(Vector<std::int32_t> roots_, Vector<std::int32_t> left_, Vector<std::int32_t> right_,
            Vector<std::int32_t> feature_, Vector<double> threshold_, Vector<bool> missing_left_, Vector<double> cover_,
            Table value_, Vector<std::int32_t> output_, Vector<double> base_, Vector<std::int32_t> player_,
-           std::size_t n_players, bool less_equal, bool float32_inputs)
+           std::size_t n_players, bool less_equal, bool float32_inputs, Vector<std::uint32_t> bits_,
+           Vector<std::int32_t> bits_begin_, Vector<std::int32_t> bits_words_, Vector<bool> other_left_)
       : roots(roots_), left(left_), right(right_), feature(feature_), output(output_), player(player_),
-        threshold(threshold_), cover(cover_), missing_left(missing_left_), value(value_), base(base_) {
+        threshold(threshold_), cover(cover_), missing_left(missing_left_), other_left(other_left_),
+        bits(bits_), bits_begin(bits_begin_), bits_words(bits_words_), value(value_), base(base_) {
     const std::size_t nodes = feature.shape(0);
     require(left.shape(0) == nodes && right.shape(0) == nodes && threshold.shape(0) == nodes &&
                 cover.shape(0) == nodes && missing_left.shape(0) == nodes && value.shape(0) == nodes,
             "node arrays differ in length");
+    const std::size_t sets = bits_begin.shape(0);
+    require((sets == 0 || sets == nodes) && bits_words.shape(0) == sets && other_left.shape(0) == sets,
+            "categorical arrays differ in length");
     require(output.shape(0) == roots.shape(0), "each tree needs one output");
     trees.roots = view(roots);
     trees.left = view(left);
@@ -65,6 +76,10 @@ struct Ensemble {
     trees.value = {value.data(), value.size()};
     trees.base = view(base);
     trees.missing_left = {reinterpret_cast<const std::uint8_t*>(missing_left.data()), nodes};
+    trees.bits = view(bits);
+    trees.bits_begin = view(bits_begin);
+    trees.bits_words = view(bits_words);
+    trees.other_left = {reinterpret_cast<const std::uint8_t*>(other_left.data()), sets};
     trees.width = value.shape(1);
     trees.n_players = n_players;
     trees.less_equal = less_equal;
@@ -79,35 +94,87 @@ nb::ndarray<nb::numpy, double> to_numpy(std::unique_ptr<double[]> data, std::ini
   return nb::ndarray<nb::numpy, double>(raw, shape, owner);
 }
 
-template <class Kernel>
-nb::tuple solve(const pellucid::Ensemble& trees, std::size_t rows, Kernel kernel) {
-  auto values = std::make_unique<double[]>(rows * trees.n_players * trees.n_outputs());
-  auto base = std::make_unique<double[]>(trees.n_outputs());
-  {
-    const nb::gil_scoped_release released;
-    kernel(values.get(), base.get());
+const pellucid::Kernels& kernels_for(const std::string& instructions) {
+  const auto found = pellucid::kernels();
+  for (const pellucid::Kernels* kernels : found) {
+    if (instructions.empty() || instructions == kernels->instructions) return *kernels;
   }
-  return nb::make_tuple(to_numpy(std::move(values), {rows, trees.n_players, trees.n_outputs()}),
-                        to_numpy(std::move(base), {trees.n_outputs()}));
+  throw nb::value_error("this processor has no such instructions");
 }
 
-nb::tuple path_dependent(const Ensemble& ensemble, Table columns, std::size_t threads) {
-  const pellucid::Ensemble& trees = ensemble.trees;
-  const pellucid::Matrix rows = matrix(columns, trees.n_columns());
-  return solve(trees, rows.rows, [&](double* values, double* base) {
-    pellucid::path_dependent(trees, rows, threads, values, base);
-  });
+std::vector<std::string> instruction_sets() {
+  std::vector<std::string> names;
+  for (const pellucid::Kernels* kernels : pellucid::kernels()) names.emplace_back(kernels->instructions);
+  return names;
 }
 
-nb::tuple interventional(const Ensemble& ensemble, Table columns, Table background, std::size_t table_players,
-                         std::size_t threads) {
+pellucid::Semivalue semivalue(double a, double b, bool banzhaf) {
+  require(a >= 1 && b >= 1 && a <= 1e6 && b <= 1e6, "a and b must be whole numbers from 1");
+  return {std::floor(a), std::floor(b), banzhaf};
+}
+
+// A game of either kind, ready for any rows.
+template <class Kind>
+struct Game {
+  const pellucid::Ensemble& trees;
+  Table background;  // kept alive
+  Kind kind;
+
+  auto base() const {
+    std::unique_ptr<double[]> copy(new double[trees.n_outputs()]);
+    std::copy(kind.base().begin(), kind.base().end(), copy.get());
+    return to_numpy(std::move(copy), {trees.n_outputs()});
+  }
+
+  auto values(Table columns, std::size_t threads) const {
+    const pellucid::Matrix rows = matrix(columns, trees.n_columns());
+    std::unique_ptr<double[]> values(new double[rows.rows * trees.n_players * trees.n_outputs()]);
+    {
+      const nb::gil_scoped_release released;
+      kind.values(rows, threads, values.get());
+    }
+    return to_numpy(std::move(values), {rows.rows, trees.n_players, trees.n_outputs()});
+  }
+
+  auto interactions(Table columns, std::size_t threads) const {
+    const pellucid::Matrix rows = matrix(columns, trees.n_columns());
+    const std::size_t players = trees.n_players;
+    std::unique_ptr<double[]> values(new double[rows.rows * players * players * trees.n_outputs()]);
+    {
+      const nb::gil_scoped_release released;
+      kind.interactions(rows, threads, values.get());
+    }
+    return to_numpy(std::move(values), {rows.rows, players, players, trees.n_outputs()});
+  }
+};
+
+using PathDependent = Game<pellucid::PathDependent>;
+using Interventional = Game<pellucid::Interventional>;
+
+void make_path_dependent(PathDependent* game, const Ensemble& ensemble, double a, double b, bool banzhaf,
+                         const std::string& instructions) {
   const pellucid::Ensemble& trees = ensemble.trees;
-  const pellucid::Matrix rows = matrix(columns, trees.n_columns());
+  new (game) PathDependent{trees, {}, {trees, semivalue(a, b, banzhaf), kernels_for(instructions)}};
+}
+
+void make_interventional(Interventional* game, const Ensemble& ensemble, Table background, double a, double b,
+                         bool banzhaf, std::size_t table_players, std::size_t threads,
+                         const std::string& instructions) {
+  const pellucid::Ensemble& trees = ensemble.trees;
   const pellucid::Matrix others = matrix(background, trees.n_columns());
   require(others.rows > 0, "the background needs at least one row");
-  return solve(trees, rows.rows, [&](double* values, double* base) {
-    pellucid::interventional(trees, rows, others, table_players, threads, values, base);
-  });
+  const pellucid::Semivalue weights = semivalue(a, b, banzhaf);
+  const pellucid::Kernels& kernels = kernels_for(instructions);
+  const nb::gil_scoped_release released;
+  new (game) Interventional{trees, background, {trees, others, weights, table_players, threads, kernels}};
+}
+
+template <class Kind>
+nb::class_<Game<Kind>> bind_game(nb::module_& module, const char* name) {
+  return nb::class_<Game<Kind>>(module, name)
+      .def("base", &Game<Kind>::base)
+      .def("values", &Game<Kind>::values, "columns"_a.noconvert(), "threads"_a)
+      .def("interactions", &Game<Kind>::interactions, "columns"_a.noconvert(), "threads"_a);
 }
 
 nb::tuple gauss_legendre(std::size_t points) {
@@ -126,13 +193,19 @@ NB_MODULE(_native, module) {
   nb::class_<Ensemble>(module, "Ensemble")
       .def(nb::init<Vector<std::int32_t>, Vector<std::int32_t>, Vector<std::int32_t>, Vector<std::int32_t>,
                     Vector<double>, Vector<bool>, Vector<double>, Table, Vector<std::int32_t>, Vector<double>,
-                    Vector<std::int32_t>, std::size_t, bool, bool>(),
+                    Vector<std::int32_t>, std::size_t, bool, bool, Vector<std::uint32_t>, Vector<std::int32_t>,
+                    Vector<std::int32_t>, Vector<bool>>(),
            "roots"_a.noconvert(), "left"_a.noconvert(), "right"_a.noconvert(), "feature"_a.noconvert(),
            "threshold"_a.noconvert(), "missing_left"_a.noconvert(), "cover"_a.noconvert(), "value"_a.noconvert(),
            "output"_a.noconvert(), "base"_a.noconvert(), "player"_a.noconvert(), "n_players"_a, "less_equal"_a,
-           "float32_inputs"_a);
-  module.def("path_dependent", &path_dependent, "ensemble"_a, "columns"_a.noconvert(), "threads"_a);
-  module.def("interventional", &interventional, "ensemble"_a, "columns"_a.noconvert(), "background"_a.noconvert(),
-             "table_players"_a, "threads"_a);
+           "float32_inputs"_a, "bits"_a.noconvert(), "bits_begin"_a.noconvert(), "bits_words"_a.noconvert(),
+           "other_left"_a.noconvert());
+  bind_game<pellucid::PathDependent>(module, "PathDependent")
+      .def("__init__", &make_path_dependent, "ensemble"_a, "a"_a, "b"_a, "banzhaf"_a, "instructions"_a,
+           nb::keep_alive<1, 2>());
+  bind_game<pellucid::Interventional>(module, "Interventional")
+      .def("__init__", &make_interventional, "ensemble"_a, "background"_a.noconvert(), "a"_a, "b"_a, "banzhaf"_a,
+           "table_players"_a, "threads"_a, "instructions"_a, nb::keep_alive<1, 2>());
+  module.def("instruction_sets", &instruction_sets);
   module.def("gauss_legendre", &gauss_legendre, "points"_a);
 }

@@ -4,12 +4,14 @@
 // coalitions that hold all players of a set A (their splits let x pass but not z) and none of a set B (z but not x).
 // With a = |A|, b = |B| its share of the Shapley value is
 //     (a - 1)! b! / (a + b)!   for each player of A,    -a! (b - 1)! / (a + b)!   for each player of B,
-// which are Beta functions: integrals of t^(a-1) (1-t)^b and t^a (1-t)^(b-1) over [0, 1].
+// which are means of t^(a-1) (1-t)^b and t^a (1-t)^(b-1); a pair earns the mean with a power less for each of its two,
+// and a minus for each of B. Other semivalues draw t from other distributions.
 // The walk decides a player only where x and z part; background rows that took the same decisions walk together.
 
 #include "cohort_walk.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "parallel.hpp"
 
@@ -26,14 +28,15 @@ struct Frame {
   Decision before = Decision::open;  // this node's player, when the walk came
   std::uint8_t next = 0;    // children tried
   std::uint32_t a, b;       // sizes of A and B
-  double beta;              // a! b! / (a + b + 1)!
+  double weight;            // mean of t^a (1 - t)^b
   Cohort cohort;
 };
 
 class Walker {
  public:
-  Walker(const Ensemble& trees, const Piece& piece, const std::vector<bool>& walked)
-      : trees_(trees), piece_(piece), walked_(walked), decision_(trees.n_players, Decision::open), x_(trees.n_columns()) {}
+  Walker(const Ensemble& trees, const Semivalue& semivalue, const Piece& piece, const std::vector<bool>& walked,
+         bool pairs)
+      : trees_(trees), semivalue_(semivalue), piece_(piece), walked_(walked), pairs_(pairs), decision_(trees.n_players, Decision::open), x_(trees.n_columns()) {}
 
   void explain(const double* row, double* values) {
     for (std::size_t j = 0; j < x_.size(); ++j) x_[j] = trees_.rounded(row[j]);
@@ -79,7 +82,7 @@ class Walker {
     const std::int32_t with_x = x_left ? left : right, against_x = x_left ? right : left;
     while (frames_.back().next < 3) {
       const std::uint8_t child = frames_.back().next++;
-      Frame down{0, Decision::open, Decision::open, 0, frame.a, frame.b, frame.beta, frame.cohort};
+      Frame down{0, Decision::open, Decision::open, 0, frame.a, frame.b, frame.weight, frame.cohort};
       if (frame.before == Decision::row) {
         if (child > 0) return false;
         down.node = with_x;
@@ -102,32 +105,50 @@ class Walker {
     return false;
   }
 
-  static void decide(Frame& down, std::uint8_t child, const Frame& frame) {
-    const double total = double(frame.a) + double(frame.b) + 2;
+  void decide(Frame& down, std::uint8_t child, const Frame& frame) const {
     if (child == 1) {
       down.role = Decision::row;
-      ++down.a;
-      down.beta *= double(down.a) / total;
+      down.weight *= semivalue_.shown_factor(down.a++, down.b);
     } else if (child == 2) {
       down.role = Decision::background;
-      ++down.b;
-      down.beta *= double(down.b) / total;
+      down.weight *= semivalue_.hidden_factor(down.a, down.b++);
     }
   }
 
   void finish_leaf() {
     const Frame& leaf = frames_.back();
     const double* value = trees_.leaf_value(leaf.node);
-    const double total = double(leaf.a) + double(leaf.b) + 1;
     const double size = double(leaf.cohort.size());
-    const double for_row = leaf.a ? size * (leaf.beta * total / leaf.a) : 0.0;
-    const double for_background = leaf.b ? size * (leaf.beta * total / leaf.b) : 0.0;
+    const auto [a, b] = std::pair(std::size_t(leaf.a), std::size_t(leaf.b));
+    const double for_row = a ? size * (leaf.weight / semivalue_.shown_factor(a - 1, b)) : 0.0;
+    const double for_background = b ? size * (leaf.weight / semivalue_.hidden_factor(a, b - 1)) : 0.0;
     double* mine = sum(frames_.size() - 1);
-    for (std::size_t k = 0; k < trees_.width; ++k) {
+    for (std::size_t k = 0; k < trees_.width && !pairs_; ++k) {
       mine[k] = for_row * value[k];
       mine[trees_.width + k] = for_background * value[k];
     }
+    if (pairs_) interact(value, size, a, b);
     finish();
+  }
+
+  // Halves of the interactions of all pairs that were decided on the way to a leaf, in both places.
+  void interact(const double* value, double size, std::size_t a, std::size_t b) {
+    decided_.clear();
+    for (std::size_t i = 1; i < frames_.size(); ++i) {
+      if (frames_[i].role != Decision::open) decided_.push_back({player(frames_[i - 1]), frames_[i].role});
+    }
+    const double rows = a > 1 ? semivalue_.weight(a - 2, b) : 0.0, others = b > 1 ? semivalue_.weight(a, b - 2) : 0.0;
+    const double mixed = a && b ? -semivalue_.weight(a - 1, b - 1) : 0.0;
+    const std::size_t outputs = trees_.n_outputs();
+    for (std::size_t i = 0; i < decided_.size(); ++i) {
+      for (std::size_t j = 0; j < decided_.size(); ++j) {
+        if (i == j) continue;
+        const auto [first, role] = decided_[i];
+        const double weight = role != decided_[j].second ? mixed : role == Decision::row ? rows : others;
+        double* to = values_ + (std::size_t(first) * trees_.n_players + std::size_t(decided_[j].first)) * outputs;
+        for (std::size_t k = 0; k < trees_.width; ++k) to[k] += weight * size / 2 * value[k];
+      }
+    }
   }
 
   // Hands the top frame's sums to its parent, whose player earns them if it was decided for this child.
@@ -141,6 +162,7 @@ class Walker {
     if (role == Decision::open) return;
     const std::int32_t decided = player(frames_.back());
     decision_[decided] = Decision::open;
+    if (pairs_) return;
     double* phi = values_ + std::size_t(decided) * trees_.n_outputs();
     for (std::size_t k = 0; k < trees_.width; ++k) {
       phi[k] += role == Decision::row ? mine[k] : -mine[trees_.width + k];
@@ -148,8 +170,11 @@ class Walker {
   }
 
   const Ensemble& trees_;
+  const Semivalue& semivalue_;
   const Piece& piece_;
   const std::vector<bool>& walked_;
+  bool pairs_;
+  std::vector<std::pair<std::int32_t, Decision>> decided_;
   std::vector<Decision> decision_;
   std::vector<double> x_, sums_;
   std::vector<Frame> frames_;
@@ -158,11 +183,11 @@ class Walker {
 
 }  // namespace
 
-void cohort_walk(const Ensemble& trees, const Matrix& rows, const Piece& piece, const std::vector<bool>& walked,
-                 std::size_t threads, double* values) {
-  const std::size_t size = trees.n_players * trees.n_outputs();
+void cohort_walk(const Ensemble& trees, const Semivalue& semivalue, const Matrix& rows, const Piece& piece,
+                 const std::vector<bool>& walked, bool pairs, std::size_t threads, double* values) {
+  const std::size_t size = trees.n_players * trees.n_outputs() * (pairs ? trees.n_players : 1);
   parallel_for((rows.rows + rows_per_item - 1) / rows_per_item, threads, [&] {
-    return [&, walker = Walker(trees, piece, walked)](std::size_t item) mutable {
+    return [&, walker = Walker(trees, semivalue, piece, walked, pairs)](std::size_t item) mutable {
       const std::size_t end = std::min(rows.rows, (item + 1) * rows_per_item);
       for (std::size_t i = item * rows_per_item; i < end; ++i) walker.explain(rows.row(i), values + i * size);
     };

@@ -1,4 +1,4 @@
-// Interventional Shapley values by walking: for leaves with more players on their path than a table can hold.
+// Interventional values by walking: for leaves with more players on their path than a table can hold.
 #pragma once
 
 #include <cstddef>
@@ -6,11 +6,13 @@
 
 #include "cohort.hpp"
 #include "ensemble.hpp"
+#include "semivalue.hpp"
 
 namespace pellucid {
 
-// Adds sums over the piece's background rows to values (rows, players, outputs); enters only `walked` nodes.
-void cohort_walk(const Ensemble& trees, const Matrix& rows, const Piece& piece, const std::vector<bool>& walked,
-                 std::size_t threads, double* values);
+// Adds sums over the piece's background rows to values (rows, players, outputs), or with `pairs` the halves of
+// interactions to values (rows, players, players, outputs), in both places; enters only `walked` nodes.
+void cohort_walk(const Ensemble& trees, const Semivalue& semivalue, const Matrix& rows, const Piece& piece,
+                 const std::vector<bool>& walked, bool pairs, std::size_t threads, double* values);
 
 }  // namespace pellucid

@@ -15,9 +15,20 @@ bool reach(std::int32_t node, std::vector<bool>& reached, std::vector<std::int32
   return true;
 }
 
+// Whether every set of categories lies inside the pool.
+bool sets_are_sound(const Ensemble& trees) {
+  if (trees.bits_begin.empty()) return true;
+  for (std::size_t i = 0; i < trees.bits_begin.size(); ++i) {
+    const std::int64_t begin = trees.bits_begin[i], words = trees.bits_words[i];
+    if (begin >= 0 && (words < 1 || begin + words > std::int64_t(trees.bits.size()))) return false;
+  }
+  return true;
+}
+
 }  // namespace
 
 bool is_sound(const Ensemble& trees) {
+  if (!sets_are_sound(trees)) return false;
   for (const std::int32_t player : trees.player) {
     if (!inside(player, trees.n_players)) return false;
   }

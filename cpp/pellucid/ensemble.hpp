@@ -15,6 +15,10 @@ struct Ensemble {
   std::span<const std::int32_t> roots, left, right, feature, output, player;
   std::span<const double> threshold, cover, value, base;
   std::span<const std::uint8_t> missing_left;
+  // A categorical node (bits_begin >= 0) asks for membership in a set of categories; all empty where there is none.
+  std::span<const std::uint32_t> bits;
+  std::span<const std::int32_t> bits_begin, bits_words;
+  std::span<const std::uint8_t> other_left;
   std::size_t width = 0;      // values per leaf
   std::size_t n_players = 0;
   bool less_equal = false;
@@ -28,8 +32,18 @@ struct Ensemble {
   // Inputs are rounded as the model's own library rounds them before it compares.
   double rounded(double x) const { return float32_inputs ? double(float(x)) : x; }
 
+  bool is_categorical(std::int32_t node) const { return !bits_begin.empty() && bits_begin[node] >= 0; }
+
+  // A category is its value cut off towards zero; what lies outside the set's words goes by other_left.
+  bool is_member(std::int32_t node, double x) const {
+    if (!(x > -1 && x < 32.0 * bits_words[node])) return other_left[node] != 0;
+    const std::uint32_t category = x > 0 ? std::uint32_t(x) : 0;
+    return (bits[std::size_t(bits_begin[node]) + category / 32] >> (category % 32)) & 1;
+  }
+
   bool goes_left(std::int32_t node, double rounded_x) const {
     if (std::isnan(rounded_x)) return missing_left[node] != 0;
+    if (is_categorical(node)) return is_member(node, rounded_x);
     return less_equal ? rounded_x <= threshold[node] : rounded_x < threshold[node];
   }
 };

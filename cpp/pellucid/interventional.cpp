@@ -3,12 +3,12 @@
 #include <algorithm>
 #include <vector>
 
-#include "cohort.hpp"
 #include "cohort_walk.hpp"
-#include "leaf_tables.hpp"
 
 namespace pellucid {
 namespace {
+
+constexpr std::size_t most_kept = std::size_t(1) << 28;  // bytes of pieces
 
 // Adds the trees' sum over the background rows of one piece.
 void add_predictions(const Ensemble& trees, const Piece& piece, double* sums) {
@@ -38,25 +38,75 @@ void add_predictions(const Ensemble& trees, const Piece& piece, double* sums) {
 
 }  // namespace
 
-void interventional(const Ensemble& trees, const Matrix& rows, const Matrix& background, std::size_t table_players,
-                    std::size_t threads, double* values, double* base) {
-  const std::size_t size = rows.rows * trees.n_players * trees.n_outputs();
-  const double count = double(background.rows);
-  std::fill_n(values, size, 0.0);
-  std::fill_n(base, trees.n_outputs(), 0.0);
-  LeafTables tables(trees, table_players);
-  const bool all_in_tables = std::none_of(trees.roots.begin(), trees.roots.end(),
-                                          [&](std::int32_t root) { return tables.walked()[std::size_t(root)]; });
+Interventional::Interventional(const Ensemble& trees, const Matrix& background, const Semivalue& semivalue,
+                               std::size_t table_players, std::size_t threads, const Kernels& kernels)
+    : trees_(trees), background_(background), semivalue_(semivalue),
+      table_players_(table_players), kernels_(kernels), tables_(trees, semivalue, table_players, kernels, false),
+      base_(trees.n_outputs()) {
+  const std::size_t count = (background.rows + Cohort::capacity - 1) / Cohort::capacity;
+  const bool keep = !tables_.all_in_tables() && count * trees.feature.size() * sizeof(Cohort) <= most_kept;
   for (std::size_t first = 0; first < background.rows; first += Cohort::capacity) {
-    const Piece piece(trees, background, first, threads);
-    add_predictions(trees, piece, base);
-    tables.count(piece, threads);
-    if (!all_in_tables) cohort_walk(trees, rows, piece, tables.walked(), threads, values);
+    Piece piece(trees, background, first, threads);
+    add_predictions(trees, piece, base_.data());
+    tables_.count(piece, threads);
+    if (keep) pieces_.push_back(std::move(piece));
   }
-  for (std::size_t i = 0; i < size; ++i) values[i] /= count;
-  for (std::size_t k = 0; k < trees.n_outputs(); ++k) base[k] = trees.base[k] + base[k] / count;
-  tables.finish(count, threads);
-  tables.explain(rows, threads, values);
+  for (std::size_t k = 0; k < base_.size(); ++k) base_[k] = trees.base[k] + base_[k] / double(background.rows);
+  tables_.finish(double(background.rows), threads);
+}
+
+const LeafTables& Interventional::pair_tables(std::size_t threads) const {
+  std::call_once(pairs_made_, [&] {
+    auto tables = std::make_unique<LeafTables>(trees_, semivalue_, table_players_, kernels_, true);
+    for (std::size_t first = 0; first < background_.rows; first += Cohort::capacity) {
+      tables->count(Piece(trees_, background_, first, threads), threads);
+    }
+    tables->finish(double(background_.rows), threads);
+    pair_tables_ = std::move(tables);
+  });
+  return *pair_tables_;
+}
+
+void Interventional::walk(const LeafTables& tables, const Matrix& rows, bool pairs, std::size_t threads, double* values) const {
+  const std::size_t players = trees_.n_players;
+  const std::size_t size = rows.rows * players * trees_.n_outputs() * (pairs ? players : 1);
+  std::fill_n(values, size, 0.0);
+  if (tables.all_in_tables()) return;
+  for (const Piece& piece : pieces_) {
+    cohort_walk(trees_, semivalue_, rows, piece, tables.walked(), pairs, threads, values);
+  }
+  for (std::size_t first = 0; pieces_.empty() && first < background_.rows; first += Cohort::capacity) {
+    const Piece piece(trees_, background_, first, threads);
+    cohort_walk(trees_, semivalue_, rows, piece, tables.walked(), pairs, threads, values);
+  }
+  for (std::size_t i = 0; i < size; ++i) values[i] /= double(background_.rows);
+}
+
+void Interventional::values(const Matrix& rows, std::size_t threads, double* values) const {
+  walk(tables_, rows, false, threads, values);
+  tables_.values(rows, threads, values);
+}
+
+void Interventional::interactions(const Matrix& rows, std::size_t threads, double* values) const {
+  const LeafTables& tables = pair_tables(threads);
+  walk(tables, rows, true, threads, values);
+  tables.interactions(rows, threads, values);
+  const std::size_t outputs = trees_.n_outputs(), players = trees_.n_players, line = players * outputs;
+  std::vector<double> sums(rows.rows * line);
+  this->values(rows, threads, sums.data());
+  for (std::size_t row = 0; row < rows.rows; ++row) {
+    for (std::size_t i = 0; i < players; ++i) {
+      double* to = values + (row * players + i) * line;
+      const double* sum = sums.data() + (row * players + i) * outputs;
+      for (std::size_t k = 0; k < outputs; ++k) {
+        double rest = sum[k];
+        for (std::size_t j = 0; j < players; ++j) {
+          if (j != i) rest -= to[j * outputs + k];
+        }
+        to[i * outputs + k] = rest;
+      }
+    }
+  }
 }
 
 }  // namespace pellucid

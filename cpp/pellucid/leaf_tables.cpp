@@ -1,17 +1,20 @@
 // For a leaf whose path has the d players F, let Q(A) be the share of background rows that pass all splits of the
 // players in A. A coalition S reaches the leaf when the row passes the splits of S and the background row those of
 // the rest: worth v [S within H] Q(F - S), H being the players whose splits the row passes. With the weights
-// B(s, d - s + 1) = (s - 1)! (d - s)! / d! of Shapley's formula and
-//     gain(H) = sum over nonempty S within H of B(|S|, d - |S| + 1) Q(F - S),
-//     loss(H) = gain(H) + sum over S within H, S != F, of B(|S| + 1, d - |S|) Q(F - S),
-// every player of F earns v (gain(H) - loss(H without it)). All sums over subsets take d 2^(d-1) additions.
+// m(s, h) = mean of t^s (1 - t)^h, for Shapley's value s! h! / (s + h + 1)!, and
+//     gain(H) = sum over nonempty S within H of m(|S| - 1, d - |S|) Q(F - S),
+//     loss(H) = gain(H) + sum over S within H, S != F, of m(|S|, d - |S| - 1) Q(F - S),
+// every player of F earns v (gain(H) - loss(H without it)). In the same way a pair earns
+//     v (both(H) - one(H without i) - one(H without j) + none(H without i and j)),
+// where with a(k) = sum over S within H of m(|S| - k, d - 2 - |S| + k) Q(F - S): both = a(2), one = a(2) + a(1),
+// none = a(2) + 2 a(1) + a(0). All sums over subsets take d 2^(d-1) additions.
 
 #include "leaf_tables.hpp"
 
 #include <algorithm>
 #include <array>
 #include <bit>
-#include <utility>
+#include <memory>
 
 #include "parallel.hpp"
 
@@ -20,84 +23,84 @@ namespace {
 
 constexpr std::size_t most_players = 12;                    // a table has 2^12 entries at most
 constexpr std::size_t most_splits = 64;                     // on a path: each leaf keeps a list of them
-constexpr std::size_t most_entries = std::size_t(1) << 25;  // of all tables together: 256 MB
-constexpr std::size_t lanes = 16;
-constexpr std::size_t rows_per_item = 64;
-
-using Pattern = std::uint16_t;  // a set of a leaf's players
-constexpr Pattern everything = 0xffff;
+constexpr std::size_t most_entries = std::size_t(1) << 26;  // of all tables together: 512 MB
+constexpr std::size_t least_entries = 8;                    // what the walks read at once
+constexpr std::size_t rows_per_item = 128;
 
 // sums[H] = sum of terms over the subsets of H.
 void sum_over_subsets(double* terms, std::size_t players) {
   const std::size_t size = std::size_t(1) << players;
   for (std::size_t bit = 1; bit < size; bit <<= 1) {
-    for (std::size_t set = 0; set < size; ++set) {
-      if (set & bit) terms[set] += terms[set ^ bit];
+    for (std::size_t high = 0; high < size; high += 2 * bit) {
+      for (std::size_t low = high; low < high + bit; ++low) terms[low + bit] += terms[low];
     }
   }
 }
 
 }  // namespace
 
-LeafTables::LeafTables(const Ensemble& trees, std::size_t table_players)
-    : trees_(trees), table_players_(std::min(table_players, most_players)), walked_(trees.feature.size(), false) {
-  for (std::size_t i = 0; i < trees.roots.size(); ++i) {
-    Tree tree{{}, {}, std::size_t(trees.output[i])};
-    list(trees.roots[i], tree);
-    tables_of_.push_back(std::move(tree));
+LeafTables::LeafTables(const Ensemble& trees, const Semivalue& semivalue, std::size_t table_players,
+                       const Kernels& kernels, bool pairs)
+    : trees_(trees), semivalue_(semivalue), table_players_(std::min(table_players, most_players)), kernels_(kernels),
+      pairs_(pairs), used_(trees), walked_(trees.feature.size(), false),
+      shape_{1, 1, trees.width, used_.players.size(), trees.n_outputs()} {
+  for (std::size_t tree = 0; tree < trees.roots.size(); ++tree) {
+    programs_.push_back(compile(trees, used_, tree));
+    shape_.levels = std::max(shape_.levels, programs_.back().levels);
+    first_leaf_.push_back(leaves_.size());
+    list(tree);
+  }
+  first_leaf_.push_back(leaves_.size());
+  tables_.resize(n_numbers_);
+}
+
+// Follows the walk's moves, and meets the leaves in the walk's order.
+void LeafTables::list(std::size_t tree) {
+  std::vector<Split> path;
+  std::vector<bool> lefts;  // per split on the path: whether the left child is being listed
+  for (const Move move : programs_[tree].moves) {
+    const Split& split = programs_[tree].splits[move.split];
+    if (move.step == Step::enter || move.step == Step::pass) {
+      path.push_back(split), lefts.push_back(true);
+      if (split.left) add_leaf(trees_.left[split.node], path, lefts);
+    }
+    if (move.step == Step::turn || move.step == Step::pass) {
+      lefts.back() = false;
+      if (split.right) add_leaf(trees_.right[split.node], path, lefts);
+    }
+    if (move.step == Step::leave || move.step == Step::pass) path.pop_back(), lefts.pop_back();
   }
 }
 
-void LeafTables::list(std::int32_t root, Tree& tree) {
-  std::vector<std::pair<std::int32_t, bool>> path;  // split, whether its left child is being listed
-  std::int32_t node = root;
-  while (true) {
-    if (!trees_.is_leaf(node)) {
-      tree.splits.push_back(node);
-      path.emplace_back(node, true);
-      node = trees_.left[node];
-      continue;
+void LeafTables::add_leaf(std::int32_t node, const std::vector<Split>& path, const std::vector<bool>& lefts) {
+  std::size_t n_players = 0;
+  for (const Split& split : path) n_players += !split.repeated;
+  const std::size_t entries = n_players > most_players ? 0 : std::max(least_entries, std::size_t(1) << n_players);
+  const std::size_t arrays = pairs_ ? 3 : 2;
+  const bool fits =
+      path.size() <= most_splits && n_players <= table_players_ && n_numbers_ + arrays * entries <= most_entries;
+  leaves_.push_back({node, fits, conditions_.size(), path.size(), players_.size(), n_players, n_numbers_, entries});
+  if (!fits) {
+    all_in_tables_ = false;
+    walked_[std::size_t(node)] = true;
+    for (auto above = path.rbegin(); above != path.rend() && !walked_[std::size_t(above->node)]; ++above) {
+      walked_[std::size_t(above->node)] = true;
     }
-    if (!add_leaf(node, path, tree)) {
-      walked_[std::size_t(node)] = true;
-      for (auto above = path.rbegin(); above != path.rend() && !walked_[std::size_t(above->first)]; ++above) {
-        walked_[std::size_t(above->first)] = true;
-      }
-    }
-    while (!path.empty() && !path.back().second) path.pop_back();
-    if (path.empty()) return;
-    path.back().second = false;
-    node = trees_.right[path.back().first];
+    return;
   }
-}
-
-bool LeafTables::add_leaf(std::int32_t node, const std::vector<std::pair<std::int32_t, bool>>& path, Tree& tree) {
-  if (path.size() > most_splits) return false;
-  Leaf leaf{node, conditions_.size(), path.size(), players_.size(), 0, gain_.size()};
-  std::vector<std::int32_t> mine;
-  std::vector<Condition> conditions;
-  for (const auto& [split, left] : path) {
-    const std::int32_t player = trees_.player[trees_.feature[split]];
-    const auto at = std::find(mine.begin(), mine.end(), player);
-    if (at == mine.end() && mine.size() == table_players_) return false;
-    conditions.push_back({split, std::uint8_t(at - mine.begin()), left});
-    if (at == mine.end()) mine.push_back(player);
+  n_numbers_ += arrays * entries;
+  for (std::size_t i = 0; i < path.size(); ++i) {
+    conditions_.push_back({path[i].node, std::uint8_t(path[i].slot), lefts[i]});
+    if (!path[i].repeated) players_.push_back(path[i].player);
   }
-  leaf.n_players = mine.size();
-  const std::size_t entries = std::size_t(1) << leaf.n_players;
-  if (2 * (gain_.size() + entries) > most_entries) return false;
-  conditions_.insert(conditions_.end(), conditions.begin(), conditions.end());
-  players_.insert(players_.end(), mine.begin(), mine.end());
-  gain_.resize(gain_.size() + entries);
-  loss_.resize(loss_.size() + entries);
-  if (leaf.n_players) tree.leaves.push_back(leaf);
-  return true;
 }
 
 void LeafTables::count(const Piece& piece, std::size_t threads) {
-  parallel_for(tables_of_.size(), threads, [&] {
-    return [&, all_of = std::vector<Cohort>(std::size_t(1) << most_players)](std::size_t i) mutable {
-      for (const Leaf& leaf : tables_of_[i].leaves) count(leaf, piece, all_of);
+  parallel_for(programs_.size(), threads, [&] {
+    return [&, all_of = std::vector<Cohort>(std::size_t(1) << most_players)](std::size_t tree) mutable {
+      for (std::size_t i = first_leaf_[tree]; i < first_leaf_[tree + 1]; ++i) {
+        if (leaves_[i].has_table) count(leaves_[i], piece, all_of);
+      }
     };
   });
 }
@@ -117,120 +120,156 @@ void LeafTables::count(const Leaf& leaf, const Piece& piece, std::vector<Cohort>
     const std::size_t bit = std::size_t(1) << slot;
     for (std::size_t set = 0; set < bit; ++set) all_of[set | bit] = all_of[set] & passing[slot];
   }
-  double* counts = gain_.data() + leaf.table;
+  double* counts = tables_.data() + leaf.table;
   for (std::size_t set = 0; set < std::size_t(1) << leaf.n_players; ++set) counts[set] += double(all_of[set].size());
 }
 
 void LeafTables::finish(double background_rows, std::size_t threads) {
-  parallel_for(tables_of_.size(), threads, [&] {
-    return [&](std::size_t i) {
-      for (const Leaf& leaf : tables_of_[i].leaves) finish(leaf, background_rows);
+  constexpr std::size_t leaves_per_item = 64;
+  parallel_for((leaves_.size() + leaves_per_item - 1) / leaves_per_item, threads, [&] {
+    return [&](std::size_t item) {
+      const std::size_t end = std::min(leaves_.size(), (item + 1) * leaves_per_item);
+      for (std::size_t i = item * leaves_per_item; i < end; ++i) {
+        if (!leaves_[i].has_table || !leaves_[i].n_players) continue;
+        pairs_ ? finish_pairs(leaves_[i], background_rows) : finish_values(leaves_[i], background_rows);
+      }
     };
   });
 }
 
-void LeafTables::finish(const Leaf& leaf, double background_rows) {
+void LeafTables::finish_values(const Leaf& leaf, double background_rows) {
   const std::size_t d = leaf.n_players, size = std::size_t(1) << d;
-  std::array<double, most_players + 1> beta{};  // B(s, d - s + 1)
-  beta[1] = 1.0 / double(d);
-  for (std::size_t s = 1; s < d; ++s) beta[s + 1] = beta[s] * double(s) / double(d - s);
-  double* gain = gain_.data() + leaf.table;
-  double* loss = loss_.data() + leaf.table;
+  std::array<double, most_players> weight{};
+  for (std::size_t s = 0; s < d; ++s) weight[s] = semivalue_.weight(s, d - 1 - s);
+  double *gain = tables_.data() + leaf.table, *loss = gain + leaf.entries;
   std::reverse(gain, gain + size);  // the rest of a set is its mirror image
   for (std::size_t set = 0; set < size; ++set) {
     const std::size_t s = std::size_t(std::popcount(set));
     const double share = gain[set] / background_rows;
-    gain[set] = beta[s] * share;
-    loss[set] = s < d ? beta[s + 1] * share : 0.0;
+    gain[set] = s > 0 ? weight[s - 1] * share : 0.0;
+    loss[set] = s < d ? weight[s] * share : 0.0;
   }
-  sum_over_subsets(gain, d);
-  sum_over_subsets(loss, d);
+  for (double* sums : {gain, loss}) sum_over_subsets(sums, d);
   for (std::size_t set = 0; set < size; ++set) loss[set] += gain[set];
 }
 
-// Lanes of rows: every lane does the same arithmetic in the same order whatever its neighbours hold.
-class LeafTables::Rows {
+void LeafTables::finish_pairs(const Leaf& leaf, double background_rows) {
+  const std::size_t d = leaf.n_players, size = std::size_t(1) << d;
+  std::array<double, most_players + 1> weight{};
+  for (std::size_t s = 0; s + 1 < d; ++s) weight[s] = semivalue_.weight(s, d - 2 - s);
+  double *both = tables_.data() + leaf.table, *one = both + leaf.entries, *none = one + leaf.entries;
+  std::reverse(both, both + size);
+  for (std::size_t set = 0; set < size; ++set) {
+    const std::size_t s = std::size_t(std::popcount(set));
+    const double share = both[set] / background_rows;
+    both[set] = s > 1 ? weight[s - 2] * share : 0.0;
+    one[set] = s > 0 ? weight[s - 1] * share : 0.0;
+    none[set] = weight[s] * share;
+  }
+  for (double* sums : {both, one, none}) sum_over_subsets(sums, d);
+  for (std::size_t set = 0; set < size; ++set) {
+    none[set] += both[set] + 2 * one[set];
+    one[set] += both[set];
+  }
+}
+
+std::vector<LeafTable> LeafTables::lookups() const {
+  std::vector<LeafTable> tables;
+  tables.reserve(leaves_.size());
+  for (const Leaf& leaf : leaves_) {
+    tables.push_back({leaf.has_table ? tables_.data() + leaf.table : nullptr, trees_.leaf_value(leaf.node),
+                      players_.data() + leaf.player, std::uint32_t(leaf.n_players), std::uint32_t(leaf.entries)});
+  }
+  return tables;
+}
+
+// A thread's memory, and a few blocks of rows on their way through one tree after the other.
+class LeafTables::Block {
  public:
-  explicit Rows(const LeafTables& tables)
-      : tables_(tables), trees_(tables.trees_), left_(trees_.feature.size() * lanes) {
-    x_.resize(rows_per_item / lanes * trees_.n_columns() * lanes);
-    phi_.resize(rows_per_item / lanes * trees_.n_players * trees_.n_outputs() * lanes);
+  Block(const LeafTables& tables, const std::vector<LeafTable>& leaves, bool few, std::size_t blocks)
+      : tables_(tables), leaves_(leaves), kernel_(few ? tables.kernels_.few_tables : tables.kernels_.many_tables),
+        rows_(few ? tables.kernels_.few.rows : tables.kernels_.many.rows),
+        inputs_(tables.used_.n_inputs() * rows_), size_((tables.pairs_ ? n_pairs() : n_players()) * n_outputs() * rows_),
+        x_(blocks * inputs_ * sizeof(double)), sums_(blocks * size_ * sizeof(double)),
+        scratch_(kernel_.scratch_bytes(tables.shape_)) {}
+
+  std::size_t n_players() const { return tables_.used_.players.size(); }
+  std::size_t n_pairs() const { return n_players() < 2 ? 0 : n_players() * (n_players() - 1) / 2; }
+  std::size_t n_outputs() const { return tables_.trees_.n_outputs(); }
+
+  // Of a player or pair, for the row at `place` from the first.
+  double sum(std::size_t earner, std::size_t output, std::size_t place) const {
+    return sums_.numbers()[place / rows_ * size_ + (earner * n_outputs() + output) * rows_ + place % rows_];
   }
 
-  void explain(const Matrix& rows, std::size_t first, double* values) {
-    const std::size_t blocks = (std::min(rows_per_item, rows.rows - first) + lanes - 1) / lanes;
-    const std::size_t inputs = trees_.n_columns() * lanes;
-    const std::size_t size = trees_.n_players * trees_.n_outputs();
-    for (std::size_t block = 0; block < blocks; ++block) load(rows, first + block * lanes, x_.data() + block * inputs);
-    std::fill(phi_.begin(), phi_.end(), 0.0);
-    for (const Tree& tree : tables_.tables_of_) {
-      if (tree.leaves.empty()) continue;
-      for (std::size_t block = 0; block < blocks; ++block) {
-        route(tree, x_.data() + block * inputs);
-        for (const Leaf& leaf : tree.leaves) earn(tree, leaf, phi_.data() + block * size * lanes);
-      }
+  void explain(const Matrix& rows, std::size_t first, std::size_t count) {
+    const std::size_t blocks = (count + rows_ - 1) / rows_;
+    std::fill_n(sums_.numbers(), blocks * size_, 0.0);
+    for (std::size_t i = 0; i < blocks * rows_; ++i) {
+      double* x = x_.numbers() + i / rows_ * inputs_ + i % rows_;
+      // The last block repeats the last row, so that it runs through the very same code.
+      tables_.used_.load(tables_.trees_, rows.row(std::min(first + i, rows.rows - 1)), x, rows_);
     }
-    for (std::size_t i = first; i < std::min(rows.rows, first + rows_per_item); ++i) {
-      const std::size_t block = (i - first) / lanes, lane = (i - first) % lanes;
-      const double* phi = phi_.data() + block * size * lanes + lane;
-      for (std::size_t k = 0; k < size; ++k) values[i * size + k] += phi[k * lanes];
+    for (std::size_t tree = 0; tree < tables_.programs_.size(); ++tree) {
+      const Program& program = tables_.programs_[tree];
+      for (std::size_t block = 0; block < blocks && !program.splits.empty(); ++block) {
+        double* sums = sums_.numbers() + block * size_;
+        (tables_.pairs_ ? kernel_.interactions : kernel_.values)(
+            {program.splits.data(), program.moves.data(), program.moves.size(), program.first_output,
+             leaves_.data() + tables_.first_leaf_[tree], tables_.shape_, x_.numbers() + block * inputs_, sums, sums,
+             scratch_.bytes()});
+      }
     }
   }
 
  private:
-  // The last block repeats the last row, so that it runs through the very same code.
-  void load(const Matrix& rows, std::size_t first, double* x) const {
-    for (std::size_t b = 0; b < lanes; ++b) {
-      const double* row = rows.row(std::min(first + b, rows.rows - 1));
-      for (std::size_t j = 0; j < trees_.n_columns(); ++j) x[j * lanes + b] = trees_.rounded(row[j]);
-    }
-  }
-
-  void route(const Tree& tree, const double* inputs) {
-    for (const std::int32_t node : tree.splits) {
-      const double* x = inputs + std::size_t(trees_.feature[node]) * lanes;
-      Pattern* left = left_.data() + std::size_t(node) * lanes;
-      for (std::size_t b = 0; b < lanes; ++b) left[b] = trees_.goes_left(node, x[b]) ? everything : 0;
-    }
-  }
-
-  void earn(const Tree& tree, const Leaf& leaf, double* phi) const {
-    std::array<Pattern, lanes> passed;  // H of each lane
-    passed.fill(Pattern((1u << leaf.n_players) - 1));
-    for (std::size_t i = 0; i < leaf.n_conditions; ++i) {
-      const Condition& condition = tables_.conditions_[leaf.condition + i];
-      const Pattern* left = left_.data() + std::size_t(condition.node) * lanes;
-      const Pattern others = Pattern(~(1u << condition.slot));
-      const Pattern flip = condition.left ? 0 : everything;
-      for (std::size_t b = 0; b < lanes; ++b) passed[b] &= Pattern((left[b] ^ flip) | others);
-    }
-    const double* gain = tables_.gain_.data() + leaf.table;
-    const double* loss = tables_.loss_.data() + leaf.table;
-    std::array<double, lanes> gained, earned;
-    for (std::size_t b = 0; b < lanes; ++b) gained[b] = gain[passed[b]];
-    const double* value = trees_.leaf_value(leaf.node);
-    for (std::size_t slot = 0; slot < leaf.n_players; ++slot) {
-      const Pattern others = Pattern(~(1u << slot));
-      for (std::size_t b = 0; b < lanes; ++b) earned[b] = gained[b] - loss[passed[b] & others];
-      const std::size_t player = std::size_t(tables_.players_[leaf.player + slot]);
-      double* to = phi + (player * trees_.n_outputs() + tree.first_output) * lanes;
-      for (std::size_t k = 0; k < trees_.width; ++k) {
-        for (std::size_t b = 0; b < lanes; ++b) to[k * lanes + b] += value[k] * earned[b];
-      }
-    }
-  }
-
   const LeafTables& tables_;
-  const Ensemble& trees_;
-  std::vector<Pattern> left_;      // (nodes, lanes): all ones where the row goes left
-  std::vector<double> x_, phi_;     // (blocks, columns, lanes), (blocks, players, outputs, lanes)
+  const std::vector<LeafTable>& leaves_;
+  const TableKernel& kernel_;
+  std::size_t rows_;
+  std::size_t inputs_, size_;
+  Scratch x_, sums_, scratch_;
 };
 
-void LeafTables::explain(const Matrix& rows, std::size_t threads, double* values) const {
-  parallel_for((rows.rows + rows_per_item - 1) / rows_per_item, threads, [&] {
-    return [&, lanes_of = Rows(*this)](std::size_t item) mutable {
-      lanes_of.explain(rows, item * rows_per_item, values);
+// Hands every row to store(block, place in the block, row), in any order.
+template <class Store>
+void LeafTables::explain(const Matrix& rows, std::size_t threads, Store store) const {
+  const bool few = 2 * rows.rows < kernels_.many.rows;
+  const std::size_t per_item = few ? kernels_.few.rows : rows_per_item;
+  const std::size_t per_block = few ? kernels_.few.rows : kernels_.many.rows;
+  const std::vector<LeafTable> leaves = lookups();
+  parallel_for((rows.rows + per_item - 1) / per_item, threads, [&] {
+    return [&, block = std::make_shared<Block>(*this, leaves, few, per_item / per_block)](std::size_t item) {
+      const std::size_t first = item * per_item, count = std::min(per_item, rows.rows - first);
+      block->explain(rows, first, count);
+      for (std::size_t i = 0; i < count; ++i) store(*block, i, first + i);
     };
+  });
+}
+
+void LeafTables::values(const Matrix& rows, std::size_t threads, double* values) const {
+  const std::size_t outputs = trees_.n_outputs(), size = trees_.n_players * outputs;
+  explain(rows, threads, [&](const Block& block, std::size_t place, std::size_t row) {
+    for (std::size_t i = 0; i < used_.players.size(); ++i) {
+      double* to = values + row * size + std::size_t(used_.players[i]) * outputs;
+      for (std::size_t k = 0; k < outputs; ++k) to[k] += block.sum(i, k, place);
+    }
+  });
+}
+
+void LeafTables::interactions(const Matrix& rows, std::size_t threads, double* values) const {
+  const std::size_t outputs = trees_.n_outputs(), line = trees_.n_players * outputs, size = trees_.n_players * line;
+  explain(rows, threads, [&](const Block& block, std::size_t place, std::size_t row) {
+    for (std::size_t j = 0, pair = 0; j < used_.players.size(); ++j) {
+      for (std::size_t i = 0; i < j; ++i, ++pair) {
+        const std::size_t first = std::size_t(used_.players[i]), second = std::size_t(used_.players[j]);
+        for (std::size_t k = 0; k < outputs; ++k) {
+          const double half = block.sum(pair, k, place) / 2;
+          values[row * size + first * line + second * outputs + k] += half;
+          values[row * size + second * line + first * outputs + k] += half;
+        }
+      }
+    }
   });
 }
 

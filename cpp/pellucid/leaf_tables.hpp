@@ -1,30 +1,40 @@
-// Interventional Shapley values by look-up: one small table per leaf, whatever the number of background rows.
+// Interventional values by look-up: one small table per leaf, whatever the number of background rows.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
-#include <utility>
 #include <vector>
 
 #include "cohort.hpp"
 #include "ensemble.hpp"
+#include "path_kernel.hpp"
+#include "scratch.hpp"
+#include "semivalue.hpp"
 
 namespace pellucid {
 
-// Tables for all leaves with few players on their path; the others are left to the cohort walk.
+// Tables of values, or of interactions, for all leaves with few players on their path; the others are left to the
+// cohort walk. Thread-safe once `finish` has run.
 class LeafTables {
  public:
   // Lists the leaves. Which of them get a table depends on the trees alone, never on the rows.
-  LeafTables(const Ensemble& trees, std::size_t table_players);
+  LeafTables(const Ensemble& trees, const Semivalue& semivalue, std::size_t table_players, const Kernels& kernels,
+             bool pairs);
 
   // For each node, whether a leaf without a table lies below.
   const std::vector<bool>& walked() const { return walked_; }
+  bool all_in_tables() const { return all_in_tables_; }
 
+  // Counts the background rows of one piece; after the last, makes the tables.
   void count(const Piece& piece, std::size_t threads);
   void finish(double background_rows, std::size_t threads);
 
-  // Adds to values (rows, players, outputs).
-  void explain(const Matrix& rows, std::size_t threads, double* values) const;
+  // Adds to values (rows, players, outputs); for tables of values.
+  void values(const Matrix& rows, std::size_t threads, double* values) const;
+
+  // Adds the pairs' halves to values (rows, players, players, outputs), in both places; the diagonal stays. For tables of
+  // interactions.
+  void interactions(const Matrix& rows, std::size_t threads, double* values) const;
 
  private:
   struct Condition {
@@ -34,29 +44,39 @@ class LeafTables {
   };
   struct Leaf {
     std::int32_t node;
+    bool has_table;
     std::size_t condition, n_conditions;  // part of conditions_
     std::size_t player, n_players;        // part of players_
-    std::size_t table;                    // part of gain_ and loss_, 2^n_players long
+    std::size_t table, entries;           // part of tables_: as many arrays of `entries` as a leaf has
   };
-  struct Tree {
-    std::vector<std::int32_t> splits;
-    std::vector<Leaf> leaves;
-    std::size_t first_output;
-  };
-  class Rows;
+  class Block;
 
-  void list(std::int32_t root, Tree& tree);
-  bool add_leaf(std::int32_t node, const std::vector<std::pair<std::int32_t, bool>>& path, Tree& tree);
+  void list(std::size_t tree);
+  void add_leaf(std::int32_t node, const std::vector<Split>& path, const std::vector<bool>& lefts);
   void count(const Leaf& leaf, const Piece& piece, std::vector<Cohort>& all_of);
-  void finish(const Leaf& leaf, double background_rows);
+  void finish_values(const Leaf& leaf, double background_rows);
+  void finish_pairs(const Leaf& leaf, double background_rows);
+  std::vector<LeafTable> lookups() const;
+
+  template <class Store>
+  void explain(const Matrix& rows, std::size_t threads, Store store) const;
 
   const Ensemble& trees_;
+  Semivalue semivalue_;
   std::size_t table_players_;
-  std::vector<Tree> tables_of_;  // per tree
+  const Kernels& kernels_;
+  bool pairs_;
+  Used used_;
+  std::vector<Program> programs_;
+  std::vector<std::size_t> first_leaf_;  // per tree, and the end
+  std::vector<Leaf> leaves_;
   std::vector<Condition> conditions_;
   std::vector<std::int32_t> players_;
-  std::vector<double> gain_, loss_;
+  std::size_t n_numbers_ = 0;
+  std::vector<double> tables_;  // per leaf: gain, loss; or both, one, none
   std::vector<bool> walked_;
+  bool all_in_tables_ = true;
+  Shape shape_;
 };
 
 }  // namespace pellucid

@@ -1,81 +1,114 @@
 #include "program.hpp"
 
 #include <algorithm>
+#include <limits>
 
 namespace pellucid {
 namespace {
 
+std::vector<std::int32_t> positions_of(const std::vector<std::int32_t>& chosen, std::size_t size) {
+  std::vector<std::int32_t> at(size, -1);
+  for (std::size_t i = 0; i < chosen.size(); ++i) at[std::size_t(chosen[i])] = std::int32_t(i);
+  return at;
+}
+
 struct Compiler {
   const Ensemble& trees;
+  const Used& used;
   Program program;
-  std::vector<double> cold;            // per player, on the path to here
-  std::vector<std::int32_t> used;      // per player: splits on the path to here
-  std::vector<std::uint32_t> path;     // splits entered and not left
-  std::vector<double> expected_left;   // per level and output: expectation of the left child
-  std::vector<double> expected;        // of the node just finished
-  std::size_t distinct = 0;
+  std::vector<double> cold;             // per player, on the path to here
+  std::vector<std::uint32_t> splits_of, slot_of;  // per player: splits on the path to here, its slot
+  std::vector<std::uint32_t> path;      // splits entered and not left
+  std::vector<double> expected_left;    // per level and output: expectation of the left child
+  std::vector<double> expected;         // of the node just finished
+  std::uint32_t distinct = 0;
 
-  explicit Compiler(const Ensemble& ensemble)
-      : trees(ensemble), cold(ensemble.n_players, 1.0), used(ensemble.n_players, 0), expected(ensemble.width) {}
+  Compiler(const Ensemble& ensemble, const Used& in_use)
+      : trees(ensemble), used(in_use), cold(in_use.players.size(), 1.0), splits_of(in_use.players.size(), 0),
+        slot_of(in_use.players.size(), 0), expected(ensemble.width) {}
 
   const double* leaf_or_null(std::int32_t node) const {
     return trees.is_leaf(node) ? trees.leaf_value(node) : nullptr;
   }
 
+  // "Below t" is "up to the number before t"; nothing lies below minus infinity, nor up to NaN.
+  double threshold(std::int32_t node) const {
+    constexpr double infinity = std::numeric_limits<double>::infinity();
+    const double t = trees.threshold[node];
+    if (trees.is_categorical(node)) return 0.5;
+    if (trees.less_equal) return t;
+    return t == -infinity ? std::numeric_limits<double>::quiet_NaN() : std::nextafter(t, -infinity);
+  }
+
+  std::int32_t input(std::int32_t node) const {
+    if (!trees.is_categorical(node)) return used.column_at[std::size_t(trees.feature[node])];
+    return std::int32_t(used.columns.size()) + used.categorical_at[std::size_t(node)];
+  }
+
   void enter(std::int32_t node, bool is_left) {
     const std::int32_t column = trees.feature[node];
-    const std::int32_t player = trees.player[column];
-    Split split{node, column, player, path.size(), used[player] > 0, is_left,
-                leaf_or_null(trees.left[node]), leaf_or_null(trees.right[node]), shares(trees, node), cold[player]};
-    distinct += used[player]++ == 0;
-    cold[player] = split.cold * split.share.left;
-    program.distinct = std::max(program.distinct, distinct);
+    const std::size_t player = std::size_t(used.player_at[std::size_t(trees.player[column])]);
+    const bool repeated = splits_of[player]++ > 0;
+    const std::uint32_t others = distinct;
+    if (!repeated) slot_of[player] = distinct++;
+    const Shares share = shares(trees, node);
+    const Split split{threshold(node), share.left, share.right, cold[player],
+                      leaf_or_null(trees.left[node]), leaf_or_null(trees.right[node]),
+                      node, input(node), std::int32_t(player), std::uint32_t(path.size()),
+                      slot_of[player], others, trees.missing_left[node] != 0, repeated, is_left};
+    cold[player] = split.cold * split.share;
+    program.distinct = std::max(program.distinct, std::size_t(distinct));
     path.push_back(std::uint32_t(program.splits.size()));
     program.levels = std::max(program.levels, path.size());
     expected_left.resize(std::max(expected_left.size(), path.size() * trees.width));
-    program.moves.push_back({Step::enter, path.back()});
+    program.moves.push_back({split.left && split.right ? Step::pass : Step::enter, path.back()});
     program.splits.push_back(split);
     if (split.left) std::copy_n(split.left, trees.width, expected.begin());
   }
 
   void turn(const Split& split) {
-    program.moves.push_back({Step::turn, path.back()});
-    cold[split.player] = split.cold * split.share.right;
+    if (!split.left || !split.right) program.moves.push_back({Step::turn, path.back()});
+    cold[split.player] = split.cold * split.rest;
     std::copy_n(expected.begin(), trees.width, expected_left.begin() + std::ptrdiff_t(split.level * trees.width));
     if (split.right) std::copy_n(split.right, trees.width, expected.begin());
   }
 
   void leave(const Split& split) {
-    program.moves.push_back({Step::leave, path.back()});
+    if (!split.left || !split.right) program.moves.push_back({Step::leave, path.back()});
     cold[split.player] = split.cold;
-    distinct -= --used[split.player] == 0;
+    distinct -= --splits_of[split.player] == 0;
     const double* left = expected_left.data() + split.level * trees.width;
     for (std::size_t k = 0; k < trees.width; ++k) {
-      expected[k] = split.share.left * left[k] + split.share.right * expected[k];
+      expected[k] = split.share * left[k] + split.rest * expected[k];
     }
     path.pop_back();
   }
 
   void walk(std::int32_t root) {
-    std::vector<int> stage{0};  // per split on the path: what has been done
+    struct Open {
+      std::int32_t node;
+      int done;
+    };
+    std::vector<Open> open{{root, 0}};
     enter(root, true);
     while (!path.empty()) {
       const Split split = program.splits[path.back()];
-      switch (stage.back()++) {
+      const std::int32_t node = open.back().node;
+      switch (open.back().done++) {
         case 0:
           if (split.left) break;
-          stage.push_back(0);
-          enter(trees.left[split.node], true);
+          open.push_back({trees.left[node], 0});
+          enter(trees.left[node], true);
           break;
         case 1:
           turn(split);
           if (split.right) break;
-          stage.push_back(0);
-          enter(trees.right[split.node], false);
+          open.push_back({trees.right[node], 0});
+          enter(trees.right[node], false);
           break;
         default:
           leave(split);
-          stage.pop_back();
+          open.pop_back();
       }
     }
   }
@@ -83,8 +116,36 @@ struct Compiler {
 
 }  // namespace
 
-Program compile(const Ensemble& trees, std::size_t tree) {
-  Compiler compiler(trees);
+Used::Used(const Ensemble& trees) {
+  std::vector<bool> column_used(trees.n_columns()), player_used(trees.n_players);
+  for (std::size_t node = 0; node < trees.feature.size(); ++node) {
+    const std::int32_t column = trees.feature[node];
+    if (column < 0) continue;
+    if (trees.is_categorical(std::int32_t(node))) categorical.push_back(std::int32_t(node));
+    column_used[std::size_t(column)] = true;
+    player_used[std::size_t(trees.player[column])] = true;
+  }
+  for (std::size_t i = 0; i < column_used.size(); ++i) {
+    if (column_used[i]) columns.push_back(std::int32_t(i));
+  }
+  for (std::size_t i = 0; i < player_used.size(); ++i) {
+    if (player_used[i]) players.push_back(std::int32_t(i));
+  }
+  column_at = positions_of(columns, trees.n_columns());
+  player_at = positions_of(players, trees.n_players);
+  if (!categorical.empty()) categorical_at = positions_of(categorical, trees.feature.size());
+}
+
+void Used::load(const Ensemble& trees, const double* row, double* to, std::size_t stride) const {
+  for (const std::int32_t column : columns) *to = trees.rounded(row[column]), to += stride;
+  for (const std::int32_t node : categorical) {
+    *to = trees.goes_left(node, trees.rounded(row[trees.feature[node]])) ? 0.0 : 1.0;
+    to += stride;
+  }
+}
+
+Program compile(const Ensemble& trees, const Used& used, std::size_t tree) {
+  Compiler compiler(trees, used);
   const std::int32_t root = trees.roots[tree];
   if (trees.is_leaf(root)) {
     std::copy_n(trees.leaf_value(root), trees.width, compiler.expected.begin());

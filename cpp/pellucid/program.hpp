@@ -10,25 +10,45 @@
 namespace pellucid {
 
 struct Split {
-  std::int32_t node, column, player;
-  std::size_t level;       // splits above this one
-  bool repeated;           // the player already split above
-  bool is_left;            // this split is its parent's left child
-  const double* left;      // values of the left child where it is a leaf, else null
+  double threshold;           // a value up to it goes left
+  double share, rest;         // of the training weight: what goes left, and right
+  double cold;                // share of the training weight that the player's splits above let through
+  const double* left;         // values of the left child where it is a leaf, else null
   const double* right;
-  Shares share;
-  double cold;             // share of the training weight that the player's splits above let through
+  std::int32_t node;
+  std::int32_t column, player;  // counted among those that the trees use
+  std::uint32_t level;        // splits above this one
+  std::uint32_t slot;         // the player's position among the different players on the path
+  std::uint32_t others;       // different players on the path above, this one's included if it is among them
+  bool missing_left;
+  bool repeated;              // the player already split above
+  bool is_left;               // this split is its parent's left child
 };
 
-enum class Step : std::uint8_t {
+enum class Step : std::uint32_t {
   enter,  // from above, before the left child
   turn,   // between the children
   leave,  // after the right child
+  pass,   // all three at once, where both children are leaves
 };
 
 struct Move {
   Step step;
   std::uint32_t split;
+};
+
+// The columns and players that some split uses, in rising order. A categorical split has a column of its own behind
+// them: 0 where a row goes left, else 1.
+struct Used {
+  std::vector<std::int32_t> columns, players, categorical;
+  std::vector<std::int32_t> column_at, player_at, categorical_at;  // back from the ensemble's own numbers; -1 where unused
+
+  explicit Used(const Ensemble& trees);
+
+  std::size_t n_inputs() const { return columns.size() + categorical.size(); }
+
+  // What the walks read of a row: input j at to[j * stride].
+  void load(const Ensemble& trees, const double* row, double* to, std::size_t stride) const;
 };
 
 struct Program {
@@ -40,6 +60,6 @@ struct Program {
   std::vector<double> expectation;  // of the tree when every player is hidden, (width,)
 };
 
-Program compile(const Ensemble& trees, std::size_t tree);
+Program compile(const Ensemble& trees, const Used& used, std::size_t tree);
 
 }  // namespace pellucid

@@ -1,6 +1,6 @@
 """pellucid: explanations of machine-learning models that carry the measure of their own error.
 
-The doors are `explain`, `Explainer`, `importance`, `pdp`, `ice`, `ale` and `audit`. Everything here is
+The doors are `explain`, `Explainer`, `interactions`, `importance`, `pdp`, `ice`, `ale` and `audit`. Everything here is
 loaded when it is first used, so importing pellucid loads none of scikit-learn, scipy, pandas, altair or torch.
 """
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
         UnsupportedModelError,
         UnsupportedRequestError,
     )
-    from pellucid._door import Explainer, ale, explain, ice, importance, pdp
+    from pellucid._door import Explainer, ale, explain, ice, importance, interactions, pdp
     from pellucid.adapters.files import load_model
     from pellucid.auditing.audit import Audit, audit, audit_data
     from pellucid.auditing.policy import Policy
@@ -61,7 +61,7 @@ _HOMES = {
         "UnsupportedModelError",
         "UnsupportedRequestError",
     ),
-    "pellucid._door": ("Explainer", "ale", "explain", "ice", "importance", "pdp"),
+    "pellucid._door": ("Explainer", "ale", "explain", "ice", "importance", "interactions", "pdp"),
     "pellucid.adapters.files": ("load_model",),
     "pellucid.auditing.audit": ("Audit", "audit", "audit_data"),
     "pellucid.auditing.policy": ("Policy",),

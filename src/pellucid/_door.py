@@ -2,8 +2,8 @@
 
 import platform
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, is_dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, is_dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -16,66 +16,14 @@ from pellucid.adapters import as_model
 from pellucid.adapters.proof import prove
 from pellucid.explainers import effects
 from pellucid.explainers.base import Attribution, Bound, Method, Question
-from pellucid.explainers.exact import Exact
+from pellucid.explainers.choice import METHODS, Choice, choose, no_such_method
 from pellucid.explainers.importance import permutation_importance
-from pellucid.explainers.lime import Lime
-from pellucid.explainers.linear import Linear
-from pellucid.explainers.options import check_effect, check_question, check_seed, check_unused
-from pellucid.explainers.permutation import Permutation
-from pellucid.explainers.shapley import Shapley
-from pellucid.explainers.tree import Tree
-from pellucid.explanation import Effect, Explanation, Importance, Provenance, Quality
+from pellucid.explainers.interactions import BoundPairs
+from pellucid.explainers.options import check_effect, check_output, check_question, check_seed, check_unused
+from pellucid.explanation import Effect, Explanation, Importance, Interactions, Provenance, Quality
 from pellucid.explanation.explanation import distinct_positions
-from pellucid.ir import LinearForm, Model, Space, TreeEnsemble
-from pellucid.table import Table, listed
-
-METHODS: Mapping[str, type[Any]] = {method.name: method for method in (Tree, Linear, Exact, Shapley, Permutation, Lime)}
-ENUMERABLE = 2048
-"""Coalitions that "auto" enumerates without being given a budget."""
-LEAST_SQUARES_FEATURES = 1000
-"""Beyond this many features the least-squares system costs more than it saves."""
-
-
-@dataclass(frozen=True)
-class Choice:
-    """A method and the sentence that says why it was taken."""
-
-    method: Method
-    reason: str
-
-
-def choose(
-    model: Model, *, n_features: int, has_background: bool, space: Space = Space.RAW, budget: int | None = None
-) -> Choice:
-    """Choose the cheapest method that is exact, else the best sampled one.
-
-    A pure function of what is asked; it never swaps an impossible request for another.
-
-    Raises
-    ------
-    UnsupportedRequestError
-        When no method can answer, with what to pass.
-    """
-    structure = model.structure if model.structure_answers(space) else None
-    if isinstance(structure, TreeEnsemble):
-        game = "against the background rows" if has_background else "with the trees' own cover as background"
-        return Choice(Tree(), f"{model.label} is a tree ensemble, so Shapley values are exact {game}.")
-    why = model.why_no_structure if model.structure is None else f"its structure does not compute {str(space)!r}"
-    why = f"{model.label} {why[3:]}" if why.startswith("it ") else why
-    if not has_background:
-        because = "" if isinstance(structure, LinearForm) else f" ({why})"
-        raise UnsupportedRequestError(
-            f"{model.label} needs background= to be explained in space={str(space)!r}: "
-            f"rows that stand for hidden features, such as 100 training rows{because}."
-        )
-    if isinstance(structure, LinearForm):
-        return Choice(Linear(), f"{model.label} is linear, so Shapley values are exact in closed form.")
-    allowed = ENUMERABLE if budget is None else budget
-    if n_features < 60 and 2**n_features <= allowed:
-        return Choice(Exact(), f"{why}; {n_features} features have {2**n_features} coalitions, so all are evaluated.")
-    if n_features <= LEAST_SQUARES_FEATURES:
-        return Choice(Shapley(), f"{why}; {n_features} features are too many to enumerate, so coalitions are sampled.")
-    return Choice(Permutation(), f"{why}; with {n_features} features, permutations are sampled.")
+from pellucid.ir import Model, Space
+from pellucid.table import Table
 
 
 class Explainer:
@@ -138,7 +86,7 @@ class Explainer:
             raise InputError("background must have at least one row; got none.")
         self.space = Space.of(space)
         self.model = as_model(model, reference=rows)
-        _check_output(output, self.model.outputs_in(self.space))
+        check_output(output, self.model.outputs_in(self.space))
         self.output = output
         self.features: Names | None = self.model.features or (rows.names if rows is not None else None)
         self.background = (
@@ -182,7 +130,7 @@ class Explainer:
             raise InputError(f"method must be an instance: write {method.__name__}(), not {method.__name__}.")
         if not isinstance(method, str):
             if not callable(getattr(method, "bind", None)):
-                raise InputError(_no_method(method))
+                raise InputError(no_such_method(method))
             return Choice(method, "asked for by the caller.")
         if method == "auto":
             n_features = len(self.features) if self.features else 0
@@ -194,7 +142,7 @@ class Explainer:
                 budget=self._question.budget,
             )
         if method not in METHODS:
-            raise InputError(_no_method(method))
+            raise InputError(no_such_method(method))
         return Choice(METHODS[method](), "asked for by name.")
 
     def __call__(self, X: Any, y: Any = None) -> Explanation:
@@ -239,6 +187,36 @@ class Explainer:
             data=table,
         )
         return explanation if self.output is None else explanation.take(outputs=self.output)
+
+    def interactions(self, X: Any) -> Interactions:
+        """Explain how pairs of features move the output together; parameters and errors as in calling it.
+
+        Raises
+        ------
+        UnsupportedRequestError
+            When the method has no interaction values: only tree ensembles have, as Shapley values.
+        """
+        started = time.perf_counter()
+        if not isinstance(self._bound, BoundPairs):
+            raise UnsupportedRequestError(
+                f"interactions need a tree ensemble and method='tree'; {self.model.label} is explained by "
+                f"method={self.choice.method.name!r}."
+            )
+        table = self._aligned(Table.of(X))
+        values, sums = self._bound.interactions(table)
+        predicted = self.model.predict(table, self.space)
+        residual = self._residual(sums, predicted, table, None)
+        found = Interactions(
+            values=values,
+            base_values=sums.base_values,
+            features=table.names,
+            outputs=self.model.outputs_in(self.space),
+            space=self.model.resolve(self.space),
+            quality=Quality(residual=residual, bound=sums.bound, warnings=sums.warnings),
+            provenance=self._provenance(sums, table, time.perf_counter() - started),
+            data=table,
+        )
+        return found if self.output is None else _outputs_of(found, self.output)
 
     def _aligned(self, table: Table) -> Table:
         """Match the rows' columns by name with the model's, or with the background's where the model has no names."""
@@ -365,15 +343,42 @@ def explain(
     return explainer(X, y)
 
 
-def _no_method(method: Any) -> str:
-    known = ", ".join(map(repr, METHODS))
-    return f"method must be 'auto', one of {known}, or an instance such as Lime(); got {method!r:.80}."
+def interactions(
+    model: Any,
+    X: Any,
+    *,
+    background: Any = None,
+    method: str | Method = "auto",
+    output: str | int | Sequence[str | int] | None = None,
+    n_jobs: int | None = None,
+) -> Interactions:
+    """Explain how pairs of features of a tree ensemble move its output together, exactly.
+
+    Parameters are those of `Explainer`.
+
+    Returns
+    -------
+    Interactions
+        Values of shape (rows, features, features, outputs): symmetric, a matrix's lines add up to the Shapley
+        values, the diagonal has the main effects.
+
+    Examples
+    --------
+    >>> import pellucid
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn.ensemble import RandomForestRegressor
+    >>> X, y = load_diabetes(return_X_y=True, as_frame=True)
+    >>> model = RandomForestRegressor(n_estimators=10, random_state=0).fit(X, y)
+    >>> pellucid.interactions(model, X.head(3)).values.shape
+    (3, 10, 10, 1)
+    """
+    return Explainer(model, background, method=method, output=output, n_jobs=n_jobs).interactions(X)
 
 
-def _check_output(output: Any, outputs: Names) -> None:
-    """Refuse outputs that are not there before the work, not after it."""
-    if output is not None and not distinct_positions(output, outputs, "output"):
-        raise InputError(f"output names no output; pass None for all, or some of: {listed(outputs)}.")
+def _outputs_of(found: Interactions, output: str | int | Sequence[str | int]) -> Interactions:
+    kept = distinct_positions(output, found.outputs, "output")
+    names = tuple(found.outputs[k] for k in kept)
+    return replace(found, values=found.values[..., kept], base_values=found.base_values[:, kept], outputs=names)
 
 
 def _versions() -> dict[str, str]:
@@ -465,7 +470,7 @@ def _effect_of(model: Any, X: Any, options: Mapping[str, Any]) -> tuple[Model, T
     read, table = read_model(model, X)
     if not len(table):
         raise InputError("X has no rows; an effect is an average over rows, so it needs at least one.")
-    _check_output(options.get("output"), read.outputs)
+    check_output(options.get("output"), read.outputs)
     return read, table
 
 

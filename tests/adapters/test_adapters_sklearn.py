@@ -11,7 +11,7 @@ from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from sklearn.neural_network import MLPRegressor
 
 from pellucid._base.errors import InputError, ModelError, UnsupportedModelError
-from pellucid.adapters import as_model
+from pellucid.adapters import as_model, prove
 from pellucid.ir import LinearForm, Space, TreeEnsemble
 from pellucid.table import Table
 from pellucid.testing.conformance_adapters import check_adapter
@@ -242,19 +242,56 @@ def test_custom_first_guess_has_no_structure():
     assert "LinearRegression" in report.model.why_no_structure
 
 
-def test_categorical_splits_are_refused_as_structure_only():
-    X = pd.DataFrame({"a": numbers()[:, 0], "c": pd.Categorical(list("xyz") * 50)})
-    model = ensemble.HistGradientBoostingRegressor(max_iter=5, categorical_features="from_dtype")
-    report = check_adapter(model.fit(X, target(numbers(), "number")), X)
-    assert not report.structured
-    assert "categorical" in report.model.why_no_structure
+@pytest.mark.parametrize("which", ["from_dtype", ["c", "k"]])
+def test_histogram_boosting_knows_its_categories(which):
+    X = pd.DataFrame({"a": numbers()[:, 0], "c": pd.Categorical(list("xyz") * 50), "k": np.arange(150) % 7 * 10})
+    y = target(numbers(), "number") + (X["c"] == "y") + (X["k"] == 30)
+    X.loc[::9, "c"] = None
+    model = ensemble.HistGradientBoostingRegressor(max_iter=5, categorical_features=which).fit(X, y)
+    report = check_adapter(model, X)
+    assert report.structured
+    assert report.model.structure.is_categorical.any()
+    unseen = X.assign(c=X["c"].cat.set_categories(["z", "new", "x"]))
+    assert prove(report.model, Table.of(unseen)) <= report.model.structure.rounding_bound()
 
 
-def test_several_tree_targets_are_refused():
+@pytest.mark.parametrize("maker", [tree.DecisionTreeRegressor, ensemble.ExtraTreesRegressor])
+def test_several_tree_targets(maker):
     X = numbers()
-    model = ensemble.RandomForestRegressor(3).fit(X, X[:, :2])
-    with pytest.raises(UnsupportedModelError, match="one model per target"):
-        as_model(model)
+    report = check_adapter(maker(max_depth=3, random_state=0).fit(X, X[:, :2]), X)
+    assert report.structured
+    assert report.model.outputs == ("target 0", "target 1")
+
+
+@pytest.mark.parametrize("maker", [tree.DecisionTreeClassifier, ensemble.RandomForestClassifier])
+def test_several_tree_targets_with_their_own_classes(maker):
+    X = numbers()
+    y = np.column_stack([np.where(X[:, 0] > 0, "yes", "no"), np.digitize(X[:, 1], [-1, 1]).astype(str)])
+    report = check_adapter(maker(max_depth=3, random_state=0).fit(X, y), X)
+    assert report.structured
+    assert report.model.outputs == ("target 0: no", "target 0: yes", "target 1: 0", "target 1: 1", "target 1: 2")
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        ensemble.BaggingRegressor(n_estimators=4, max_features=0.6, random_state=0),
+        ensemble.BaggingClassifier(n_estimators=6, max_samples=4, random_state=0),  # some trees miss a class
+        ensemble.BaggingClassifier(tree.ExtraTreeClassifier(), n_estimators=3, random_state=0),
+    ],
+    ids=name,
+)
+def test_bagged_trees(model):
+    X = numbers()
+    kind = "number" if isinstance(model, ensemble.BaggingRegressor) else "three"
+    assert check_adapter(model.fit(X, target(X, kind)), X).structured
+
+
+def test_bagged_models_other_than_trees_are_known_by_their_predictions():
+    X = numbers()
+    report = check_adapter(ensemble.BaggingRegressor(linear_model.Ridge(), 3).fit(X, target(X, "number")), X)
+    assert not report.structured
+    assert "averages Ridges" in report.model.why_no_structure
 
 
 @pytest.mark.parametrize(
@@ -279,8 +316,25 @@ def test_outlier_detectors_give_scores_and_clusterers_are_refused():
     from sklearn.cluster import KMeans
 
     X = numbers()
-    detector = ensemble.IsolationForest(n_estimators=5, random_state=0).fit(X)
+    detector = svm.OneClassSVM().fit(X)
     read = as_model(detector, reference=Table.of(X))
     np.testing.assert_array_equal(read.predict(Table.of(X))[:, 0], detector.score_samples(X))
     with pytest.raises(UnsupportedModelError, match="labels of clusters"):
         as_model(KMeans(2, n_init=1).fit(X))
+
+
+@pytest.mark.parametrize("options", [{}, {"max_features": 0.5}, {"max_samples": 2}, {"n_estimators": 1}], ids=str)
+def test_isolation_forests_are_read_as_their_mean_path_length(options):
+    X = numbers()
+    model = ensemble.IsolationForest(random_state=0, **({"n_estimators": 8} | options)).fit(X)
+    report = check_adapter(model, X)
+    assert report.structured
+    length = report.model.predict(Table.of(X))[:, 0]
+    n = model.max_samples_
+    c = 1.0 if n == 2 else 2 * (np.log(n - 1) + np.euler_gamma) - 2 * (n - 1) / n
+    np.testing.assert_allclose(-(2 ** (-length / c)), model.score_samples(X), rtol=1e-13)
+
+
+def test_an_isolation_forest_of_single_rows_has_nothing_to_explain():
+    with pytest.raises(UnsupportedModelError, match="max_samples=1"):
+        as_model(ensemble.IsolationForest(n_estimators=2, max_samples=1).fit(numbers()))

@@ -4,13 +4,17 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from sklearn.datasets import load_diabetes, load_iris
+from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
-from pellucid._base.errors import UnsupportedRequestError
+import pellucid
+from pellucid._base.errors import InputError, UnsupportedRequestError
 from pellucid.explainers.base import Question
+from pellucid.explainers.interactions import check_size
 from pellucid.explainers.tree import Tree
 from pellucid.ir import Encoding, LinearForm, Model, Space, TreeEnsemble
 from pellucid.table import Table
-from pellucid.testing.oracles import exact_interventional, exact_path_dependent, relative_error
+from pellucid.testing.oracles import exact_interactions, exact_interventional, exact_path_dependent, relative_error
 from pellucid.testing.strategies import Shape, random_ensemble
 
 # Feature 0 is a number; feature 1 has three categories, one column each.
@@ -119,3 +123,65 @@ def test_no_rows_give_no_values(model: Model) -> None:
     empty = Tree().bind(question(model, BACKGROUND)).explain(X.take([]))
     assert empty.values.shape == (0, 2, 1)
     assert empty.base_values.shape == (0, 1)
+
+
+@pytest.mark.parametrize("background", [None, BACKGROUND], ids=["covers", "rows"])
+def test_interactions_add_up_to_the_values(model: Model, background: Table | None) -> None:
+    bound = Tree().bind(question(replace(model, mirrored=True, outputs=("no", "yes")), background))
+    pairs, sums = bound.interactions(X)
+    assert pairs.shape == (3, 2, 2, 2)
+    assert np.array_equal(pairs[..., 0], -pairs[..., 1])
+    assert np.allclose(sums.values, bound.explain(X).values, rtol=0, atol=1e-12)
+    exact = exact_interactions(
+        model.structure, GROUPS, 2, encode(X)[1], None if background is None else encode(BACKGROUND)
+    )
+    found = pairs[1, ..., 1:]
+    assert np.allclose(found, np.array(exact, dtype=float), rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("index", ["BV", "beta(4,1)", "beta(2, 3)"])
+def test_other_indices_promise_no_sum_and_have_no_interactions(model: Model, index: str) -> None:
+    bound = Tree(index=index).bind(question(model, BACKGROUND))
+    found = bound.explain(X)
+    assert not found.sums
+    shapley = Tree().bind(question(model, BACKGROUND)).explain(X).values
+    assert np.allclose(found.values, shapley) == (index == "BV")  # which are the same for two features
+    with pytest.raises(UnsupportedRequestError, match="index='SV'"):
+        bound.interactions(X)
+
+
+@pytest.mark.parametrize("index", ["sv", "beta(0,1)", "beta(1.5,1)", "beta(1,1)x", "", None])
+def test_an_unknown_index_is_refused(model: Model, index) -> None:
+    with pytest.raises(InputError, match="'SV', 'BV' or 'beta"):
+        Tree(index=index).bind(question(model))
+
+
+def test_an_answer_that_would_not_fit_is_refused_before_the_work() -> None:
+    with pytest.raises(InputError, match=r"take 745 GiB; 16 GiB is the most\. Explain fewer rows"):
+        check_size(1000, 10_000, 1)
+
+
+def test_the_door_gives_interactions_with_names_and_residual() -> None:
+    rows, y = load_diabetes(return_X_y=True, as_frame=True)
+    forest = RandomForestRegressor(5, max_depth=5, random_state=0).fit(rows, y)
+    found = pellucid.interactions(forest, rows.head(4), background=rows.head(50))
+    values = pellucid.explain(forest, rows.head(4), background=rows.head(50))
+    assert found.features == tuple(rows.columns)
+    assert found.quality.residual <= found.quality.bound
+    assert np.allclose(found.feature_values, values.values, rtol=0, atol=1e-9)
+    assert np.allclose(found.prediction[:, 0], forest.predict(rows.head(4)), rtol=0, atol=1e-9)
+
+
+def test_the_door_cuts_interactions_to_the_outputs_asked_for() -> None:
+    rows, y = load_iris(return_X_y=True)
+    forest = RandomForestClassifier(5, max_depth=3, random_state=0).fit(rows, y)
+    whole = pellucid.interactions(forest, rows[:3])
+    part = pellucid.interactions(forest, rows[:3], output=[2, 0])
+    assert part.outputs == (whole.outputs[2], whole.outputs[0])
+    assert np.array_equal(part.values, whole.values[..., [2, 0]])
+
+
+def test_a_method_without_interactions_says_so() -> None:
+    explainer = pellucid.Explainer(lambda x: x[:, 0] * x[:, 1], np.ones((3, 2)))
+    with pytest.raises(UnsupportedRequestError, match="need a tree ensemble"):
+        explainer.interactions(np.ones((1, 2)))

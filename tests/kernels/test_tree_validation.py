@@ -141,6 +141,8 @@ def native(trees: TreeEnsemble, groups, n_features: int, **first_entry: int) -> 
         )
     }
     arrays["player"] = groups
+    arrays |= {name: np.zeros(0, dtype=np.int32) for name in ("bits_begin", "bits_words")}
+    arrays |= {"bits": np.zeros(0, dtype=np.uint32), "other_left": np.zeros(0, dtype=bool)}
     for name, value in first_entry.items():
         arrays[name][0] = value
     return _native.Ensemble(**arrays, n_players=n_features, less_equal=trees.less_equal, float32_inputs=False)

@@ -1,4 +1,4 @@
-from numpy import bool_, float64, int32
+from numpy import bool_, float64, int32, uint32
 from numpy.typing import NDArray
 
 class Ensemble:
@@ -18,12 +18,32 @@ class Ensemble:
         n_players: int,
         less_equal: bool,
         float32_inputs: bool,
+        bits: NDArray[uint32],
+        bits_begin: NDArray[int32],
+        bits_words: NDArray[int32],
+        other_left: NDArray[bool_],
     ) -> None: ...
 
-def path_dependent(
-    ensemble: Ensemble, columns: NDArray[float64], threads: int
-) -> tuple[NDArray[float64], NDArray[float64]]: ...
-def interventional(
-    ensemble: Ensemble, columns: NDArray[float64], background: NDArray[float64], table_players: int, threads: int
-) -> tuple[NDArray[float64], NDArray[float64]]: ...
+class _Game:
+    def base(self) -> NDArray[float64]: ...
+    def values(self, columns: NDArray[float64], threads: int) -> NDArray[float64]: ...
+    def interactions(self, columns: NDArray[float64], threads: int) -> NDArray[float64]: ...
+
+class PathDependent(_Game):
+    def __init__(self, ensemble: Ensemble, a: float, b: float, banzhaf: bool, instructions: str) -> None: ...
+
+class Interventional(_Game):
+    def __init__(
+        self,
+        ensemble: Ensemble,
+        background: NDArray[float64],
+        a: float,
+        b: float,
+        banzhaf: bool,
+        table_players: int,
+        threads: int,
+        instructions: str,
+    ) -> None: ...
+
+def instruction_sets() -> list[str]: ...
 def gauss_legendre(points: int) -> tuple[NDArray[float64], NDArray[float64]]: ...

@@ -1,12 +1,13 @@
 """Exact Shapley values of tree ensembles: the door to the compiled kernels."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from pellucid._base.errors import InputError
 from pellucid._base.parallel import thread_count
-from pellucid._base.typing import Float1, Float2, Float3, Int1
+from pellucid._base.typing import Array, Float1, Float2, Float3, Int1
 from pellucid.ir import TreeEnsemble
 
 try:
@@ -20,6 +21,26 @@ except ImportError as error:
 
 TABLE_PLAYERS = 12
 """Leaves with more features on their path than this are walked to for each row instead of looked up."""
+
+
+@dataclass(frozen=True)
+class Index:
+    """How coalitions are averaged: a semivalue, of which Shapley's is the one whose values add up.
+
+    Parameters
+    ----------
+    a, b : int
+        Of Beta(a, b)-Shapley (Kwon and Zou, AISTATS 2022): a > b leans on small coalitions; 1, 1 is Shapley's.
+    banzhaf : bool
+        All coalitions alike; `a` and `b` then do not matter.
+    """
+
+    a: int = 1
+    b: int = 1
+    banzhaf: bool = False
+
+
+SHAPLEY = Index()
 
 
 def path_dependent(
@@ -50,8 +71,8 @@ def path_dependent(
     InputError
         When shapes do not fit.
     """
-    ensemble = _native_ensemble(trees, groups, n_features)
-    return _native.path_dependent(ensemble, _rows(columns, trees, "columns"), thread_count(n_jobs))
+    game = PathDependent(trees, groups, n_features)
+    return game.values(columns, n_jobs=n_jobs), game.base
 
 
 def interventional(
@@ -83,11 +104,83 @@ def interventional(
     InputError
         When shapes do not fit or the background is empty.
     """
-    if len(background) == 0:
-        raise InputError("background must have at least one row; got none.")
-    ensemble = _native_ensemble(trees, groups, n_features)
-    rows, others = _rows(columns, trees, "columns"), _rows(background, trees, "background")
-    return _native.interventional(ensemble, rows, others, TABLE_PLAYERS, thread_count(n_jobs))
+    game = Interventional(trees, groups, n_features, background, n_jobs=n_jobs)
+    return game.values(columns, n_jobs=n_jobs), game.base
+
+
+class _Game:
+    """A game of one ensemble, made ready to be solved for any rows. Thread-safe."""
+
+    def __init__(self, trees: TreeEnsemble, native: _native.PathDependent | _native.Interventional) -> None:
+        self._trees, self._native = trees, native
+        self.base: Float1 = native.base()
+        """Outputs when every feature is hidden, (outputs,)."""
+
+    def values(self, columns: Float2, *, n_jobs: int | None = None) -> Float3:
+        """Return each feature's value, (rows, features, outputs)."""
+        return self._native.values(_rows(columns, self._trees, "columns"), thread_count(n_jobs))
+
+    def interactions(self, columns: Float2, *, n_jobs: int | None = None) -> Array:
+        """Return interactions (rows, features, features, outputs); lines of a matrix add up to the values."""
+        return self._native.interactions(_rows(columns, self._trees, "columns"), thread_count(n_jobs))
+
+
+class PathDependent(_Game):
+    """The game in which a hidden feature's splits are averaged by training cover.
+
+    Parameters
+    ----------
+    trees, groups, n_features
+        As for `path_dependent`.
+    index : Index
+    instructions : str
+        One of `instruction_sets`; the processor's best when empty.
+    """
+
+    def __init__(
+        self, trees: TreeEnsemble, groups: Int1, n_features: int, *, index: Index = SHAPLEY, instructions: str = ""
+    ) -> None:
+        ensemble = _native_ensemble(trees, groups, n_features)
+        super().__init__(trees, _native.PathDependent(ensemble, index.a, index.b, index.banzhaf, instructions))
+
+
+class Interventional(_Game):
+    """The game in which hidden features take a background row's values.
+
+    Parameters
+    ----------
+    trees, groups, n_features, background, n_jobs
+        As for `interventional`.
+    index, instructions
+        As for `PathDependent`.
+    """
+
+    def __init__(
+        self,
+        trees: TreeEnsemble,
+        groups: Int1,
+        n_features: int,
+        background: Float2,
+        *,
+        index: Index = SHAPLEY,
+        n_jobs: int | None = None,
+        instructions: str = "",
+    ) -> None:
+        if len(background) == 0:
+            raise InputError("background must have at least one row; got none.")
+        ensemble, others = _native_ensemble(trees, groups, n_features), _rows(background, trees, "background")
+        weights = (index.a, index.b, index.banzhaf)
+        super().__init__(
+            trees,
+            _native.Interventional(
+                ensemble, others, *weights, TABLE_PLAYERS, thread_count(n_jobs), instructions=instructions
+            ),
+        )
+
+
+def instruction_sets() -> list[str]:
+    """Instruction sets that this processor has kernels for, best first."""
+    return _native.instruction_sets()
 
 
 def gauss_legendre(points: int) -> tuple[Float1, Float1]:
@@ -118,6 +211,10 @@ def _native_ensemble(trees: TreeEnsemble, groups: Int1, n_features: int) -> _nat
         n_players=n_features,
         less_equal=trees.less_equal,
         float32_inputs=trees.input_dtype == "float32",
+        bits=_flat([] if trees.bits is None else trees.bits, np.uint32),
+        bits_begin=_flat([] if trees.bits_begin is None else trees.bits_begin, np.int32),
+        bits_words=_flat([] if trees.bits_words is None else trees.bits_words, np.int32),
+        other_left=_flat([] if trees.other_left is None else trees.other_left, np.bool_),
     )
 
 

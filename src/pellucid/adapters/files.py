@@ -3,6 +3,7 @@
 import hashlib
 import importlib
 import io
+import json
 import os
 import pickle
 import sys
@@ -12,6 +13,7 @@ from typing import Any
 
 from pellucid._base.errors import FileError, InputError, MissingDependencyError, PellucidError
 from pellucid._base.files import path_of
+from pellucid.adapters import ubj
 from pellucid.adapters.loaded import refuse_damaged_trees
 
 # Types that scikit-learn's fitted models hold and that skops does not trust by itself. Each was read:
@@ -51,7 +53,7 @@ PICKLES = (".pkl", ".pickle", ".joblib")
 
 
 def load_model(path: str | Path, *, trust_pickle: str | None = None, trust_types: Sequence[str] = ()) -> Any:
-    """Load a model file: skops, XGBoost JSON or UBJ, LightGBM text, CatBoost cbm; pickle only by hash.
+    """Load a model file: skops, XGBoost JSON or UBJ, LightGBM text, CatBoost cbm or JSON, ONNX; pickle by hash.
 
     Parameters
     ----------
@@ -83,14 +85,10 @@ def load_model(path: str | Path, *, trust_pickle: str | None = None, trust_types
         return _load_skops(path, trust_types)
     if suffix in LOADERS:
         return LOADERS[suffix](path)
-    raise FileError(_unknown(path, suffix))
+    raise FileError(_unknown(path))
 
 
-def _unknown(path: Path, suffix: str) -> str:
-    if suffix == ".onnx":
-        return (
-            f"{path} is an ONNX model, which is not read yet. Name a function that runs it instead: 'module:predict'."
-        )
+def _unknown(path: Path) -> str:
     known = ", ".join([".skops", *LOADERS, *PICKLES])
     return f"{path} is not a model file pellucid reads; it reads {known}. Save scikit-learn models with skops.io.dump."
 
@@ -171,21 +169,35 @@ def _library(name: str, path: Path) -> Any:
         raise MissingDependencyError(f"{path} needs the package {name!r}: pip install {name}") from error
 
 
-def _refuse_damaged(path: Path, library: str) -> None:
+def _refuse_damaged(path: Path, library: str, parse: Callable[[bytes], Any]) -> None:
     """Read the file with our own checks: the libraries crash on a number that points outside."""
     native = importlib.import_module("pellucid.adapters.native")
     try:
-        getattr(native, f"refuse_damaged_{library}")(path.read_text(encoding="utf-8"))
+        getattr(native, f"refuse_damaged_{library}")(parse(path.read_bytes()))
     except KeyError as error:
         raise FileError(f"{path} is damaged or not a {library} model: it has no entry {error}.") from error
-    except (InputError, IndexError, TypeError, ValueError, AttributeError) as error:
+    except (InputError, IndexError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise FileError(f"{path} is damaged or not a {library} model: {_first_line(error)}") from error
+    except RecursionError as error:
+        raise FileError(f"{path} is damaged: it is nested too deeply.") from error
+
+
+def _load_json(path: Path) -> Any:
+    """XGBoost and CatBoost both write .json; CatBoost's says what its features are."""
+    try:
+        content = json.loads(path.read_bytes())
+    except (ValueError, RecursionError) as error:
+        raise FileError(f"{path} is damaged or no JSON: {_first_line(error)}") from error
+    if isinstance(content, dict) and "features_info" in content:
+        _library("catboost", path)
+        _refuse_damaged(path, "catboost", json.loads)
+        return _load_catboost(path)
+    return _load_xgboost(path)
 
 
 def _load_xgboost(path: Path) -> Any:
     library = _library("xgboost", path)
-    if path.suffix.lower() == ".json":
-        _refuse_damaged(path, "xgboost")
+    _refuse_damaged(path, "xgboost", json.loads if path.suffix.lower() == ".json" else ubj.loads)
     try:
         return library.Booster(model_file=str(path))
     except Exception as error:
@@ -194,7 +206,7 @@ def _load_xgboost(path: Path) -> Any:
 
 def _load_lightgbm(path: Path) -> Any:
     library = _library("lightgbm", path)
-    _refuse_damaged(path, "lightgbm")
+    _refuse_damaged(path, "lightgbm", bytes.decode)
     try:
         return library.Booster(model_file=str(path))
     except Exception as error:
@@ -204,9 +216,17 @@ def _load_lightgbm(path: Path) -> Any:
 def _load_catboost(path: Path) -> Any:
     library = _library("catboost", path)
     try:
-        return library.CatBoost().load_model(str(path))
+        return library.CatBoost().load_model(str(path), format=path.suffix.lower().lstrip("."))
     except Exception as error:
         raise FileError(f"{path} could not be read as a CatBoost model: {_first_line(error)}") from error
+
+
+def _load_onnx(path: Path) -> Any:
+    onnx = importlib.import_module("pellucid.adapters.onnx")
+    try:
+        return onnx.load(path.read_bytes())
+    except (InputError, KeyError, IndexError, TypeError, ValueError, OverflowError) as error:
+        raise FileError(f"{path} could not be read as an ONNX model: {_first_line(error)}") from error
 
 
 def _first_line(error: Exception) -> str:
@@ -214,8 +234,9 @@ def _first_line(error: Exception) -> str:
 
 
 LOADERS: dict[str, Callable[[Path], Any]] = {
-    ".json": _load_xgboost,
+    ".json": _load_json,
     ".ubj": _load_xgboost,
     ".txt": _load_lightgbm,
     ".cbm": _load_catboost,
+    ".onnx": _load_onnx,
 }

@@ -70,7 +70,7 @@ def _check_histogram_trees(owner: Any) -> set[int]:
     width = int(owner.n_features_in_)
     for tree in trees:
         join(
-            [hist_nodes(tree.nodes)],
+            [hist_nodes([tree])],
             output=np.zeros(1, np.int32),
             base=np.zeros(1),
             n_columns=width,

@@ -232,6 +232,11 @@ def output_names(n_outputs: int) -> Names:
     return ("prediction",) if n_outputs == 1 else tuple(f"output {k}" for k in range(n_outputs))
 
 
+def target_names(n_targets: int) -> Names:
+    """Output names of a regression of several targets at once."""
+    return ("prediction",) if n_targets == 1 else tuple(f"target {k}" for k in range(n_targets))
+
+
 def mirrored_margin(margin: Array) -> Array:
     """Both outputs of a binary margin: ``(-m, m)``."""
     column = np.asarray(margin, dtype=np.float64).reshape(-1, 1)

@@ -32,6 +32,11 @@ for _handler, _names in {
         "sklearn.ensemble._forest.ForestClassifier",
         "sklearn.ensemble._forest.ForestRegressor",
     ),
+    f"{HERE}.sklearn_trees:read_bagging": (
+        "sklearn.ensemble._bagging.BaggingClassifier",
+        "sklearn.ensemble._bagging.BaggingRegressor",
+    ),
+    f"{HERE}.sklearn_trees:read_isolation_forest": ("sklearn.ensemble._iforest.IsolationForest",),
     f"{HERE}.sklearn_trees:read_gradient_boosting": (
         "sklearn.ensemble._gb.GradientBoostingClassifier",
         "sklearn.ensemble._gb.GradientBoostingRegressor",
@@ -48,6 +53,8 @@ for _handler, _names in {
     f"{HERE}.lightgbm:read_estimator": ("lightgbm.sklearn.LGBMModel",),
     f"{HERE}.lightgbm:read_booster": ("lightgbm.basic.Booster",),
     f"{HERE}.catboost:read": ("catboost.core.CatBoost",),
+    f"{HERE}.onnx:read": (f"{HERE}.onnx.OnnxModel",),
+    f"{HERE}.onnx:read_proto": ("onnx.onnx_ml_pb2.ModelProto",),
 }.items():
     for _name in _names:
         READERS.register(_name, _handler)

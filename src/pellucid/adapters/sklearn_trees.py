@@ -1,4 +1,4 @@
-"""scikit-learn's trees, forests and gradient boosting."""
+"""scikit-learn's trees, forests, bagged and isolation trees, and gradient boosting."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from pellucid._base.errors import UnsupportedModelError
-from pellucid._base.typing import Array, Float1, Float2
-from pellucid.adapters.forest import NodeTable, join
+from pellucid._base.errors import InputError, UnsupportedModelError
+from pellucid._base.typing import Array, Bool1, Float1, Float2, Int1
+from pellucid.adapters.estimator import read_estimator
+from pellucid.adapters.forest import CategorySets, NodeTable, join
 from pellucid.adapters.reading import (
     Reading,
     class_names,
@@ -18,6 +19,7 @@ from pellucid.adapters.reading import (
     mirrored_margin,
     output_names,
     require_fitted,
+    target_names,
 )
 from pellucid.ir import Space, TreeEnsemble
 from pellucid.table import Table
@@ -38,13 +40,68 @@ def read_forest(model: Any, _reference: Table | None) -> Reading:
 
 
 def _read_averaged(model: Any, trees: Sequence[Any]) -> Reading:
-    if model.n_outputs_ != 1:
-        raise UnsupportedModelError(
-            f"{type(model).__name__} predicts {model.n_outputs_} targets at once. Fit one model per target, or pass "
-            "a function that returns one of them, such as lambda X: model.predict(X)[:, 0]."
+    tables = [tree_nodes(tree.tree_, _leaf_outputs(tree, model) / len(trees)) for tree in trees]
+    structure = join(
+        tables,
+        output=np.zeros(len(trees), dtype=np.int32),
+        base=np.zeros(tables[0].value.shape[1]),
+        n_columns=model.n_features_in_,
+        less_equal=True,
+        input_dtype="float32",
+    )
+    return _read_means(model, structure, model.n_outputs_)
+
+
+def _leaf_outputs(tree: Any, model: Any) -> Float2:
+    """What each node says: one value per target, or one share per class of each target."""
+    value = tree.tree_.value
+    counts = np.atleast_1d(model.n_classes_) if hasattr(model, "classes_") else np.ones(model.n_outputs_, dtype=int)
+    return np.concatenate([value[:, k, :count] for k, count in enumerate(counts)], axis=1)
+
+
+def _read_means(model: Any, structure: TreeEnsemble | None, n_targets: int) -> Reading:
+    """Read outputs that are means over trees: values, or shares of classes."""
+    if not hasattr(model, "classes_"):
+        return Reading(outputs=target_names(n_targets), raw=model.predict, structure=structure, **_shared(model))
+    if n_targets == 1:
+        return Reading(
+            outputs=class_names(model.classes_),
+            classes=np.asarray(model.classes_),
+            raw=model.predict_proba,
+            raw_space=Space.PROBABILITY,
+            probability=model.predict_proba,
+            structure=structure,
+            **_shared(model),
         )
-    tables = [tree_nodes(tree.tree_, tree.tree_.value[:, 0, :] / len(trees)) for tree in trees]
-    width = tables[0].value.shape[1]
+
+    def probability(native: Any) -> Array:
+        return np.concatenate(model.predict_proba(native), axis=1)
+
+    return Reading(
+        outputs=tuple(f"target {k}: {label}" for k, own in enumerate(model.classes_) for label in class_names(own)),
+        raw=probability,
+        raw_space=Space.PROBABILITY,
+        probability=probability,
+        structure=structure,
+        **_shared(model),
+    )
+
+
+def read_bagging(model: Any, _reference: Table | None) -> Reading:
+    """Read bagged decision trees: the mean over trees that each see some of the columns."""
+    require_fitted(model, "estimators_")
+    trees, labels = model.estimators_, getattr(model, "classes_", None)
+    if not all(hasattr(tree, "tree_") and tree.n_outputs_ == 1 for tree in trees):
+        reading = read_estimator(model, _reference)
+        return reading.without_structure(f"it averages {type(trees[0]).__name__}s, of which only single trees are read")
+    width = 1 if labels is None else len(labels)
+    tables = []
+    for tree, features in zip(trees, model.estimators_features_, strict=True):
+        own = tree.tree_.value[:, 0, :] / len(trees)
+        value = np.zeros((len(own), width))
+        # A sample of the rows may have missed a class, so the classes that a tree knows are listed.
+        value[:, slice(None) if labels is None else np.asarray(tree.classes_, dtype=int)] = own
+        tables.append(_on_columns(tree_nodes(tree.tree_, value), features))
     structure = join(
         tables,
         output=np.zeros(len(trees), dtype=np.int32),
@@ -53,17 +110,53 @@ def _read_averaged(model: Any, trees: Sequence[Any]) -> Reading:
         less_equal=True,
         input_dtype="float32",
     )
-    if not hasattr(model, "classes_"):
-        return Reading(outputs=output_names(1), raw=model.predict, structure=structure, **_shared(model))
+    return _read_means(model, structure, 1)
+
+
+def _on_columns(nodes: NodeTable, features: Any) -> NodeTable:
+    """Renumber the columns of a tree that was shown only these of the ensemble's."""
+    columns = np.asarray(features, dtype=np.int64)
+    return replace(nodes, feature=np.where(nodes.feature < 0, -1, columns[np.maximum(nodes.feature, 0)]))
+
+
+def read_isolation_forest(model: Any, _reference: Table | None) -> Reading:
+    """Read the mean path length h of an isolation forest, of which ``score_samples`` is ``-2 ** (-h / c)``.
+
+    h adds up over trees, the score does not; both order rows in the same way. c is the mean path
+    length of an unsuccessful search among `max_samples_` values (Liu, Ting, Zhou 2008, equation 1).
+    """
+    require_fitted(model, "estimators_")
+    (scale,) = _search_length(np.array([model.max_samples_]))
+    if not scale > 0:
+        raise UnsupportedModelError(
+            "the IsolationForest was fitted with max_samples=1, so all rows have the same score. Fit it with more."
+        )
+    n_trees = len(model.estimators_)
+    tables = []
+    for tree, features in zip(model.estimators_, model.estimators_features_, strict=True):
+        length = tree.tree_.compute_node_depths() - 1 + _search_length(tree.tree_.n_node_samples)
+        tables.append(_on_columns(tree_nodes(tree.tree_, length[:, None] / n_trees), features))
+    structure = join(
+        tables,
+        output=np.zeros(n_trees, dtype=np.int32),
+        base=np.zeros(1),
+        n_columns=model.n_features_in_,
+        less_equal=True,
+        input_dtype="float32",
+    )
     return Reading(
-        outputs=class_names(model.classes_),
-        classes=np.asarray(model.classes_),
-        raw=model.predict_proba,
-        raw_space=Space.PROBABILITY,
-        probability=model.predict_proba,
+        outputs=("path length",),
+        raw=lambda native: -np.log2(-model.score_samples(native)) * scale,
         structure=structure,
         **_shared(model),
     )
+
+
+def _search_length(n: Array) -> Float1:
+    """Mean path length of an unsuccessful search in a binary tree of n values: ``2 H(n-1) - 2 (n-1) / n``."""
+    count = np.maximum(np.asarray(n, dtype=np.float64), 2.0)
+    harmonic = np.where(count > 2, np.log(count - 1) + np.euler_gamma, 1.0)
+    return np.where(np.asarray(n) > 1, 2 * harmonic - 2 * (count - 1) / count, 0.0)
 
 
 def read_gradient_boosting(model: Any, _reference: Table | None) -> Reading:
@@ -108,38 +201,70 @@ def _named_rows(rows: Float2, reading: Reading) -> Any:
 
 
 def read_hist_gradient_boosting(model: Any, _reference: Table | None) -> Reading:
-    """Read histogram gradient boosting with numeric splits."""
+    """Read histogram gradient boosting; its categories are numbered by its own ordinal encoder."""
     require_fitted(model, "_predictors")
     reading = _read_boosted(model, logistic=getattr(model, "loss", None) == "log_loss")
-    if model.is_categorical_ is not None and np.any(model.is_categorical_):
-        return reading.without_structure(
-            "it has categorical splits, which are not read yet; encode the categories as numbers in a Pipeline "
-            "(OrdinalEncoder) to have its structure read"
-        )
-    trees = [hist_nodes(tree.nodes) for stage in model._predictors for tree in stage]
+    trees = [tree for stage in model._predictors for tree in stage]
     base = np.asarray(model._baseline_prediction, dtype=np.float64).ravel()
     structure = join(
-        trees,
+        [hist_nodes(trees)],
         output=np.tile(np.arange(len(base), dtype=np.int32), len(trees) // len(base)),
         base=base,
         n_columns=model.n_features_in_,
         less_equal=True,
     )
-    return replace(reading, structure=structure)
+    if model._preprocessor is None:
+        return replace(reading, structure=structure)
+    # The encoder puts the categorical columns first; what it does not know becomes missing.
+    categorical = np.asarray(model.is_categorical_, dtype=bool)
+    return replace(
+        reading,
+        structure=structure,
+        columns=lambda native: np.asarray(model._preprocessor.transform(native), dtype=np.float64),
+        groups=np.concatenate([np.flatnonzero(categorical), np.flatnonzero(~categorical)]),
+    )
 
 
-def hist_nodes(nodes: Array) -> NodeTable:
-    """One tree of histogram gradient boosting."""
+def hist_nodes(trees: Sequence[Any]) -> NodeTable:
+    """Trees of histogram gradient boosting, behind one another."""
+    nodes = np.concatenate([tree.nodes for tree in trees])
+    sizes = np.array([len(tree.nodes) for tree in trees])
+    first = np.cumsum(sizes) - sizes
+    shift = np.repeat(first, sizes)
     leaf = nodes["is_leaf"].astype(bool)
+    categorical = nodes["is_categorical"].astype(bool) & ~leaf
+
+    def children(side: str) -> Array:
+        # In the numbers of its own tree a child must be one of its nodes; shifted, it could be another tree's.
+        own = nodes[side].astype(np.int64)
+        if np.any(~leaf & (own >= np.repeat(sizes, sizes))):
+            raise InputError("a tree points to a node outside itself; the model is damaged.")
+        return np.where(leaf, -1, own + shift)
+
     return NodeTable(
-        left=np.where(leaf, -1, nodes["left"].astype(np.int64)),
-        right=np.where(leaf, -1, nodes["right"].astype(np.int64)),
+        left=children("left"),
+        right=children("right"),
         feature=np.where(leaf, -1, nodes["feature_idx"].astype(np.int64)),
-        threshold=np.where(leaf, 0.0, nodes["num_threshold"]),
+        threshold=np.where(leaf | categorical, 0.0, nodes["num_threshold"]),
         missing_left=nodes["missing_go_to_left"].astype(bool) & ~leaf,
         cover=nodes["count"].astype(np.float64),
         value=nodes["value"].astype(np.float64)[:, None],
+        roots=first,
+        sets=_hist_sets(trees, nodes, sizes, categorical) if categorical.any() else None,
     )
+
+
+def _hist_sets(trees: Sequence[Any], nodes: Array, sizes: Int1, categorical: Bool1) -> CategorySets:
+    """Categories that go left, as each tree's table of 256 bits per categorical split has them."""
+    counts = np.array([len(tree.raw_left_cat_bitsets) for tree in trees])
+    of_tree = np.repeat(np.arange(len(trees)), sizes)[categorical]
+    own = nodes["bitset_idx"].astype(np.int64)[categorical]
+    if np.any(own >= counts[of_tree]):
+        raise InputError("a categorical split points outside its table of categories; the model is damaged.")
+    tables = np.concatenate([np.asarray(tree.raw_left_cat_bitsets, dtype=np.uint32).reshape(-1, 8) for tree in trees])
+    bits = tables[(np.cumsum(counts) - counts)[of_tree] + own]
+    words = np.full(len(bits), 8, dtype=np.int64)
+    return CategorySets.of_words(len(nodes), np.flatnonzero(categorical), bits.ravel(), words)
 
 
 def _read_boosted(model: Any, *, logistic: bool) -> Reading:

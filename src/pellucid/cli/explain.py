@@ -7,9 +7,10 @@ import click
 import numpy as np
 
 from pellucid._base.errors import InputError
-from pellucid._door import METHODS, Explainer
+from pellucid._door import Explainer
 from pellucid.cli.files import chosen_rows, read_model, read_table
 from pellucid.cli.text import plain
+from pellucid.explainers.choice import METHODS
 from pellucid.explanation import Explanation
 from pellucid.report import EXPLANATION_ENDINGS, check_target, save_explanation
 

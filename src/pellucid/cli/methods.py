@@ -2,8 +2,8 @@
 
 import click
 
-from pellucid._door import METHODS
 from pellucid.cli.text import wrapped
+from pellucid.explainers.choice import METHODS
 
 NEEDS = {"predict": "any model", "trees": "tree ensembles", "linear": "linear models"}
 

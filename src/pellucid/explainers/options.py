@@ -7,7 +7,10 @@ import numpy as np
 
 from pellucid._base.errors import InputError, UnsupportedRequestError
 from pellucid._base.parallel import thread_count
+from pellucid._base.typing import Names
 from pellucid.explainers.base import Question
+from pellucid.explanation.explanation import distinct_positions
+from pellucid.table import listed
 
 
 def check_question(question: Question) -> None:
@@ -70,3 +73,9 @@ def is_whole(value: Any) -> bool:
 
 def _is_number(value: Any) -> bool:
     return is_whole(value) or isinstance(value, float | np.floating)
+
+
+def check_output(output: Any, outputs: Names) -> None:
+    """Refuse outputs that are not there before the work, not after it."""
+    if output is not None and not distinct_positions(output, outputs, "output"):
+        raise InputError(f"output names no output; pass None for all, or some of: {listed(outputs)}.")

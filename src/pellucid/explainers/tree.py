@@ -1,14 +1,16 @@
 """`Tree`: exact Shapley values of tree ensembles, against background rows or the trees' own covers."""
 
+import re
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
-from pellucid._base.errors import UnsupportedRequestError
-from pellucid._base.typing import Array, Float2
-from pellucid._kernels.trees import interventional, path_dependent
+from pellucid._base.errors import InputError, UnsupportedRequestError
+from pellucid._base.typing import Array, Float2, Float3
+from pellucid._kernels.trees import SHAPLEY, Index, Interventional, PathDependent
 from pellucid.explainers.base import Attribution, Needs, Question
+from pellucid.explainers.interactions import check_size
 from pellucid.explanation import Evaluations
 from pellucid.ir import Encoding, Model, TreeEnsemble
 from pellucid.table import Table
@@ -24,6 +26,13 @@ class Tree:
     Machine Intelligence 2, 2020). Columns made of one raw feature (one-hot) are shown and hidden
     together, so the values belong to the raw features.
 
+    Parameters
+    ----------
+    index : str
+        How coalitions are averaged. ``"SV"``: Shapley values, the only ones that add up to the output.
+        ``"BV"``: Banzhaf values, all coalitions alike. ``"beta(a,b)"`` with whole a, b: Beta-Shapley
+        values, of which ``"beta(16,1)"`` looks at small coalitions most (Kwon and Zou, AISTATS 2022).
+
     Examples
     --------
     >>> import pellucid
@@ -36,6 +45,8 @@ class Tree:
     True
     """
 
+    index: str = "SV"
+
     name: ClassVar[str] = "tree"
     needs: ClassVar[Needs] = "trees"
     summary: ClassVar[str] = "exact values of tree ensembles, any number of features and any depth"
@@ -45,10 +56,13 @@ class Tree:
 
         Raises
         ------
+        InputError
+            When the index is none.
         UnsupportedRequestError
             When the model is no readable tree ensemble, its trees do not compute this space, or there is
             neither a background nor a record of the training weights.
         """
+        index = _index(self.index)
         model = question.model
         trees = model.structure
         if not isinstance(trees, TreeEnsemble) or model.encoding is None:
@@ -68,45 +82,96 @@ class Tree:
                 "values average by. Pass background=: rows that stand for a hidden feature."
             )
         return BoundTree(
-            model=model, trees=trees, encoding=model.encoding, background=background, n_jobs=question.n_jobs
+            model=model,
+            trees=trees,
+            encoding=model.encoding,
+            game=_game(trees, question, model.encoding, background, index),
+            n_background=None if background is None else len(background),
+            index=index,
+            n_jobs=question.n_jobs,
         )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class BoundTree:
-    """A tree ensemble with its encoded background; without one, the game is path-dependent."""
+    """A game made of a tree ensemble: interventional with background rows, path-dependent without."""
 
     model: Model
     trees: TreeEnsemble
     encoding: Encoding
-    background: Float2 | None
+    game: PathDependent | Interventional
+    n_background: int | None
+    index: Index
     n_jobs: int | None
 
     def explain(self, X: Table, y: Array | None = None) -> Attribution:  # noqa: ARG002 - trees do not compute the loss
         """Return exact values and the base value that all rows share."""
-        columns = self.encoding.transform(X)
-        groups = self.encoding.groups
-        if self.background is None:
-            values, base = path_dependent(self.trees, groups, X.n_columns, columns, n_jobs=self.n_jobs)
-            background = "tree covers (path-dependent)"
-        else:
-            values, base = interventional(self.trees, groups, X.n_columns, columns, self.background, n_jobs=self.n_jobs)
-            background = f"{len(self.background)} background rows (interventional)"
-        bases = np.tile(base, (len(columns), 1))
+        values = self.game.values(self.encoding.transform(X), n_jobs=self.n_jobs)
+        return self._attribution(_widened(values, X.n_columns, axes=(1,)))
+
+    def interactions(self, X: Table) -> tuple[Array, Attribution]:
+        """Return exact interactions (rows, features, features, outputs), and their sums.
+
+        Raises
+        ------
+        UnsupportedRequestError
+            When the index is not Shapley's.
+        InputError
+            When the answer would be too large.
+        """
+        if self.index != SHAPLEY:
+            raise UnsupportedRequestError("interactions are those of Shapley values. Use Tree() with index='SV'.")
+        check_size(len(X), X.n_columns, len(self.model.outputs))
+        pairs = self.game.interactions(self.encoding.transform(X), n_jobs=self.n_jobs)
+        pairs = _widened(pairs, X.n_columns, axes=(1, 2))
+        return self.model.structure_outputs(pairs), self._attribution(pairs.sum(axis=2))
+
+    def _attribution(self, values: Float3) -> Attribution:
+        bases = np.tile(self.game.base, (len(values), 1))
+        rows = f"{self.n_background} background rows (interventional)"
         return Attribution(
             values=self.model.structure_outputs(values),
             base_values=self.model.structure_outputs(bases),
             evaluations=Evaluations(),
-            bound=self.trees.rounding_bound() + self._rounding(X.n_columns),
-            background=background,
+            sums=self.index == SHAPLEY,
+            bound=self.trees.rounding_bound() + self._rounding(values.shape[1]),
+            background="tree covers (path-dependent)" if self.n_background is None else rows,
         )
 
     def _rounding(self, n_features: int) -> float:
         # A tree's values are averages of its leaves, made of a few products per split, and are then
         # summed over background rows, trees and features.
-        terms = 8 * self.trees.depth + self.trees.n_trees + n_features
-        terms += 0 if self.background is None else len(self.background)
+        terms = 8 * self.trees.depth + self.trees.n_trees + n_features + (self.n_background or 0)
         return float(4 * terms * np.finfo(float).eps * self.trees.leaf_sizes().max(initial=0.0))
+
+
+def _game(
+    trees: TreeEnsemble, question: Question, encoding: Encoding, background: Float2 | None, index: Index
+) -> PathDependent | Interventional:
+    used = int(encoding.groups.max(initial=-1)) + 1
+    known = question.background.n_columns if question.background is not None else len(question.model.features or ())
+    n_features = max(used, known)
+    if background is None:
+        return PathDependent(trees, encoding.groups, n_features, index=index)
+    return Interventional(trees, encoding.groups, n_features, background, index=index, n_jobs=question.n_jobs)
+
+
+def _widened(values: Array, n_features: int, *, axes: tuple[int, ...]) -> Array:
+    """Add zeros for features behind the last one that the encoding reads."""
+    missing = n_features - values.shape[axes[0]]
+    if missing <= 0:
+        return values
+    return np.pad(values, [(0, missing if axis in axes else 0) for axis in range(values.ndim)])
+
+
+def _index(name: str) -> Index:
+    known = {"SV": SHAPLEY, "BV": Index(banzhaf=True)}
+    if name in known:
+        return known[name]
+    match = re.fullmatch(r"beta\((\d{1,3}), ?(\d{1,3})\)", name) if isinstance(name, str) else None
+    if match is None or "0" in match.groups():
+        raise InputError(f"index must be 'SV', 'BV' or 'beta(a,b)' with whole a and b from 1; got {name!r:.80}.")
+    return Index(int(match[1]), int(match[2]))
 
 
 def _no_trees(model: Model) -> str:

@@ -78,8 +78,12 @@ def _require(condition: bool, promise: str) -> None:
 
 def _check_outputs(fitted: Any, model: Model, rows: Table, raw: Float2) -> None:
     classes = getattr(fitted, "classes_", None)
+    several = isinstance(classes, list) and bool(classes) and isinstance(classes[0], np.ndarray)
     if classes is not None and len(classes):  # CatBoost's regressors have none
-        names = tuple(str(label) for label in np.asarray(classes).tolist())
+        if several:  # one array of classes for each target
+            names = tuple(f"target {k}: {label}" for k, own in enumerate(classes) for label in own.tolist())
+        else:
+            names = tuple(str(label) for label in np.asarray(classes).tolist())
         _require(model.outputs == names, f"outputs must be the classes {names}; got {model.outputs}")
     if model.raw_space is Space.LOG_ODDS:
         implied = 1 / (1 + np.exp(-raw))
@@ -87,7 +91,9 @@ def _check_outputs(fitted: Any, model: Model, rows: Table, raw: Float2) -> None:
         _require(near, "the logistic function of the raw output must be the probability")
     if model.probability is not None and hasattr(fitted, "predict_proba"):
         native = rows.native if model.features is None else rows.aligned(model.features).native
-        same = np.array_equal(model.predict(rows, Space.PROBABILITY), fitted.predict_proba(native))
+        theirs = fitted.predict_proba(native)
+        theirs = np.concatenate(theirs, axis=1) if several else theirs
+        same = np.array_equal(model.predict(rows, Space.PROBABILITY), theirs)
         _require(same, "probabilities must be the library's own")
 
 
@@ -143,8 +149,20 @@ def _walk(trees: TreeEnsemble, row: Array, node: int) -> int:
         x = np.dtype(trees.input_dtype).type(row[trees.feature[node]])
         if np.isnan(x):
             left = bool(trees.missing_left[node])
+        elif trees.is_categorical[node]:
+            left = _is_listed(trees, node, float(x))
         else:
             threshold = trees.threshold[node]
             left = bool(float(x) <= threshold if trees.less_equal else float(x) < threshold)
         node = int(trees.left[node] if left else trees.right[node])
     return node
+
+
+def _is_listed(trees: TreeEnsemble, node: int, x: float) -> bool:
+    """Whether a categorical node sends a value left, by the set it stands for."""
+    if trees.bits is None or trees.bits_begin is None or trees.bits_words is None or trees.other_left is None:
+        raise AssertionError("a categorical node needs its set")
+    words = trees.bits[trees.bits_begin[node] :][: trees.bits_words[node]].tolist()
+    listed = {32 * w + bit for w, word in enumerate(words) for bit in range(32) if word >> bit & 1}
+    inside = -1 < x < 32 * len(words)
+    return int(x) in listed if inside else bool(trees.other_left[node])

@@ -8,6 +8,7 @@ rationals too. `shapley_by_enumeration` is the definition itself; `exact_path_de
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import combinations
 from math import comb, factorial, lcm
 
 import numpy as np
@@ -21,6 +22,14 @@ Game = Callable[[int], Vector]
 """From a coalition, as bits (player i is shown when bit i is set), to the outputs."""
 Path = list[tuple[int, bool]]
 """Splits on the way to a leaf, and whether the way goes left there."""
+
+
+@dataclass(frozen=True)
+class Factor:
+    """A player's part in reaching a leaf: whether it passes when shown, and its share when hidden."""
+
+    hot: bool
+    cold: Fraction
 
 
 def shapley_by_enumeration(game: Game, players: int) -> list[Vector]:
@@ -53,6 +62,107 @@ def shapley_by_enumeration(game: Game, players: int) -> list[Vector]:
             gain = zip(worth[coalition | 1 << player], worth[coalition], strict=True)
             values[player] = [v + weight * (w - o) for v, (w, o) in zip(values[player], gain, strict=True)]
     return values
+
+
+def semivalue_by_enumeration(game: Game, players: int, weight: Callable[[int, int], Fraction]) -> list[Vector]:
+    """Return a semivalue by its definition; ``weight(shown, hidden)`` is a coalition's share among the others.
+
+    Examples
+    --------
+    >>> both = lambda shown: [Fraction(int(shown == 0b111))]
+    >>> semivalue_by_enumeration(both, 3, banzhaf_weight)[0]
+    [Fraction(1, 4)]
+    """
+    values = []
+    for player in range(players):
+        total: Vector | None = None
+        for coalition in range(2**players):
+            if coalition >> player & 1:
+                continue
+            size = coalition.bit_count()
+            share = weight(size, players - 1 - size)
+            gain = [share * (w - o) for w, o in zip(game(coalition | 1 << player), game(coalition), strict=True)]
+            total = gain if total is None else [t + g for t, g in zip(total, gain, strict=True)]
+        values.append(total or [])
+    return values
+
+
+def banzhaf_weight(shown: int, hidden: int) -> Fraction:
+    """Return a coalition's share when all coalitions of the other players count alike."""
+    return Fraction(1, 2 ** (shown + hidden))
+
+
+def beta_weight(shown: int, hidden: int, a: int, b: int) -> Fraction:
+    """Return a coalition's share in Beta(a, b)-Shapley (Kwon and Zou, 2022): B(shown + b, hidden + a) / B(a, b)."""
+    return _beta(shown + b, hidden + a) / _beta(a, b)
+
+
+def _beta(x: int, y: int) -> Fraction:
+    return Fraction(factorial(x - 1) * factorial(y - 1), factorial(x + y - 1))
+
+
+def interactions_by_enumeration(game: Game, players: int) -> list[list[Vector]]:
+    """Return the Shapley interaction values by definition (Lundberg et al., 2020): lines add up to Shapley values.
+
+    Examples
+    --------
+    >>> interactions_by_enumeration(lambda shown: [Fraction(int(shown == 0b11))], 2)
+    [[[Fraction(0, 1)], [Fraction(1, 2)]], [[Fraction(1, 2)], [Fraction(0, 1)]]]
+    """
+    worth = [game(coalition) for coalition in range(2**players)]
+    zero = [Fraction(0)] * len(worth[0])
+    values = [[zero] * players for _ in range(players)]
+    for i, j in combinations(range(players), 2):
+        pair = 1 << i | 1 << j
+        for rest in (c for c in range(2**players) if not c & pair):
+            size = rest.bit_count()
+            half = Fraction(factorial(size) * factorial(players - size - 2), 2 * factorial(players - 1))
+            corners = zip(worth[rest | pair], worth[rest | 1 << i], worth[rest | 1 << j], worth[rest], strict=True)
+            gains = [half * (both - one - other + none) for both, one, other, none in corners]
+            values[i][j] = [v + g for v, g in zip(values[i][j], gains, strict=True)]
+        values[j][i] = values[i][j]
+    for i, value in enumerate(shapley_by_enumeration(game, players)):
+        values[i][i] = [v - sum(line) for v, line in zip(value, zip(*values[i], strict=True), strict=True)]
+    return values
+
+
+def exact_interactions(
+    trees: TreeEnsemble, groups: Int1, n_features: int, row: Float1, background: Float2 | None = None
+) -> list[list[Vector]]:
+    """Return the interaction values leaf by leaf; against background rows, else path-dependent.
+
+    In a leaf's product game a pair earns ``v (o_i - z_i) (o_j - z_j) ∫ Π_{k≠i,j} (t o_k + (1 - t) z_k) dt``,
+    half of it in each of its two places. A background row's cold shares are 0 or 1.
+    """
+    values = [[[Fraction(0)] * trees.n_outputs for _ in range(n_features)] for _ in range(n_features)]
+    goes_left, share = _routes(trees, row), _left_shares(trees)
+    others = [None] if background is None else [_routes(trees, other) for other in background]
+    for tree in range(trees.n_trees):
+        for leaf, path in paths(trees, tree):
+            for routes in others:
+                if routes is None:
+                    factors = _path_dependent_factors(trees, groups, goes_left, share, path)
+                else:
+                    hot, cold = _passes(trees, groups, goes_left, path), _passes(trees, groups, routes, path)
+                    factors = {player: Factor(hot[player], Fraction(int(cold[player]))) for player in hot}
+                _add_pairs(values, trees, tree, leaf, factors, share=Fraction(1, len(others)))
+    return values
+
+
+def _add_pairs(
+    to: list[list[Vector]], trees: TreeEnsemble, tree: int, leaf: int, factors: dict[int, Factor], *, share: Fraction
+) -> None:
+    gap = {player: int(factor.hot) - factor.cold for player, factor in factors.items()}
+    for i in factors:
+        if gap[i]:
+            _add(to[i][i], trees, tree, leaf, share * gap[i] * integral([f for k, f in factors.items() if k != i]))
+        for j in factors:
+            if i < j and gap[i] and gap[j]:
+                rest = [factor for key, factor in factors.items() if key not in (i, j)]
+                half = share * gap[i] * gap[j] * integral(rest) / 2
+                for first, second in ((i, j), (j, i)):
+                    _add(to[first][second], trees, tree, leaf, half)
+                    _add(to[first][first], trees, tree, leaf, -half)
 
 
 def path_dependent_game(trees: TreeEnsemble, groups: Int1, row: Float1) -> Game:
@@ -147,14 +257,6 @@ def exact_interventional(
     return values, base
 
 
-@dataclass(frozen=True)
-class Factor:
-    """A player's part in reaching a leaf: whether it passes when shown, and its share when hidden."""
-
-    hot: bool
-    cold: Fraction
-
-
 def integral(factors: Sequence[Factor]) -> Fraction:
     """Return ``∫ Π (t hot + (1 - t) cold) dt`` over [0, 1] exactly.
 
@@ -231,8 +333,19 @@ def row_goes_left(trees: TreeEnsemble, node: int, row: Float1) -> bool:
         x = float(np.dtype(trees.input_dtype).type(row[trees.feature[node]]))
     if np.isnan(x):
         return bool(trees.missing_left[node])
+    if trees.bits is not None and trees.bits_begin[node] >= 0:  # type: ignore[index]
+        return _is_member(trees, node, x)
     threshold = float(trees.threshold[node])
     return x <= threshold if trees.less_equal else x < threshold
+
+
+def _is_member(trees: TreeEnsemble, node: int, x: float) -> bool:
+    """Whether a category is in the set of a categorical split; outside the set's words goes by `other_left`."""
+    begin, words = int(trees.bits_begin[node]), int(trees.bits_words[node])  # type: ignore[index]
+    members = {32 * i + bit for i in range(words) for bit in range(32) if int(trees.bits[begin + i]) >> bit & 1}  # type: ignore[index]
+    if not -1 < x < 32 * words:
+        return bool(trees.other_left[node])  # type: ignore[index]
+    return int(x) in members
 
 
 def leaf_of(trees: TreeEnsemble, tree: int, row: Float1) -> int:

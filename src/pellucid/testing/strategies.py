@@ -1,6 +1,6 @@
 """Random tree ensembles that meet the corners: ties, missing values, repeated features, empty nodes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
@@ -37,6 +37,8 @@ class Shape:
         Chance that a child beside the deepest path splits again.
     float32 : bool
         Round inputs to float32 before comparing.
+    categorical : float
+        Chance that a split asks for membership in a set of categories.
     """
 
     n_trees: int = 2
@@ -47,6 +49,7 @@ class Shape:
     depth: int = 4
     bushy: float = 0.6
     float32: bool = False
+    categorical: float = 0.0
 
 
 def random_shape(rng: np.random.Generator, *, max_depth: int = 6, max_features: int = 6) -> Shape:
@@ -91,7 +94,23 @@ def random_ensemble(rng: np.random.Generator, shape: Shape) -> tuple[TreeEnsembl
         less_equal=bool(rng.integers(2)),
         input_dtype="float32" if shape.float32 else "float64",
     )
+    if shape.categorical:
+        trees = with_categories(rng, trees, shape.categorical)
     return trees, rng.permutation(groups)
+
+
+def with_categories(rng: np.random.Generator, trees: TreeEnsemble, share: float) -> TreeEnsemble:
+    """Turn some splits into categorical ones, with sets of one to three words."""
+    categorical = ~trees.is_leaf & (rng.random(len(trees.feature)) < share)
+    words = np.where(categorical, rng.integers(1, 4, len(categorical)), 0)
+    return replace(
+        trees,
+        threshold=np.where(categorical, 0.0, trees.threshold),
+        bits=rng.integers(0, 2**32, max(1, int(words.sum())), dtype=np.uint32),
+        bits_begin=np.where(categorical, np.cumsum(words) - words, -1),
+        bits_words=words,
+        other_left=rng.integers(0, 2, len(categorical)).astype(bool),
+    )
 
 
 def random_covers(rng: np.random.Generator, n: int) -> Float1:
@@ -106,13 +125,17 @@ def random_rows(rng: np.random.Generator, n_rows: int, n_columns: int) -> Float2
     rows: Float2 = rng.integers(-5, 6, (n_rows, n_columns)) / 2 + rng.choice([0.0, 0.1, np.float64(np.float32(0.1))], 1)
     rows[rng.random(rows.shape) < 0.15] = np.nan
     rows[rng.random(rows.shape) < 0.02] = np.inf
+    large = rng.random(rows.shape) < 0.05  # categories of a set's later words, and beyond them
+    rows[large] = rng.integers(28, 100, int(large.sum()))
     return rows
 
 
-def random_subject(seed: int, *, max_depth: int = 6, max_features: int = 6, n_rows: int = 3) -> Subject:
+def random_subject(
+    seed: int, *, max_depth: int = 6, max_features: int = 6, n_rows: int = 3, categorical: float = 0.0
+) -> Subject:
     """Draw everything that a comparison of tree values needs."""
     rng = np.random.default_rng(seed)
-    shape = random_shape(rng, max_depth=max_depth, max_features=max_features)
+    shape = replace(random_shape(rng, max_depth=max_depth, max_features=max_features), categorical=categorical)
     trees, groups = random_ensemble(rng, shape)
     return Subject(
         trees=trees,

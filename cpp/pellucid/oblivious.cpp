@@ -1,0 +1,78 @@
+#include "oblivious.hpp"
+
+#include <algorithm>
+
+#include "scratch.hpp"
+
+namespace pellucid {
+namespace {
+
+constexpr std::size_t most_levels = 8;
+constexpr std::size_t least_entries = 8;  // what a look-up reads at once
+
+// One split of each level, or none where a level asks different things.
+std::vector<Split> common_splits(const Program& program) {
+  if (program.levels > most_levels || program.splits.size() + 1 != std::size_t(1) << program.levels) return {};
+  std::vector<Split> levels(program.levels);
+  std::vector<bool> seen(program.levels);
+  for (const Split& split : program.splits) {
+    Split& first = levels[split.level];
+    if (!seen[split.level]) first = split, seen[split.level] = true;
+    const bool same = split.column == first.column && split.threshold == first.threshold &&
+                      split.missing_left == first.missing_left;
+    if (!same) return {};
+  }
+  return levels;
+}
+
+}  // namespace
+
+void run_parts(const PathKernel& kernel, const Quadrature& rule, bool pairs, PathTask task) {
+  const std::size_t total = rule.point.size(), parts = (total + most_points - 1) / most_points;
+  for (std::size_t part = 0; part < parts; ++part) {
+    const auto from = std::ptrdiff_t(total * part / parts), to = std::ptrdiff_t(total * (part + 1) / parts);
+    task.points = std::size_t(to - from);
+    std::fill_n(task.point, most_points, 0.5);
+    std::copy(rule.point.begin() + from, rule.point.begin() + to, task.point);
+    std::copy(rule.weight.begin() + from, rule.weight.begin() + to, task.weight);
+    (pairs ? kernel.interactions : kernel.values)(task);
+  }
+}
+
+Oblivious tabulate(const Program& program, const Quadrature& rule, Shape shape, const PathKernel& kernel) {
+  Oblivious tree;
+  tree.levels = common_splits(program);
+  if (tree.levels.empty()) return tree;
+  for (const Split& split : tree.levels) {
+    if (!split.repeated) tree.players.push_back(split.player);
+  }
+  const std::size_t n_levels = tree.levels.size(), kinds = std::size_t(1) << n_levels;
+  tree.entries = std::max(least_entries, kinds);
+  tree.table.resize(tree.players.size() * shape.width * tree.entries);
+  std::vector<Split> splits = program.splits;  // the same tree, with the players by slot, and an input for each level
+  for (Split& split : splits) {
+    split.column = std::int32_t(split.level), split.player = std::int32_t(split.slot), split.threshold = 0.5;
+  }
+  shape.levels = n_levels, shape.players = shape.slots = tree.players.size(), shape.outputs = shape.width;
+  const std::size_t earners = shape.players * shape.width;
+  Scratch x(n_levels * kernel.rows * sizeof(double)), phi(earners * kernel.rows * sizeof(double));
+  Scratch scratch(kernel.scratch_bytes(shape));
+  kernel.reset(shape, scratch.bytes());
+  for (std::size_t first = 0; first < kinds; first += kernel.rows) {
+    std::fill_n(phi.numbers(), earners * kernel.rows, 0.0);
+    for (std::size_t i = 0; i < n_levels * kernel.rows; ++i) {
+      const std::size_t level = i / kernel.rows, kind = first + i % kernel.rows;
+      x.numbers()[i] = kind >> level & 1 ? 0.0 : 1.0;  // goes left at the levels of the kind's bits
+    }
+    run_parts(kernel, rule, false,
+              {splits.data(), program.moves.data(), program.moves.size(), 0, 0, {}, {}, shape, x.numbers(),
+               phi.numbers(), nullptr, scratch.bytes()});
+    for (std::size_t i = 0; i < earners; ++i) {
+      std::copy_n(phi.numbers() + i * kernel.rows, std::min(kernel.rows, kinds - first),
+                  tree.table.begin() + std::ptrdiff_t(i * tree.entries + first));
+    }
+  }
+  return tree;
+}
+
+}  // namespace pellucid

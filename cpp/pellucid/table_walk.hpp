@@ -1,0 +1,169 @@
+// Interventional values of a block of rows, by look-up in the leaves' tables. For kernels.cpp only.
+#pragma once
+
+#include "path_kernel.hpp"
+#include "simd.hpp"
+
+namespace pellucid {
+namespace {
+
+template <std::size_t B, bool pairs>
+class TableWalk {
+ public:
+  explicit TableWalk(const TableTask& task) : task_(task), leaf_(task.leaves) {
+    pattern_ = reinterpret_cast<Pattern*>(task.scratch);
+    left_ = reinterpret_cast<Mask*>(pattern_ + (task.shape.levels + 1) * B);
+  }
+
+  static std::size_t scratch_bytes(const Shape& shape) {
+    return (shape.levels + 1) * B * (sizeof(Pattern) + sizeof(Mask)) + 64;
+  }
+
+  void run() {
+    for (std::size_t b = 0; b < B; ++b) pattern_[b] = Pattern::none();
+    for (std::size_t i = 0; i < task_.n_moves; ++i) {
+      const Split& split = task_.splits[task_.moves[i].split];
+      switch (task_.moves[i].step) {
+        case Step::enter: enter(split); break;
+        case Step::turn: turn(split); break;
+        case Step::leave: break;
+        case Step::pass: enter(split), turn(split);
+      }
+    }
+  }
+
+ private:
+  void enter(const Split& split) {
+    for (std::size_t b = 0; b < B; ++b) {
+      const double* x = task_.x + (std::size_t(split.column) * B + b) * Pack::lanes;
+      left_[split.level * B + b] = goes_left(x, split.threshold, split.missing_left);
+      descend(split, b, left_[split.level * B + b]);
+    }
+    if (split.left) finish_leaf(pattern_ + (split.level + 1) * B);
+  }
+
+  void turn(const Split& split) {
+    for (std::size_t b = 0; b < B; ++b) descend(split, b, ~left_[split.level * B + b]);
+    if (split.right) finish_leaf(pattern_ + (split.level + 1) * B);
+  }
+
+  // The players whose splits the row passes, one split further. Leaves with very many players have no tables.
+  void descend(const Split& split, std::size_t b, Mask passes) {
+    const std::uint32_t bit = split.slot < 16 ? 1u << split.slot : 0;
+    const Pattern above = pattern_[split.level * B + b];
+    pattern_[(split.level + 1) * B + b] = split.repeated ? above.without(bit, ~passes) : above.with(bit, passes);
+  }
+
+  void finish_leaf(const Pattern* passed) {
+    const LeafTable& leaf = *leaf_++;
+    if (!leaf.table) return;
+    switch (leaf.n_players) {
+      case 0: return;
+      case 1: case 2: case 3: return earn<3>(leaf, passed);
+      case 4: return earn<4>(leaf, passed);
+      case 5: return earn<5>(leaf, passed);
+      case 6: return earn<6>(leaf, passed);
+      default: return earn<7>(leaf, passed);
+    }
+  }
+
+  template <std::size_t players>
+  void earn(const LeafTable& leaf, const Pattern* passed) {
+    if constexpr (pairs) return interact<players>(leaf, passed);
+    const double *gain = leaf.table, *loss = leaf.table + leaf.entries;
+    Pack gained[B];
+    for (std::size_t b = 0; b < B; ++b) gained[b] = look_up<players>(gain, passed[b]);
+    for (std::size_t slot = 0; slot < leaf.n_players; ++slot) {
+      Pack earned[B];
+      for (std::size_t b = 0; b < B; ++b) {
+        earned[b] = gained[b] - look_up<players>(loss, passed[b].without(1u << slot));
+      }
+      const std::size_t player = std::size_t(leaf.players[slot]);
+      add(leaf, earned, task_.phi, player);
+    }
+  }
+
+  // Half of each pair's interaction.
+  template <std::size_t players>
+  void interact(const LeafTable& leaf, const Pattern* passed) {
+    const double *both = leaf.table, *one = both + leaf.entries, *none = one + leaf.entries;
+    for (std::size_t second = 1; second < leaf.n_players; ++second) {
+      const std::uint32_t bit = 1u << second;
+      Pack base[B];
+      for (std::size_t b = 0; b < B; ++b) {
+        base[b] = look_up<players>(both, passed[b]) - look_up<players>(one, passed[b].without(bit));
+      }
+      for (std::size_t first = 0; first < second; ++first) {
+        const std::uint32_t other = 1u << first;
+        Pack earned[B];
+        for (std::size_t b = 0; b < B; ++b) {
+          earned[b] = (base[b] - look_up<players>(one, passed[b].without(other))) +
+                      look_up<players>(none, passed[b].without(bit | other));
+        }
+        const std::size_t i = std::size_t(leaf.players[first]), j = std::size_t(leaf.players[second]);
+        add(leaf, earned, task_.pair, i < j ? j * (j - 1) / 2 + i : i * (i - 1) / 2 + j);
+      }
+    }
+  }
+
+  PELLUCID_INLINE void add(const LeafTable& leaf, const Pack* earned, double* to, std::size_t place) {
+    to += (place * task_.shape.outputs + task_.first_output) * B * Pack::lanes;
+    for (std::size_t k = 0; k < task_.shape.width; ++k) {
+      for (std::size_t b = 0; b < B; ++b, to += Pack::lanes) {
+        fma(Pack::of(leaf.value[k]), earned[b], Pack::load(to)).store(to);
+      }
+    }
+  }
+
+  const TableTask& task_;
+  const LeafTable* leaf_;
+  Pattern* pattern_;  // (levels + 1, packs)
+  Mask* left_;        // (levels, packs)
+};
+
+// A tree that asks the same at all nodes of a level: the answers to its few questions say everything.
+template <std::size_t B, std::size_t levels>
+void look_up_whole_tree(const WholeTreeTask& task) {
+  Pattern answers[B];
+  for (std::size_t b = 0; b < B; ++b) answers[b] = Pattern::none();
+  for (std::size_t level = 0; level < task.n_levels; ++level) {
+    const Split& split = task.levels[level];
+    const double* x = task.x + std::size_t(split.column) * B * Pack::lanes;
+    for (std::size_t b = 0; b < B; ++b, x += Pack::lanes) {
+      answers[b] = answers[b].with(1u << level, goes_left(x, split.threshold, split.missing_left));
+    }
+  }
+  const double* table = task.table;
+  for (std::size_t slot = 0; slot < task.n_players; ++slot) {
+    double* to = task.phi + std::size_t(task.players[slot]) * task.outputs * B * Pack::lanes;
+    for (std::size_t k = 0; k < task.width; ++k, table += task.entries) {
+      for (std::size_t b = 0; b < B; ++b, to += Pack::lanes) {
+        (Pack::load(to) + look_up<levels>(table, answers[b])).store(to);
+      }
+    }
+  }
+}
+
+template <std::size_t B>
+void look_up_tree(const WholeTreeTask& task) {
+  switch (task.n_levels) {
+    case 1: case 2: case 3: return look_up_whole_tree<B, 3>(task);
+    case 4: return look_up_whole_tree<B, 4>(task);
+    case 5: return look_up_whole_tree<B, 5>(task);
+    case 6: return look_up_whole_tree<B, 6>(task);
+    default: return look_up_whole_tree<B, 7>(task);
+  }
+}
+
+template <std::size_t B>
+void look_up_values(const TableTask& task) {
+  TableWalk<B, false>(task).run();
+}
+
+template <std::size_t B>
+void look_up_interactions(const TableTask& task) {
+  TableWalk<B, true>(task).run();
+}
+
+}  // namespace
+}  // namespace pellucid
