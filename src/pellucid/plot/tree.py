@@ -125,7 +125,9 @@ def _layers(width: int, height: int) -> list[alt.Chart]:
     edge = alt.Chart().mark_rule(color=theme.FAINT, strokeWidth=1.5)
     box = alt.Chart().mark_rect(cornerRadius=4, fill=theme.BOX, stroke=theme.FAINT, strokeWidth=1)
     words = alt.Chart().mark_text(align="left", dx=8, baseline="middle", lineBreak="\n", fontSize=11.5, lineHeight=14)
-    branch = alt.Chart().mark_text(align="right", dx=-6, baseline="middle", color=theme.MUTED, fontSize=11, limit=GAP - 12)
+    branch = alt.Chart().mark_text(
+        align="right", dx=-6, baseline="middle", color=theme.MUTED, fontSize=11, limit=GAP - 12
+    )
     inner = alt.datum.root == 0
     return [
         edge.encode(x=x("bend:Q"), x2="left:Q", y=y("y:Q")).transform_filter(inner),
