@@ -212,8 +212,8 @@ def test_degenerate_tables_say_why():
     predicted = [0] * 30
     found = group_metrics(truth, predicted, sensitive_features=group, favorable=1)
     cells = found.by_group["group"]
-    assert cells["a"]["true_positive_rate"].reason == "undefined, because nobody's true outcome is favourable"
-    assert cells["b"]["false_positive_rate"].reason == "undefined, because everybody's true outcome is favourable"
+    assert cells["a"]["true_positive_rate"].reason == "undefined, because nobody’s true outcome is favourable"
+    assert cells["b"]["false_positive_rate"].reason == "undefined, because everybody’s true outcome is favourable"
     assert cells["b"]["positive_predictive_value"].value is None
     assert found.ratio["group"]["selection_rate"].reason.startswith(
         "undefined, because the number of group ‘b’ is zero"

@@ -92,8 +92,8 @@ def test_probabilities_by_hand():
     np.testing.assert_allclose(model.predict_proba({"late": [8]}), [[16.4 / 17, 0.6 / 17]])
     assert model.rules()["value"] == [1.0, 1.0]
     assert model.rule_of({"late": [8, 2]}) == [
-        "Rule 1 of 2: if late > 5, then 'bad' (100 % of 16 rows, 95 % interval 81 % to 100 %).",
-        "Rule 2 of 2: if no rule above holds, then 'good' (100 % of 24 rows, 95 % interval 86 % to 100 %).",
+        "Rule 1 of 2: if late > 5, then ‘bad’ (100 % of 16 rows, 95 % interval 80.6 % to 100 %).",
+        "Rule 2 of 2: if no rule above holds, then ‘good’ (100 % of 24 rows, 95 % interval 86.2 % to 100 %).",
     ]
 
 

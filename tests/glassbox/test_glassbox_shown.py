@@ -126,7 +126,7 @@ def holds(words, row):
         said = words.split(" is ")[1]
         if said in ("true", "false"):
             return str(value).lower() == said
-        level = said.removeprefix("not ").strip("'")
+        level = said.removeprefix("not ").strip("‘’")
         same = level == "missing" if is_missing else level == value
         return same != said.startswith("not ")
     if is_missing:

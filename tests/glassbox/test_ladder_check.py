@@ -42,7 +42,7 @@ def test_a_black_box_that_buys_nothing_gets_a_note():
     model = RandomForestClassifier(20, random_state=0).fit(X[:300], y[:300])
     finding = LADDER.run(Subject.of(model, X[300:], y[300:], X_train=X[:300], y_train=y[:300], fast=True))
     assert finding.verdict is Verdict.NOTE
-    assert "the linear model (3 coefficients)" in finding.remedy
+    assert "needed for: linear (3 coefficients)" in finding.remedy
     kinds = [exhibit.kind for exhibit in finding.exhibits]
     assert kinds[:3] == ["intervals", "intervals", "table"]
     assert "tree" in kinds
@@ -58,5 +58,5 @@ def test_without_training_data(with_model):
     X = rng.normal(size=(200, 3))
     y = X[:, 0] + 0.1 * rng.normal(size=200)
     finding = LADDER.run(Subject.of((lambda X: X[:, 0]) if with_model else None, X, y, fast=True))
-    assert ("No price" in finding.statement) == with_model
+    assert ("No price" in finding.detail) == with_model
     assert finding.verdict is (Verdict.NOTE if with_model else Verdict.PASS)

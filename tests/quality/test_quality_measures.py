@@ -79,7 +79,7 @@ def test_an_additive_model_far_from_its_background_is_stable():
     found = quality.stability(explainer, X, noise=0.1)
     assert found.background_rank.value == found.background_sign.value == 1.0
     assert found.input_rank.low > 0.7
-    assert "rank correlation of 1.00 [1.00, 1.00] over 30 rows" in found.sentence
+    assert "when the background is resampled, of 1.00 [1.00, 1.00]." in found.sentence
 
 
 def test_an_explanation_that_jumps_is_unstable():

@@ -32,7 +32,7 @@ def wilson(share: float, n: float, level: float = LEVEL) -> tuple[float, float]:
     # At a share of 0 or 1 the bound is exactly 0 or 1; rounding must not move it.
     low = 0.0 if share == 0 else max(0.0, (middle - half) / (1 + z2 / n))
     high = 1.0 if share == 1 else min(1.0, (middle + half) / (1 + z2 / n))
-    return low, high
+    return float(low), float(high)
 
 
 def kish_size(weights: Float1) -> float:

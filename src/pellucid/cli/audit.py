@@ -75,7 +75,7 @@ def audit(paths: tuple[str, ...], target: str, **options: Any) -> int:
             fast=options["fast"],
         )
     for path in destinations:
-        save_report(result, path, force=options["force"])
+        save_report(result, path, force=options["force"], fail_on=options["fail_on"])
     show(result, destinations)
     return result.exit_code(options["fail_on"])
 

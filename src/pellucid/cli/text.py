@@ -13,6 +13,6 @@ def plain(text: str) -> str:
 def wrapped(text: str, *, indent: str = "", first: str | None = None) -> str:
     """The text folded to the terminal's width."""
     width = min(100, shutil.get_terminal_size((100, 24)).columns)
-    return textwrap.fill(
-        plain(text), width=width, initial_indent=indent if first is None else first, subsequent_indent=indent
-    )
+    whole = plain(text).replace(" %", "\N{NO-BREAK SPACE}%")  # a number stays on the line of its unit
+    start = indent if first is None else first
+    return textwrap.fill(whole, width=width, initial_indent=start, subsequent_indent=indent)

@@ -245,7 +245,7 @@ class RuleList(ClassifierMixin, _RuleList):  # type: ignore[misc]
     >>> model.rules()["if"]
     ['late > 5', 'no rule above holds']
     >>> model.rule_of({"late": [7]})
-    ["Rule 1 of 2: if late > 5, then ‘unpaid’ (100 % of 16 rows, 95 % interval 80.6 % to 100 %)."]
+    ['Rule 1 of 2: if late > 5, then ‘unpaid’ (100 % of 16 rows, 95 % interval 80.6 % to 100 %).']
     """
 
     @property
