@@ -190,7 +190,7 @@ def test_every_integer_of_small_model_files(library, tmp_path):
     MAKERS[library](tmp_path)
     tally = fuzzed(tmp_path, 300)
     assert tally["files"] >= 10
-    assert tally["refused"] > tally["taken"] / 4
+    assert tally["refused"] > tally["taken"] / 10  # many integers are records of the training, without effect
 
 
 @pytest.mark.parametrize("library", MAKERS)
