@@ -11,7 +11,8 @@ PUBLIC = {
     "LinearForm", "MissingDependencyError", "Model", "ModelError", "PellucidError", "Permutation", "Policy",
     "Provenance", "Quality", "Shapley", "Space", "Table", "Tree", "TreeEnsemble", "UnsupportedModelError",
     "UnsupportedRequestError", "__version__", "ale", "audit", "audit_data", "counterfactuals", "datasets", "explain",
-    "fairness", "glassbox", "ice", "importance", "interactions", "load_model", "pdp", "plot", "quality", "save_report", "testing",
+    "fairness", "glassbox", "ice", "importance", "interactions",
+    "load_model", "pdp", "plot", "quality", "save_report", "testing",
 }  # fmt: skip
 HEAVY = ("sklearn", "scipy", "pandas", "altair", "torch")
 

@@ -14,7 +14,7 @@ from pellucid.testing.conformance_explainers import check_explainer
     "method",
     [
         Exact(),
-        Shapley(),
+        Shapley("auto"),
         Shapley("least_squares"),
         Permutation(),
         Lime(),

@@ -191,15 +191,15 @@ def test_the_process_is_more_precise_than_least_squares_where_few_interact():
 
 def test_what_was_chosen_is_said():
     X = rows(13)
-    chosen = pellucid.explain(products, X[:6], background=X, method="shapley", budget=260).provenance.reason
+    chosen = pellucid.explain(products, X[:6], background=X, method=Shapley("auto"), budget=260).provenance.reason
     assert "Estimators of 6 answers, by leave-one-out error: odd_gp for 6." in chosen
-    chosen = pellucid.explain(line, X[:6], background=X, method="shapley", budget=260).provenance.reason
+    chosen = pellucid.explain(line, X[:6], background=X, method=Shapley("auto"), budget=260).provenance.reason
     assert "least_squares for" in chosen
 
 
 def test_least_squares_answers_what_the_process_cannot():
     X = rows(14)
-    one = pellucid.explain(products, X[:3], background=X[3:4], method="shapley", budget=300)
+    one = pellucid.explain(products, X[:3], background=X[3:4], method=Shapley("auto"), budget=300)
     other = pellucid.explain(products, X[:3], background=X[3:4], method=Shapley("least_squares"), budget=300)
     np.testing.assert_array_equal(one.values, other.values)
 
@@ -208,14 +208,14 @@ def test_rows_in_which_other_features_matter_are_answered_too():
     X = rows(14)
     background = X.copy()
     background[:, 2] = 1.0
-    explanation = pellucid.explain(products, X[:3], background=background, method="shapley", budget=400)
+    explanation = pellucid.explain(products, X[:3], background=background, method=Shapley("auto"), budget=400)
     np.testing.assert_allclose(explanation.prediction[:, 0], products(X[:3]), atol=1e-12)
     assert np.all(explanation.values[:, 2] != 0.0)
 
 
 def test_the_fit_is_counted():
     X = rows(13)
-    fitted = pellucid.explain(products, X[:1], background=X, method="shapley", budget=260)
+    fitted = pellucid.explain(products, X[:1], background=X, method=Shapley("auto"), budget=260)
     plain = pellucid.explain(products, X[:1], background=X, method=Shapley("least_squares"), budget=260)
     # Four rows' designs beside the one that is asked about, and their own outputs.
     assert fitted.quality.evaluations.model_rows == plain.quality.evaluations.model_rows + 4 * 258 * 12 + 4
@@ -223,8 +223,8 @@ def test_the_fit_is_counted():
 
 def test_repeated_background_rows_do_not_change_the_fit():
     X = np.round(rows(13) * 4) / 4
-    once = pellucid.explain(products, X[:3], background=X, method="shapley", budget=260)
-    twice = pellucid.explain(products, X[:3], background=np.repeat(X, 2, axis=0), method="shapley", budget=260)
+    once = pellucid.explain(products, X[:3], background=X, method=Shapley("auto"), budget=260)
+    twice = pellucid.explain(products, X[:3], background=np.repeat(X, 2, axis=0), method=Shapley("auto"), budget=260)
     np.testing.assert_allclose(twice.values, once.values, atol=1e-9)
 
 
@@ -234,7 +234,9 @@ def test_intervals_of_the_chain_cover_the_truth():
     covered = []
     for seed in range(4):
         for budget in (120, 300):
-            found = pellucid.explain(products, X, background=X, method="shapley", budget=budget, random_state=seed)
+            found = pellucid.explain(
+                products, X, background=X, method=Shapley("auto"), budget=budget, random_state=seed
+            )
             covered.append(np.abs(found.values - truth) <= 1.96 * found.std_error)
     assert 0.9 <= np.mean(covered) <= 0.995
 
@@ -242,7 +244,7 @@ def test_intervals_of_the_chain_cover_the_truth():
 def test_tol_is_kept_in_nine_rows_of_ten():
     X = rows(13, 20)
     truth = pellucid.explain(products, X, background=X, method="exact").values
-    found = pellucid.explain(products, X, background=X, method="shapley", budget=2000, tol=0.05)
+    found = pellucid.explain(products, X, background=X, method=Shapley("auto"), budget=2000, tol=0.05)
     assert found.quality.warnings == ()
     assert np.mean(np.abs(found.values - truth).max(axis=(1, 2)) <= 0.05) >= 0.9
 

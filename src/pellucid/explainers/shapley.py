@@ -45,7 +45,7 @@ class Shapley:
         How sampled values become Shapley values. ``"odd_gp"`` is a Gaussian process over the odd part of
         the game, fitted once to a few background rows: usually far more precise, and linear in the
         model only within its errors. ``"least_squares"`` is the Shapley-kernel regression, unbiased for large
-        budgets and linear in the model. ``"auto"`` takes, for every row and output, the one with the smaller
+        budgets and linear in the model (the default). ``"auto"`` takes, for every row and output, the one with the smaller
         leave-one-out error. A row whose varying features are not those of the background, a background
         of one row and the loss space are left to least squares.
 
@@ -64,7 +64,7 @@ class Shapley:
     needs: ClassVar[Needs] = "predict"
     summary: ClassVar[str] = "sampled Shapley values of any model, with standard errors"
 
-    estimator: Estimator = "auto"
+    estimator: Estimator = "least_squares"
 
     def __post_init__(self) -> None:
         if self.estimator not in get_args(Estimator):
