@@ -117,7 +117,7 @@ def categorical_rows():
 
 
 @pytest.mark.parametrize("library", ["lightgbm", "xgboost", "xgboost one-hot", "histogram", "catboost"])
-def test_case_04_05_06_categorical_splits_are_exact_as_a_black_box(library):
+def test_case_04_05_06_categorical_splits_are_read_exactly(library):
     X, y = categorical_rows()
     F = pd.DataFrame(X, columns=["a", "b", "kind"]).assign(kind=lambda f: f["kind"].astype(int))
     as_category = F.assign(kind=F["kind"].astype(pd.CategoricalDtype([*LEVELS, 1000])))
@@ -139,11 +139,10 @@ def test_case_04_05_06_categorical_splits_are_exact_as_a_black_box(library):
         ),
     }[library]()
     explanation = pellucid.explain(model, rows[:6], background=rows[50:60])
-    assert explanation.provenance.method == "exact"
-    assert "categorical" in explanation.provenance.reason
+    assert explanation.provenance.method == "tree"
     np.testing.assert_allclose(explanation.prediction[:, 0], model.predict(rows[:6]), atol=1e-5)
-    with pytest.raises(UnsupportedRequestError, match=r"method='tree' needs a tree ensemble.*categorical"):
-        pellucid.explain(model, rows[:6], background=rows[50:60], method="tree")
+    enumerated = pellucid.explain(model, rows[:6], background=rows[50:60], method="exact")
+    np.testing.assert_allclose(explanation.values, enumerated.values, atol=1e-5)
 
 
 def test_case_04_lightgbm_levels_it_never_saw():
