@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check bench docs clean
+.PHONY: demo test test-heavy check bench docs clean
 .DEFAULT_GOAL := demo
 
 demo: $(VENV)/core  ## set everything up and audit a real model on real mortgage data
@@ -10,6 +10,9 @@ demo: $(VENV)/core  ## set everything up and audit a real model on real mortgage
 
 test: $(VENV)/test  ## the whole test suite
 	$(BIN)/python -m pytest
+
+test-heavy: $(VENV)/test  ## the long checks: more random models, more damaged files
+	$(BIN)/python -m pytest -m heavy
 
 check: $(VENV)/check  ## lint, types, the import contract and the size limits
 	$(BIN)/ruff check .
