@@ -80,8 +80,9 @@ def _layers(x_title: str | None, groups: list[str], apart: bool) -> list[alt.Cha
 
 
 def _reference(reference: float | None, label: str) -> list[alt.Chart]:
-    line = alt.Chart().mark_rule(color=theme.MUTED, strokeDash=[4, 3]).encode(x=alt.datum(reference))
-    words = alt.Chart().mark_text(color=theme.MUTED, baseline="bottom", dy=-3, fontSize=11)
+    once = alt.Chart().transform_aggregate(rows="count()")  # not once per row, on top of itself
+    line = once.mark_rule(color=theme.MUTED, strokeDash=[4, 3]).encode(x=alt.datum(reference))
+    words = once.mark_text(color=theme.MUTED, baseline="bottom", dy=-3, fontSize=11)
     named = words.encode(x=alt.datum(reference), y=alt.value(0), text=alt.value(shorten(label, 40)))
     return [line, named] if label else [line]
 
