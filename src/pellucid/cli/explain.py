@@ -7,11 +7,13 @@ import click
 import numpy as np
 
 from pellucid._base.errors import InputError
+from pellucid._base.numbers import number_text, number_texts
 from pellucid._door import Explainer
 from pellucid.cli.files import chosen_rows, read_model, read_table
 from pellucid.cli.text import plain
 from pellucid.explainers.choice import METHODS
 from pellucid.explanation import Explanation
+from pellucid.ir import Space
 from pellucid.report import EXPLANATION_ENDINGS, check_target, save_explanation
 
 BACKGROUND_ROWS = 200
@@ -78,19 +80,26 @@ def _background(frame: Any, options: dict[str, Any]) -> Any:
 def _show_row(explanation: Explanation, place: int, position: int, output: str) -> None:
     k = explanation.output_index(output)
     values = explanation.values[place, :, k]
-    base, total = explanation.base_values[place, k], explanation.prediction[place, k]
-    click.echo(plain(f"Row {position}: {output} = {total:.4g} ({explanation.space}; an average row has {base:.4g})"))
-    for j in np.argsort(-np.abs(values), kind="stable")[:SHOWN_FEATURES]:
-        cell = explanation.data.column(explanation.features[j])[place] if explanation.data is not None else ""
-        error = "" if explanation.std_error is None else f" ± {1.96 * explanation.std_error[place, j, k]:.2g}"
-        click.echo(plain(f"  {values[j]:+10.4f}{error}  {explanation.features[j]} = {cell}"))
+    base, total = number_texts([explanation.base_values[place, k], explanation.prediction[place, k]])
+    unit = "" if explanation.space is Space.RAW else f" ({str(explanation.space).replace('_', '-')})"
+    click.echo(plain(f"Row {position}: {output}{unit} is {total}, counted from {base}, the background's mean."))
+    leading = np.argsort(-np.abs(values), kind="stable")[:SHOWN_FEATURES]
+    for j, text in zip(leading, number_texts(values[leading].tolist(), signed=True), strict=True):
+        error = "" if explanation.std_error is None else f" ± {number_text(1.96 * explanation.std_error[place, j, k])}"
+        feature = explanation.features[j]
+        click.echo(plain(f"  {text:>9}{error}  {feature} = {_cell(explanation, feature, place)}"))
+
+
+def _cell(explanation: Explanation, feature: str, place: int) -> str:
+    """The row's own value, as short as it reads."""
+    value = None if explanation.data is None else explanation.data.column(feature)[place]
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def _quality_line(explanation: Explanation) -> str:
-    quality = explanation.quality
+    quality, method = explanation.quality, explanation.provenance.method
+    residual = number_text(quality.residual)
     if quality.bound is None:
-        return f"Method {explanation.provenance.method}: values need not add up; largest gap {quality.residual:.2g}."
-    return (
-        f"Method {explanation.provenance.method}: values add up to the model's output within {quality.residual:.2g} "
-        f"(rounding allows {quality.bound:.2g})."
-    )
+        return f"Method {method}: values need not add up to the model's output; they differ by at most {residual}."
+    bound = number_text(quality.bound)
+    return f"Method {method}: values add up to the model's output within {residual} (rounding allows {bound})."
