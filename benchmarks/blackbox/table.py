@@ -11,7 +11,8 @@ Written by `python -m benchmarks.blackbox`; do not edit by hand. Models with kno
 exact tree kernel, the others by enumeration), background of 100 rows, {rows} held-out rows, {seeds} seeds. {versions}.
 
 The budget is coalitions per explained row, in units of the number of features d; budgets that hold all coalitions are
-exact for everyone and left out. Ours also plays four background rows once to fit its hyper-parameters, at most
+exact for everyone and left out. `pellucid` is `Shapley("auto")`, `pellucid least_squares` the default.
+Ours also plays four background rows once to fit its hyper-parameters, at most
 256 + 2d pairs each; the errors leave that out of the budget, the last table counts it (one fit for {rows} rows). The
 first call of shap.Permutation in a process compiles; that is in its time.
 """

@@ -1,4 +1,4 @@
-"""The doors: `explain`, `Explainer`, `importance` and the pure rule that chooses a method."""
+"""The doors: `explain`, `Explainer`, `importance`, `interactions` and the effects."""
 
 import platform
 import time

@@ -43,7 +43,7 @@ class Shapley:
     ----------
     estimator : {"auto", "odd_gp", "least_squares"}
         How sampled values become Shapley values. ``"odd_gp"`` is a Gaussian process over the odd part of
-        the game, fitted once to a few background rows: usually far more precise, and linear in the
+        the game, fitted once to a few background rows: on most measured tasks more precise, and linear in the
         model only within its errors. ``"least_squares"`` is the Shapley-kernel regression, unbiased for large
         budgets and linear in the model (the default). ``"auto"`` takes, for every row and output, the one
         with the smaller leave-one-out error. A row whose varying features are not those of the
