@@ -25,6 +25,13 @@ if TYPE_CHECKING:
     from pellucid.adapters.files import load_model
     from pellucid.auditing.audit import Audit, audit, audit_data
     from pellucid.auditing.policy import Policy
+    from pellucid.compliance.codebook import Codebook
+    from pellucid.compliance.log import RecordLog
+    from pellucid.compliance.reason_nouns import ReasonCodes
+    from pellucid.compliance.reasons import reason_codes
+    from pellucid.compliance.records import Record, Recorder
+    from pellucid.compliance.shift import Shift, compare
+    from pellucid.compliance.verify import Verification, verify
     from pellucid.explainers.counterfactuals import Constraints, counterfactuals
     from pellucid.explainers.exact import Exact
     from pellucid.explainers.lime import Lime
@@ -65,6 +72,13 @@ _HOMES = {
     "pellucid.adapters.files": ("load_model",),
     "pellucid.auditing.audit": ("Audit", "audit", "audit_data"),
     "pellucid.auditing.policy": ("Policy",),
+    "pellucid.compliance.codebook": ("Codebook",),
+    "pellucid.compliance.log": ("RecordLog",),
+    "pellucid.compliance.reason_nouns": ("ReasonCodes",),
+    "pellucid.compliance.reasons": ("reason_codes",),
+    "pellucid.compliance.records": ("Record", "Recorder"),
+    "pellucid.compliance.shift": ("Shift", "compare"),
+    "pellucid.compliance.verify": ("Verification", "verify"),
     "pellucid.explainers.counterfactuals": ("Constraints", "counterfactuals"),
     "pellucid.explainers.exact": ("Exact",),
     "pellucid.explainers.lime": ("Lime",),
