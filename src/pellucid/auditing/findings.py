@@ -27,6 +27,7 @@ class Section(StrEnum):
     TRUST = "Can the explanations be trusted"
     RELIABILITY = "Reliability of the model"
     BIAS = "Bias"
+    COMPLIANCE = "Compliance evidence"
 
 
 @dataclass(frozen=True, kw_only=True)

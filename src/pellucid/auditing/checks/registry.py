@@ -7,6 +7,7 @@ from pellucid.auditing.checks.data import COLUMNS, MISSING, REPRESENTATION, ROWS
 from pellucid.auditing.checks.decisions import SINGLE_DECISIONS
 from pellucid.auditing.checks.dominance import DOMINANCE, UNUSED
 from pellucid.auditing.checks.effects import EFFECTS
+from pellucid.auditing.checks.evidence import DRIFT, EVIDENCE, REASONS, RECORDS
 from pellucid.auditing.checks.groups import GROUP_ERRORS, GROUP_OUTCOMES, IMPACT_RATIOS
 from pellucid.auditing.checks.importance import SHAPLEY_IMPORTANCE, SHUFFLE_IMPORTANCE
 from pellucid.auditing.checks.ladder import LADDER
@@ -49,4 +50,8 @@ CHECKS: tuple[Check, ...] = (
     GAP_CARRIERS,
     PROXIES,
     WITHOUT_SENSITIVE,
+    REASONS,
+    RECORDS,
+    DRIFT,
+    EVIDENCE,
 )
