@@ -10,10 +10,10 @@ PUBLIC = {
     "Exact", "Explainer", "Explanation", "FileError", "Importance", "InputError", "Interactions", "Lime", "Linear",
     "LinearForm", "MissingDependencyError", "Model", "ModelError", "PellucidError", "Permutation", "Policy",
     "Provenance", "Quality", "ReasonCodes", "Record", "RecordLog", "Recorder", "Shapley", "Shift", "Space", "Table", "Tree", "TreeEnsemble", "UnsupportedModelError",
-    "UnsupportedRequestError", "Verification", "__version__", "ale", "audit", "audit_data", "compare",
+    "UnsupportedRequestError", "Verification", "__version__", "ale", "audit", "audit_data", "compare", "compliance",
     "counterfactuals", "datasets", "explain",
-    "fairness", "glassbox", "ice", "importance", "interactions",
-    "load_model", "pdp", "plot", "quality", "reason_codes", "save_report", "testing", "verify",
+    "fairness", "find_slices", "glassbox", "ice", "importance", "improvement", "interactions",
+    "load_model", "pdp", "plot", "quality", "reason_codes", "save_artefact", "save_report", "testing", "verify",
 }  # fmt: skip
 HEAVY = ("sklearn", "scipy", "pandas", "altair", "torch")
 

@@ -8,7 +8,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pellucid import datasets, fairness, glassbox, plot, quality, testing
+    from pellucid import compliance, datasets, fairness, glassbox, improvement, plot, quality, testing
     from pellucid._base.errors import (
         AdapterMismatchError,
         AdditivityError,
@@ -48,13 +48,14 @@ if TYPE_CHECKING:
         Provenance,
         Quality,
     )
+    from pellucid.improvement.slices import find_slices
     from pellucid.ir import LinearForm, Model, Space, TreeEnsemble
-    from pellucid.report import save_report
+    from pellucid.report import save_artefact, save_report
     from pellucid.table import Table
 
 __version__ = "0.1.0"
 
-_MODULES = ("datasets", "fairness", "glassbox", "plot", "quality", "testing")
+_MODULES = ("compliance", "datasets", "fairness", "glassbox", "improvement", "plot", "quality", "testing")
 _HOMES = {
     "pellucid._base.errors": (
         "AdapterMismatchError",
@@ -95,8 +96,9 @@ _HOMES = {
         "Provenance",
         "Quality",
     ),
+    "pellucid.improvement.slices": ("find_slices",),
     "pellucid.ir": ("LinearForm", "Model", "Space", "TreeEnsemble"),
-    "pellucid.report": ("save_report",),
+    "pellucid.report": ("save_artefact", "save_report"),
     "pellucid.table": ("Table",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
