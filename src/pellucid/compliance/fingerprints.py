@@ -70,9 +70,13 @@ def model_digest(model: Any, background: Table) -> str:
 
 
 def _state(model: Any) -> str | None:
-    """Hash of everything a model holds; None where it cannot be walked through, or a copy of it hashes otherwise."""
+    """Hash of everything a model holds; None where it cannot be walked through, or its copies hash otherwise.
+
+    A copy is hashed, because a model as it was fitted may hold what a loaded one does not (LightGBM's does).
+    """
     try:
-        first, second = _part(model), _part(copy.deepcopy(model))
+        once = copy.deepcopy(model)
+        first, second = _part(once), _part(copy.deepcopy(once))
     except (pickle.PicklingError, TypeError, AttributeError, RecursionError, ValueError):
         return None
     return first if first == second else None

@@ -125,8 +125,8 @@ class Drift(Question):
             " ".join(found.sentences()),
             how="Permutation tests on each feature and on all together, adjusted by their largest statistic. The "
             "reasoning is compared at the same values, by what is left of attribution and period when both are "
-            "predicted from the row. One model is asked here, so a change of reasoning would mean that it depends on more than "
-            "the row.",
+            "predicted from the row. One model is asked here, so a change of reasoning would mean that it depends on "
+            "more than the row.",
             exhibits=(_shift_exhibit(found),),
             remedy="Find out why these features differ between training and now." if found.data_shift else "",
         )
