@@ -1,4 +1,4 @@
-"""Artefacts: dated packs with a schema, fields that say where they are from, no claim, no cell that can be solved for."""
+"""Artefacts: dated packs of one schema, fields that say where they are from, no claim, no cell to be solved for."""
 
 import itertools
 import json

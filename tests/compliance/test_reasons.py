@@ -59,9 +59,7 @@ def test_every_reason_of_a_thousand_denials_moves_the_score_as_claimed(hmda, mor
 @pytest.fixture(scope="module")
 def card_case(hmda):
     X = hmda.X[["pirat", "lvrat", "chist", "selfemp"]]
-    good = np.where(hmda.y == "no", "yes", "approved no")
     card = Scorecard(n_bins=4).fit(X, np.where(hmda.y == "no", "b good", "a bad"))
-    assert set(good) == {"yes", "approved no"}
     return card, X
 
 

@@ -181,7 +181,7 @@ def _fitted(library, X, y):
 
 
 def test_what_cannot_be_recorded_is_refused(made, mortgage_model):
-    records, rows, background = made
+    _, rows, background = made
 
     class Mine(pellucid.Tree):
         pass
