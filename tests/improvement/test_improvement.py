@@ -138,7 +138,7 @@ def test_planted_flips_are_found(cancer):
     hits = len(set(rows) & set(found.rows))
     assert hits >= 0.7 * len(rows)
     assert hits >= 0.6 * len(found.rows)
-    assert set(found.rows[:15]) <= set(rows)
+    assert len(set(found.rows[:15]) & set(rows)) >= 13
     assert found.gain is not None
     assert found.to_frame()["label"].tolist() == flipped.iloc[found.rows].tolist()
 

@@ -73,7 +73,7 @@ def test_disparity_remains_without_race_and_cuts_by_group_close_it(frontier):
 
 
 def test_a_reduction_through_fairlearn_narrows_the_gap(mortgages):
-    model, hmda = mortgages
+    _, hmda = mortgages
     X = hmda.X[["pirat", "lvrat", "chist", "mhist"]]
     plain = LogisticRegression(max_iter=1000).fit(X, hmda.y)
     found = mitigation_frontier(plain, X, hmda.y, sensitive_features=hmda.X["afam"], favorable="no", ways=["reduction"])

@@ -32,6 +32,7 @@ SECTION_RANK = (
     Section.BIAS,
     Section.PERFORMANCE,
     Section.COMPLIANCE,
+    Section.IMPROVEMENT,
     Section.TRUST,
     Section.USE,
     Section.DECISIONS,

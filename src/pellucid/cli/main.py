@@ -13,6 +13,7 @@ from pellucid.cli.text import plain
 
 COMMANDS = {
     "audit": "Audit a model, or data before modelling begins.",
+    "bias": "Compare groups in data, and in what a model does with them.",
     "explain": "Reasons for single decisions.",
     "reasons": "Principal reasons of adverse decisions, each tested on the model.",
     "card": "A model card, or a draft of evidence for a rule.",

@@ -7,8 +7,8 @@ import numpy as np
 
 from pellucid._base.errors import UnsupportedRequestError
 from pellucid._base.typing import Array, Bool1, Float1, Float2, Int1, Names
-from pellucid.improvement.losses import score_space
-from pellucid.improvement.refit import Gain, Held, Trial
+from pellucid.improvement.losses import mistakes_of, score_space
+from pellucid.improvement.refit import Gain, Held, Trial, gain_of
 from pellucid.ir import Model
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ def suspects_of(trial: Trial, *, measure: bool = True) -> Suspects:
     suspect, expected, doubt = found
     rows = np.flatnonzero(suspect)
     rows = rows[np.argsort(-doubt[rows], kind="stable")].astype(np.int64)
-    gain = trial.run(keep=~suspect).gain_over(before) if measure and before is not None and len(rows) else None
+    gain = _gain(trial, before, ~suspect) if measure and before is not None and len(rows) else None
     return Suspects(
         rows=rows,
         labels=trial.truth[rows],
@@ -124,6 +124,17 @@ def suspects_of(trial: Trial, *, measure: bool = True) -> Suspects:
         gain=gain,
         how=how,
     )
+
+
+def _gain(trial: Trial, before: Held, keep: Bool1) -> Gain:
+    """Compare wrong decisions (absolute errors of numbers) on all rows.
+
+    A probability is not judged here: without the suspects a fit is surer of itself, and the suspects' own labels would
+    punish it for that. How many decisions are right moves with the truth as long as most labels are.
+    """
+    losses = [mistakes_of(held.scores, trial.truth, trial.model) for held in (before, trial.run(keep=keep))]
+    loss = "mean absolute error" if trial.model.classes is None else "share of wrong decisions"
+    return gain_of(losses[0], losses[1], loss)
 
 
 def _classes(scores: Float2, truth: Array, model: Model) -> tuple[Bool1, Array, Float1]:

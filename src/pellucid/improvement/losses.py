@@ -51,11 +51,8 @@ def read_errors(model: Any, X: Any, y: Any) -> Errors:
     read = as_model(model, reference=given)
     table = given if read.features is None else given.aligned(read.features)
     truth = read_target(read, y, len(table))
-    if read.classes is None:
-        values = np.abs(read.predict(table)[:, 0] - truth)
-        return Errors(table=table, values=values, share=False)
-    decided = read.predict(table, score_space(read)).argmax(axis=1)
-    return Errors(table=table, values=(decided != read.class_index(truth)).astype(float), share=True)
+    values = mistakes_of(read.predict(table, score_space(read)), truth, read)
+    return Errors(table=table, values=values, share=read.classes is not None)
 
 
 def score_space(model: Model) -> Space:
@@ -72,11 +69,18 @@ def read_target(model: Model, y: Any, n_rows: int) -> Array:
     return model.targets(y, n_rows)
 
 
+def mistakes_of(scores: Float2, truth: Array, model: Model) -> Float1:
+    """0 or 1 for a classifier's decision, the absolute error of a number."""
+    if model.classes is None:
+        return np.asarray(np.abs(scores[:, 0] - truth.astype(float)))
+    return np.asarray(scores.argmax(axis=1) != model.class_index(truth), dtype=float)
+
+
 def losses_of(scores: Float2, truth: Array, model: Model) -> Float1:
     """Proper losses for comparing fits: minus log probability, squared error; 0 or 1 where there is no probability."""
     if model.classes is None:
         return np.asarray((scores[:, 0] - truth.astype(float)) ** 2)
-    position = model.class_index(truth)
     if model.probability is None:
-        return np.asarray(scores.argmax(axis=1) != position, dtype=float)
+        return mistakes_of(scores, truth, model)
+    position = model.class_index(truth)
     return np.asarray(-np.log(np.maximum(scores[np.arange(len(truth)), position], 1e-6)))

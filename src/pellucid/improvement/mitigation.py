@@ -20,7 +20,7 @@ from pellucid.fairness.intervals import difference_of
 from pellucid.fairness.proxies import proxies
 from pellucid.fairness.reading import favorable_output, sensitive_columns
 from pellucid.glassbox import LinearRung
-from pellucid.improvement.refit import Trial
+from pellucid.improvement.refit import Trial, weight_name
 from pellucid.table import Table
 
 if TYPE_CHECKING:
@@ -404,9 +404,7 @@ class _Weighted:
         """Fit a clone with weights."""
         from sklearn.base import clone  # a third party, loaded only when a model is fitted again
 
-        steps = getattr(self.estimator, "steps", None)
-        name = f"{steps[-1][0]}__sample_weight" if steps else "sample_weight"
-        self.fitted_ = clone(self.estimator).fit(X, y, **{name: sample_weight})
+        self.fitted_ = clone(self.estimator).fit(X, y, **{weight_name(self.estimator): sample_weight})
         return self
 
     def predict(self, X: Any) -> Array:

@@ -69,7 +69,12 @@ def loss_name(model: Model) -> str:
 
 
 def refit(estimator: Any, X: Table, y: Array, *, sample_weight: Float1 | None = None) -> Model:
-    """Fit a clone of the estimator and read it.
+    """Fit a clone of the estimator and read it."""
+    return as_model(fitted_clone(estimator, X, y, sample_weight=sample_weight), reference=X)
+
+
+def fitted_clone(estimator: Any, X: Table, y: Array, *, sample_weight: Float1 | None = None) -> Any:
+    """Fit a clone of the estimator; a pipeline hands the weights to its last step.
 
     Raises
     ------
@@ -82,19 +87,18 @@ def refit(estimator: Any, X: Table, y: Array, *, sample_weight: Float1 | None = 
         )
     from sklearn.base import clone  # a third party, loaded only when a model is fitted again
 
-    options = {} if sample_weight is None else {_weight_name(estimator): sample_weight}
+    options = {} if sample_weight is None else {weight_name(estimator): sample_weight}
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # constant columns make some steps warn, which is what is wanted here
-            fitted = clone(estimator).fit(X.native, y, **options)
+            return clone(estimator).fit(X.native, y, **options)
     except Exception as error:
         raise UnsupportedRequestError(
             f"a clone of {type(estimator).__name__} could not be fitted ({type(error).__name__}: {error})."
         ) from error
-    return as_model(fitted, reference=X)
 
 
-def _weight_name(estimator: Any) -> str:
+def weight_name(estimator: Any) -> str:
     """Name the argument that carries weights; a pipeline hands them to its last step."""
     steps = getattr(estimator, "steps", None)
     return f"{steps[-1][0]}__sample_weight" if steps else "sample_weight"

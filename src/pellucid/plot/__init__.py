@@ -5,6 +5,7 @@ from pellucid.plot.calibration import calibration, calibration_data
 from pellucid.plot.compare import compare, compare_data
 from pellucid.plot.draw import draw
 from pellucid.plot.effect import effect, effect_data
+from pellucid.plot.frontier import frontier, frontier_data
 from pellucid.plot.intervals import intervals, intervals_data
 from pellucid.plot.lines import lines, lines_data
 from pellucid.plot.scatter import beeswarm, beeswarm_data, scatter, scatter_data
@@ -23,6 +24,8 @@ __all__ = [
     "draw",
     "effect",
     "effect_data",
+    "frontier",
+    "frontier_data",
     "intervals",
     "intervals_data",
     "lines",
