@@ -75,7 +75,7 @@ def test_an_even_model_has_no_slices_and_no_tree():
 
 
 def test_gaps_at_equal_merit():
-    X, y, group = people(3, n=3000)
+    X, y, group = people(12, n=3000)
     direct = X.assign(own=(group == "m").astype(float))
     biased = np.where(group == "m", np.where(np.random.default_rng(0).random(3000) < 0.5, "no", y), y)
     found = only(EQUAL_MERIT, subject_of(direct, biased, group))
