@@ -163,7 +163,7 @@ def test_employment_tables_come_from_the_people(pellucid, tmp_path):
         "--force",
     )
     assert pellucid(*arguments, "--favorable", "no", "--sensitive", "afam", "--sensitive", "single").code == 0
-    text = (tmp_path / "t.md").read_text("utf-8")
+    text = (tmp_path / "tables.md").read_text("utf-8")
     assert "By afam × single" in text
     assert "| yes | 339 | 243 |" in text
     assert "--target and --sensitive" in pellucid(*arguments, "--favorable", "no").err
