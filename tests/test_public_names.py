@@ -6,13 +6,14 @@ import sys
 import pellucid
 
 PUBLIC = {
-    "AdapterMismatchError", "AdditivityError", "Audit", "ColumnError", "Constraints", "Counterfactuals", "Effect",
+    "AdapterMismatchError", "AdditivityError", "Audit", "Codebook", "ColumnError", "Constraints", "Counterfactuals", "Effect",
     "Exact", "Explainer", "Explanation", "FileError", "Importance", "InputError", "Interactions", "Lime", "Linear",
     "LinearForm", "MissingDependencyError", "Model", "ModelError", "PellucidError", "Permutation", "Policy",
-    "Provenance", "Quality", "Shapley", "Space", "Table", "Tree", "TreeEnsemble", "UnsupportedModelError",
-    "UnsupportedRequestError", "__version__", "ale", "audit", "audit_data", "counterfactuals", "datasets", "explain",
-    "fairness", "glassbox", "ice", "importance", "interactions",
-    "load_model", "pdp", "plot", "quality", "save_report", "testing",
+    "Provenance", "Quality", "ReasonCodes", "Record", "RecordLog", "Recorder", "Shapley", "Shift", "Space", "Table", "Tree", "TreeEnsemble", "UnsupportedModelError",
+    "UnsupportedRequestError", "Verification", "__version__", "ale", "audit", "audit_data", "compare", "compliance",
+    "counterfactuals", "datasets", "explain",
+    "fairness", "find_slices", "glassbox", "ice", "importance", "improvement", "interactions",
+    "load_model", "pdp", "plot", "quality", "reason_codes", "save_artefact", "save_report", "testing", "verify",
 }  # fmt: skip
 HEAVY = ("sklearn", "scipy", "pandas", "altair", "torch")
 

@@ -8,7 +8,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pellucid import datasets, fairness, glassbox, plot, quality, testing
+    from pellucid import compliance, datasets, fairness, glassbox, improvement, plot, quality, testing
     from pellucid._base.errors import (
         AdapterMismatchError,
         AdditivityError,
@@ -25,6 +25,13 @@ if TYPE_CHECKING:
     from pellucid.adapters.files import load_model
     from pellucid.auditing.audit import Audit, audit, audit_data
     from pellucid.auditing.policy import Policy
+    from pellucid.compliance.codebook import Codebook
+    from pellucid.compliance.log import RecordLog
+    from pellucid.compliance.reason_nouns import ReasonCodes
+    from pellucid.compliance.reasons import reason_codes
+    from pellucid.compliance.records import Record, Recorder
+    from pellucid.compliance.shift import Shift, compare
+    from pellucid.compliance.verify import Verification, verify
     from pellucid.explainers.counterfactuals import Constraints, counterfactuals
     from pellucid.explainers.exact import Exact
     from pellucid.explainers.lime import Lime
@@ -41,13 +48,14 @@ if TYPE_CHECKING:
         Provenance,
         Quality,
     )
+    from pellucid.improvement.slices import find_slices
     from pellucid.ir import LinearForm, Model, Space, TreeEnsemble
-    from pellucid.report import save_report
+    from pellucid.report import save_artefact, save_report
     from pellucid.table import Table
 
 __version__ = "0.1.0"
 
-_MODULES = ("datasets", "fairness", "glassbox", "plot", "quality", "testing")
+_MODULES = ("compliance", "datasets", "fairness", "glassbox", "improvement", "plot", "quality", "testing")
 _HOMES = {
     "pellucid._base.errors": (
         "AdapterMismatchError",
@@ -65,6 +73,13 @@ _HOMES = {
     "pellucid.adapters.files": ("load_model",),
     "pellucid.auditing.audit": ("Audit", "audit", "audit_data"),
     "pellucid.auditing.policy": ("Policy",),
+    "pellucid.compliance.codebook": ("Codebook",),
+    "pellucid.compliance.log": ("RecordLog",),
+    "pellucid.compliance.reason_nouns": ("ReasonCodes",),
+    "pellucid.compliance.reasons": ("reason_codes",),
+    "pellucid.compliance.records": ("Record", "Recorder"),
+    "pellucid.compliance.shift": ("Shift", "compare"),
+    "pellucid.compliance.verify": ("Verification", "verify"),
     "pellucid.explainers.counterfactuals": ("Constraints", "counterfactuals"),
     "pellucid.explainers.exact": ("Exact",),
     "pellucid.explainers.lime": ("Lime",),
@@ -81,8 +96,9 @@ _HOMES = {
         "Provenance",
         "Quality",
     ),
+    "pellucid.improvement.slices": ("find_slices",),
     "pellucid.ir": ("LinearForm", "Model", "Space", "TreeEnsemble"),
-    "pellucid.report": ("save_report",),
+    "pellucid.report": ("save_artefact", "save_report"),
     "pellucid.table": ("Table",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

@@ -18,10 +18,11 @@ from pellucid.auditing.checks.base import run_check
 from pellucid.auditing.checks.carriers import GAP_CARRIERS, PROXIES
 from pellucid.auditing.checks.groups import GROUP_ERRORS, GROUP_OUTCOMES, IMPACT_RATIOS
 from pellucid.auditing.checks.leakage import suspected_leaks
-from pellucid.auditing.checks.without import WITHOUT_SENSITIVE, hold_constant
+from pellucid.auditing.checks.without import WITHOUT_SENSITIVE
 from pellucid.auditing.findings import Verdict
 from pellucid.auditing.subject import Subject
 from pellucid.datasets import load_hmda, load_nhanes
+from pellucid.improvement.refit import hold_constant
 from pellucid.table import Table
 
 CHECKS = (GROUP_OUTCOMES, IMPACT_RATIOS, GROUP_ERRORS, GAP_CARRIERS, PROXIES, WITHOUT_SENSITIVE)
@@ -319,7 +320,7 @@ def test_a_bare_function_is_measured_but_not_fitted_again():
         predict, X, y, X_train=X, y_train=y, sensitive_features=["colour"], favorable="in", progress=False
     )
     assert only(GROUP_ERRORS, subject).verdict is Verdict.WARN
-    assert "not a scikit-learn estimator" in only(WITHOUT_SENSITIVE, subject).statement
+    assert "cannot be fitted again" in only(WITHOUT_SENSITIVE, subject).statement
     untrained = Subject.of(fitted, X, y, sensitive_features=["colour"], favorable="in", progress=False)
     assert "training data were not given" in only(WITHOUT_SENSITIVE, untrained).statement
     no_sense = Subject.of(

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from pellucid import PellucidError
 from pellucid._base.errors import InputError
-from pellucid.fairness.groups import MISSING, read_groupings, withheld_groups
+from pellucid.fairness.disclosure import withheld_groups
+from pellucid.fairness.groups import MISSING, read_groupings
 
 SAME = ["b", "a", None, "a"]
 

@@ -31,6 +31,8 @@ SECTION_RANK = (
     Section.RELIABILITY,
     Section.BIAS,
     Section.PERFORMANCE,
+    Section.COMPLIANCE,
+    Section.IMPROVEMENT,
     Section.TRUST,
     Section.USE,
     Section.DECISIONS,
@@ -268,7 +270,7 @@ def audit_subject(subject: Subject, checks: Sequence[Check]) -> Audit:
     found: list[Finding] = []
     with _few_threads(subject):
         for check in track(asked, task="audit", total=len(asked), progress=subject.progress):
-            found.extend(run_check(check, subject))
+            found.extend(run_check(check, subject, found))
     order = list(Section)
     found.sort(key=lambda finding: order.index(finding.section))
     return Audit(

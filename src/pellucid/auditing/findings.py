@@ -27,6 +27,8 @@ class Section(StrEnum):
     TRUST = "Can the explanations be trusted"
     RELIABILITY = "Reliability of the model"
     BIAS = "Bias"
+    IMPROVEMENT = "How to improve it"
+    COMPLIANCE = "Compliance evidence"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +56,7 @@ class Exhibit:
     * ``calibration``: predicted, observed, low, high, n; optional group.
     * ``effect``: x (numbers or text), y; optional low, high, series. Options: x_title, y_title.
     * ``lines``: x, y, series. Options: x_title, y_title.
+    * ``frontier``: label, x, x_low, x_high, y, y_low, y_high. Options: x_title, y_title.
     * ``tree``: id, parent (-1 for the root), branch (text on the way from the parent), text.
     * ``table``: any columns, shown as they are.
 

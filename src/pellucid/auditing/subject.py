@@ -21,6 +21,7 @@ from pellucid.auditing.scoring import Task, classes_of_target, task_of, with_cla
 from pellucid.auditing.words import counted
 from pellucid.explainers.importance import permutation_importance
 from pellucid.explanation import Explanation, Importance
+from pellucid.improvement.refit import Trial
 from pellucid.ir import Model, Space
 from pellucid.table import Table
 
@@ -30,6 +31,9 @@ EXPLAINED_ROWS = 1000
 SAMPLED_EXPLAINED_ROWS = 60
 SHUFFLED_ROWS = 2000
 SHUFFLES = 10
+TRIAL_ROWS = 1000
+TRIAL_FOLDS = 2
+"""Rows and folds that an audit fits models again on: few, so that it stays quick."""
 MANY_FEATURES = 30
 """Beyond so many features each is shuffled less often, so that the cost stays."""
 
@@ -317,6 +321,29 @@ class Subject:
             return self.X, self.y
         y = np.concatenate([self.y_train, self.y])
         return Table.of({name: _joined(self.X_train, self.X, name) for name in self.X.names}), y
+
+    @cached_property
+    def trial_rows(self) -> Int1:
+        """Rows of the training data (of `X` where they are not known) that models are fitted again on."""
+        n = self.n if self.X_train is None or self.y_train is None else len(self.X_train)
+        rows = stream(self.random_state, "audit.trial").permutation(n)[:TRIAL_ROWS]
+        return np.sort(rows).astype(np.int64)
+
+    @cached_property
+    def trial(self) -> Trial:
+        """The estimator and rows to fit it again on, in folds; the fits without a change are made once."""
+        X, y = self.X_train, self.y_train
+        if X is None or y is None:
+            X, y = self.X, self.y
+        rows = self.trial_rows
+        return Trial.of(self.estimator, X.take(rows), y[rows], self.random_state, folds=TRIAL_FOLDS)
+
+    @cached_property
+    def trial_groups(self) -> Mapping[str, Array]:
+        """Groups of the rows of `trial`; none where the sensitive features of these rows are not known."""
+        known = self.X_train is not None and self.y_train is not None
+        sensitive = self.sensitive_train if known else self.sensitive
+        return {name: group_labels(values)[self.trial_rows] for name, values in sensitive.items()}
 
     def unit(self) -> str:
         """Return the unit of explanations, in words."""

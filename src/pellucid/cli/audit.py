@@ -52,13 +52,16 @@ def audit(paths: tuple[str, ...], target: str, **options: Any) -> int:
     \b
     pellucid audit model.skops data.csv --target deny --favorable no --sensitive afam
     """
-    model_name, data_path = _model_and_data(paths, options["callable_name"])
-    destinations = _destinations(options)
+    model_name, data_path = model_and_data(paths, options["callable_name"])
+    destinations = destinations_of(options)
     for path in destinations:
         check_target(path, force=options["force"])
     X, y = split_target(read_table(data_path), target, data_path)
     policy = Policy.load(options["policy_path"]) if options["policy_path"] else None
-    arguments = {"sensitive_features": list(options["sensitive"]) or None, "favorable": _label(options["favorable"], y)}
+    arguments = {
+        "sensitive_features": list(options["sensitive"]) or None,
+        "favorable": label_of(options["favorable"], y),
+    }
     if model_name is None:
         result = audit_data(X, y, policy=policy, fast=options["fast"], **arguments)
     else:
@@ -67,7 +70,7 @@ def audit(paths: tuple[str, ...], target: str, **options: Any) -> int:
             model,
             X,
             y,
-            **_training(options["train"], target),
+            **training_of(options["train"], target),
             **arguments,
             threshold=options["threshold"],
             rows=chosen_rows(options["rows"]),
@@ -88,7 +91,8 @@ def show(result: Audit, destinations: list[Path]) -> None:
         click.echo(plain(f"Report: {path}"))
 
 
-def _model_and_data(paths: tuple[str, ...], callable_name: str | None) -> tuple[str | None, Path]:
+def model_and_data(paths: tuple[str, ...], callable_name: str | None) -> tuple[str | None, Path]:
+    """Which of the arguments is the model, and which the data."""
     if len(paths) > 2 or (callable_name and len(paths) > 1):
         raise InputError(f"audit takes a model and one data file; got {len(paths)}: {', '.join(paths)}.")
     if len(paths) == 2:
@@ -96,21 +100,23 @@ def _model_and_data(paths: tuple[str, ...], callable_name: str | None) -> tuple[
     return callable_name, Path(paths[0])
 
 
-def _destinations(options: dict[str, Any]) -> list[Path]:
+def destinations_of(options: dict[str, Any]) -> list[Path]:
+    """Files to write: the report, its JSON, and JUnit where it is asked for."""
     html: Path = options["out"]
     if html.suffix != ".html":
         raise InputError(f"--out is the report for people, so its name must end in .html; got {html}.")
     return [html, options["json_path"] or html.with_suffix(".json"), *([options["junit"]] if options["junit"] else [])]
 
 
-def _training(path: Path | None, target: str) -> dict[str, Any]:
+def training_of(path: Path | None, target: str) -> dict[str, Any]:
+    """Read the rows the model was trained on, as arguments of an audit."""
     if path is None:
         return {}
     X, y = split_target(read_table(path), target, path)
     return {"X_train": X, "y_train": y}
 
 
-def _label(text: str | None, y: Any) -> Any:
+def label_of(text: str | None, y: Any) -> Any:
     """The favorable label in the target's own type: ``1`` on the command line is the number 1."""
     if text is None:
         return None

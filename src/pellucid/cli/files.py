@@ -45,6 +45,11 @@ def split_target(frame: Any, target: str, path: Path) -> tuple[Any, Any]:
     return frame.drop(columns=[target]), frame[target]
 
 
+def features_of(frame: Any, target: str | None) -> Any:
+    """Return a frame without the target, where it has one."""
+    return frame if target is None else frame.drop(columns=[target], errors="ignore")
+
+
 def chosen_rows(text: str | None) -> str | list[int] | None:
     """Rows named on the command line: ``typical``, or positions such as ``3,17``."""
     if text is None or text == "typical":

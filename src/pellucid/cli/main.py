@@ -13,7 +13,13 @@ from pellucid.cli.text import plain
 
 COMMANDS = {
     "audit": "Audit a model, or data before modelling begins.",
+    "bias": "Compare groups in data, and in what a model does with them.",
     "explain": "Reasons for single decisions.",
+    "reasons": "Principal reasons of adverse decisions, each tested on the model.",
+    "card": "A model card, or a draft of evidence for a rule.",
+    "record": "Record explained decisions in an append-only log.",
+    "verify": "Make recorded explanations again, and check a log.",
+    "diff": "Compare two explanations: did the data or the reasoning shift?",
     "demo": "Audit a real model on real mortgage data.",
     "methods": "List the explanation methods.",
 }

@@ -5,8 +5,8 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from pellucid._base.statistics import LEVEL, wilson
-from pellucid._base.typing import Bool1, Float1
+from pellucid._base.statistics import LEVEL, kish_size, wilson
+from pellucid._base.typing import Bool1, Float1, Float2
 from pellucid.fairness import intervals
 
 Evidence: TypeAlias = Literal["clear", "insufficient", "undefined"]
@@ -151,7 +151,78 @@ class Area:
         return intervals.auc_interval(self.positive, self.negative, level)
 
 
-Statistic: TypeAlias = Share | Mean | Area
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Quantile:
+    """The value below which a share of the (weighted) rows lies."""
+
+    values: Float1
+    share: float
+    weights: Float1 | None = None
+
+    @property
+    def value(self) -> float:
+        """Smallest value that this share of the rows does not exceed."""
+        return intervals.weighted_quantile(self.values, self.share, self.weights)
+
+    @property
+    def n(self) -> int:
+        """Rows it is taken from."""
+        return len(self.values)
+
+    def interval(self, level: float) -> tuple[float, float]:
+        """Woodruff's interval (1952): the quantiles at the ends of Wilson's interval for the share."""
+        size = float(len(self.values)) if self.weights is None else kish_size(self.weights)
+        low, high = wilson(self.share, size, level)
+        return tuple(intervals.weighted_quantile(self.values, end, self.weights) for end in (low, high))  # type: ignore[return-value]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class CalibrationError:
+    """Expected calibration error: mean distance between score and outcome over ten equal bins of the score.
+
+    The distance of a sample is above that of everybody, the more so the fewer the rows (its expectation is
+    positive even where the score is right). The interval is therefore the basic bootstrap's, which takes the same
+    excess off again; it may lie below the value and is then extended to it.
+    """
+
+    score: Float1
+    truth: Float1
+    purpose: str
+    random_state: int
+    weights: Float1 | None = None
+    sums: Float2 = field(init=False)
+
+    def __post_init__(self) -> None:
+        bins = np.minimum((self.score * intervals.BINS).astype(np.int64), intervals.BINS - 1)
+        weights = np.ones(len(bins)) if self.weights is None else self.weights
+        sums = np.zeros((len(bins), intervals.BINS + 1))
+        sums[np.arange(len(bins)), bins] = weights * (self.score - self.truth)
+        sums[:, -1] = weights
+        object.__setattr__(self, "sums", sums)
+
+    @property
+    def value(self) -> float:
+        """Σ over bins of |Σ w (score − outcome)| / Σ w (Naeini, Cooper and Hauskrecht 2015)."""
+        return float(_distance(self.sums.sum(axis=0)[None, :])[0])
+
+    @property
+    def n(self) -> int:
+        """Rows it was measured on."""
+        return len(self.score)
+
+    def interval(self, level: float) -> tuple[float, float]:
+        """Basic bootstrap interval within 0 and 1, extended to the value."""
+        drawn = intervals.bootstrap_means(self.sums, random_state=self.random_state, purpose=self.purpose)
+        value = self.value
+        low, high = intervals.percentiles(2 * value - _distance(drawn), level)
+        return max(0.0, min(low, value)), min(1.0, max(high, value))
+
+
+def _distance(sums: Float2) -> Float1:
+    return np.asarray(np.abs(sums[:, :-1]).sum(axis=1) / sums[:, -1])
+
+
+Statistic: TypeAlias = Share | Mean | Area | Quantile | CalibrationError
 
 
 def estimate(statistic: Statistic | str, n: int | None) -> Estimate:
@@ -166,7 +237,7 @@ def difference(first: tuple[str, Statistic], second: tuple[str, Statistic], *, l
     """First minus second, with Newcombe's interval (MOVER for means and areas)."""
     (label, a), (other, b) = first, second
     low, high = intervals.difference_of((a.value, *a.interval(level)), (b.value, *b.interval(level)))
-    evidence, reason = _evidence(low, high, 0.0, (a.n, b.n), floor)
+    evidence, reason = evidence_of(low, high, 0.0, (a.n, b.n), floor)
     return Comparison(
         value=a.value - b.value,
         low=low,
@@ -181,8 +252,8 @@ def difference(first: tuple[str, Statistic], second: tuple[str, Statistic], *, l
 def ratio(first: tuple[str, Statistic], second: tuple[str, Statistic], *, level: float, floor: int) -> Comparison:
     """First over second, with a log-ratio interval for proportions and a bootstrap interval for means."""
     (label, a), (other, b) = first, second
-    if isinstance(a, Area) or isinstance(b, Area):
-        return undefined("a ratio of areas under curves has no meaning; read the difference")
+    if not ((isinstance(a, Share) and isinstance(b, Share)) or (isinstance(a, Mean) and isinstance(b, Mean))):
+        return undefined("a ratio of such numbers has no meaning; read the difference")
     if b.value == 0:
         return undefined(f"the number of group ‘{other}’ is zero, so nothing can be divided by it")
     if a.value == 0:
@@ -196,7 +267,7 @@ def ratio(first: tuple[str, Statistic], second: tuple[str, Statistic], *, level:
             reason=f"the number of group ‘{label}’ is zero, so the ratio has no interval; read the difference",
         )
     low, high = a.ratio_interval(b, level)  # type: ignore[arg-type]
-    evidence, reason = _evidence(low, high, 1.0, (a.n, b.n), floor)
+    evidence, reason = evidence_of(low, high, 1.0, (a.n, b.n), floor)
     return Comparison(
         value=a.value / b.value,
         low=low,
@@ -213,7 +284,8 @@ def undefined(because: str) -> Comparison:
     return Comparison(value=None, low=None, high=None, evidence="undefined", reason=f"undefined, because {because}")
 
 
-def _evidence(low: float, high: float, null: float, n: tuple[int, int], floor: int) -> tuple[Evidence, str]:
+def evidence_of(low: float, high: float, null: float, n: tuple[int, int], floor: int) -> tuple[Evidence, str]:
+    """Say whether an interval leaves out no difference, and both numbers rest on enough rows."""
     if min(n) < floor:
         return "insufficient", f"one of the numbers was measured on {min(n)} rows, fewer than {floor}"
     if low <= null <= high:

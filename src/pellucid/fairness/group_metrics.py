@@ -1,17 +1,18 @@
 """Metrics by group, with intervals and with the words for too little evidence."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from pellucid._base.errors import InputError
 from pellucid._base.statistics import LEVEL
 from pellucid.fairness import estimates
-from pellucid.fairness._inputs import read_outcomes
+from pellucid.fairness.disclosure import withheld_cells, withheld_groups, withheld_together
 from pellucid.fairness.estimates import Comparison, Estimate, Statistic
-from pellucid.fairness.groups import FLOOR, Grouping, pairs, read_groupings, withheld_groups
-from pellucid.fairness.metrics import SIGNED, Metric, Outcomes
+from pellucid.fairness.groups import FLOOR, Grouping, crossed, pairs
+from pellucid.fairness.metrics import NO_RATIO, Metric, Outcomes, read_outcomes
+from pellucid.fairness.tally import PREDICTED, SCORE, TRUTH, WEIGHT, GroupTally, tally
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,7 +39,9 @@ class GroupMetrics:
     floor : int
         Groups with fewer rows are withheld.
     favorable : object
-        The favourable outcome; None for regression.
+        The favourable outcome; None for regression and for several classes, each of which is measured.
+    by_control : mapping of stratum to GroupMetrics
+        The same within each value of the control features (the intersection of several); empty without any.
 
     Notes
     -----
@@ -53,22 +56,63 @@ class GroupMetrics:
     sizes: Mapping[str, Mapping[str, int | None]]
     floor: int
     favorable: Any = None
+    by_control: Mapping[str, "GroupMetrics"] = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls,
+        counts: GroupTally,
+        *,
+        favorable: Any = None,
+        floor: int = FLOOR,
+        min_evidence: int | None = None,
+        random_state: int = 0,
+    ) -> "GroupMetrics":
+        """Measure rows that were counted before, perhaps in parts; the parameters are those of `group_metrics`."""
+        if floor < 1:
+            raise InputError(f"floor must be at least 1; got {floor}.")
+        outcomes, metrics = read_outcomes(
+            counts.rows(TRUTH),
+            counts.rows(PREDICTED),
+            score=counts.optional_rows(SCORE),
+            weights=counts.optional_rows(WEIGHT),
+            favorable=favorable,
+            random_state=random_state,
+        )
+        groupings = counts.groupings("sensitive")
+        plan = _Plan(
+            metrics=metrics,
+            floor=floor,
+            min_evidence=floor if min_evidence is None else min_evidence,
+            favorable=favorable,
+            withheld=withheld_together(groupings, floor),
+        )
+        strata: dict[str, GroupMetrics] = {}
+        for control in counts.groupings("control")[-1:]:
+            strata |= _by_control(outcomes, groupings, control, plan)
+        return replace(_metrics(outcomes, groupings, plan, ""), by_control=_frozen(strata))
 
     def to_frame(self) -> "pd.DataFrame":
-        """One row per grouping, group and metric: value, low, high, n and reason."""
+        """One row per grouping, group and metric: value, low, high, n and reason; with control features per stratum."""
         import pandas as pd  # a third party, loaded only when a frame is asked for
 
-        rows = [("", "(all)", metric, found) for metric, found in self.overall.items()]
-        for grouping, groups in self.by_group.items():
-            rows += [(grouping, group, name, found) for group, part in groups.items() for name, found in part.items()]
-        return pd.DataFrame(
-            {
-                "grouping": [row[0] for row in rows],
-                "group": [row[1] for row in rows],
-                "metric": [row[2] for row in rows],
-                **{name: [getattr(row[3], name) for row in rows] for name in ("value", "low", "high", "n", "reason")},
-            }
+        fields = ("value", "low", "high", "n", "reason")
+        frame = pd.DataFrame(
+            [(*place, *(getattr(found, name) for name in fields)) for *place, found in self._cells()],
+            columns=["grouping", "group", "metric", *fields],
         )
+        if not self.by_control:
+            return frame
+        strata = {stratum: found.to_frame() for stratum, found in self.by_control.items()}
+        return pd.concat({"(all)": frame, **strata}, names=["control"]).reset_index("control").reset_index(drop=True)
+
+    def _cells(self) -> Iterator[tuple[str, str, str, Estimate]]:
+        for metric, found in self.overall.items():
+            yield "", "(all)", metric, found
+        for grouping, groups in self.by_group.items():
+            for group, part in groups.items():
+                for metric, found in part.items():
+                    yield grouping, group, metric, found
 
 
 def group_metrics(
@@ -78,6 +122,7 @@ def group_metrics(
     sensitive_features: Any,
     score: Any = None,
     favorable: Any = None,
+    control_features: Any = None,
     sample_weight: Any = None,
     floor: int = FLOOR,
     min_evidence: int | None = None,
@@ -93,10 +138,14 @@ def group_metrics(
         One or more columns. Each is compared alone, and with several their intersection too. A missing value is the
         group "(missing)".
     score : sequence of float, optional
-        Score of the favourable outcome, best a probability; adds mean score, calibration gap (mean score minus share
-        of favourable outcomes) and the area under the ROC curve.
+        Score of the favourable outcome, best a probability; adds mean score, its 10th, 50th and 90th percentile,
+        calibration gap (mean score minus share of favourable outcomes), expected calibration error and the area under
+        the ROC curve.
     favorable : label or collection of labels, optional
-        The outcome that is good for the person. Left out, the target must be numbers: regression.
+        The outcome that is good for the person. Left out, numbers are regression, and more than two labels are measured
+        class by class.
+    control_features : table, series, array or list, optional
+        Columns within whose values groups are compared too, such as a kind of product: `by_control`.
     sample_weight : sequence of float, optional
         Weights; intervals then use Kish's effective number of rows. The area under the curve ignores them.
     floor : int
@@ -110,7 +159,8 @@ def group_metrics(
     -------
     GroupMetrics
         For classification selection_rate, base_rate, accuracy, true_positive_rate, false_positive_rate,
-        false_negative_rate and positive_predictive_value, where positive means favourable; for regression
+        false_negative_rate and positive_predictive_value, where positive means favourable (for several classes each as
+        ``selection_rate[label]``); for regression
         mean_prediction, mean_outcome, mean_error (prediction minus truth) and mean_absolute_error.
 
     Raises
@@ -134,23 +184,66 @@ def group_metrics(
     >>> print(f"{ratio.value:.3f} [{ratio.low:.3f}, {ratio.high:.3f}]")
     0.790 [0.738, 0.846]
     """
-    if floor < 1:
-        raise InputError(f"floor must be at least 1; got {floor}.")
-    outcomes, metrics = read_outcomes(
-        y_true, y_pred, score=score, favorable=favorable, sample_weight=sample_weight, random_state=random_state
+    counts = tally(
+        y_true,
+        y_pred,
+        sensitive_features=sensitive_features,
+        score=score,
+        control_features=control_features,
+        sample_weight=sample_weight,
     )
-    groupings = read_groupings(sensitive_features, len(outcomes.truth))
-    enough = floor if min_evidence is None else min_evidence
-    measured = {grouping.name: _measure(grouping, outcomes, metrics, floor, enough) for grouping in groupings}
+    return GroupMetrics.of(
+        counts, favorable=favorable, floor=floor, min_evidence=min_evidence, random_state=random_state
+    )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Plan:
+    """What is measured, on how many rows at least, and which groups of each grouping are withheld."""
+
+    metrics: Mapping[str, Metric]
+    floor: int
+    min_evidence: int
+    favorable: Any
+    withheld: Mapping[str, frozenset[str]]
+
+
+def _metrics(outcomes: Outcomes, groupings: Sequence[Grouping], plan: _Plan, stratum: str) -> GroupMetrics:
+    measured = {each.name: _measure(each, outcomes, plan, stratum) for each in groupings}
+    whole = replace(outcomes, purpose=f"fairness.group_metrics|{stratum}")
     return GroupMetrics(
-        overall=_frozen({name: _estimate(metric(outcomes), outcomes) for name, metric in metrics.items()}),
+        overall=_frozen({name: _estimate(metric(whole), whole) for name, metric in plan.metrics.items()}),
         by_group=_frozen({name: found.estimates() for name, found in measured.items()}),
-        difference=_frozen({name: found.differences(metrics) for name, found in measured.items()}),
-        ratio=_frozen({name: found.ratios(metrics) for name, found in measured.items()}),
+        difference=_frozen({name: found.differences(plan.metrics) for name, found in measured.items()}),
+        ratio=_frozen({name: found.ratios(plan.metrics) for name, found in measured.items()}),
         sizes=_frozen({name: found.sizes() for name, found in measured.items()}),
-        floor=floor,
-        favorable=favorable,
+        floor=plan.floor,
+        favorable=plan.favorable,
     )
+
+
+def _by_control(
+    outcomes: Outcomes, groupings: Sequence[Grouping], control: Grouping, plan: _Plan
+) -> Iterator[tuple[str, GroupMetrics]]:
+    """Measure within every stratum that may be shown; cells are withheld with an eye on the tables beside it."""
+    small = withheld_groups(control, plan.floor)
+    hidden: dict[str, set[tuple[str, ...]]] = {}
+    for each in groupings:
+        cells = crossed(control, each)
+        withheld, exposed = withheld_cells(cells, plan.floor, (small, plan.withheld[each.name]))
+        if exposed:  # the strata's own totals would give a small cell away
+            return
+        hidden[each.name] = {part for label, part in zip(cells.labels, cells.parts, strict=True) if label in withheld}
+    for label in control.labels:
+        if label in small:
+            continue
+        rows = control.rows(label)
+        parts = [each.of(rows) for each in groupings]
+        inside = {
+            part.name: frozenset(group for group in part.labels if (label, group) in hidden[part.name])
+            for part in parts
+        }
+        yield label, _metrics(outcomes.of(rows, ""), parts, replace(plan, withheld=inside), label)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -181,7 +274,7 @@ class _Measured:
         return _frozen({name: self._compare(name, divide=True) for name in metrics})
 
     def _compare(self, metric: str, *, divide: bool) -> Comparison:
-        if divide and metric in SIGNED:
+        if divide and metric in NO_RATIO:
             return estimates.undefined("this number has no natural zero; read the difference")
         defined: list[tuple[str, Statistic]] = [
             (label, value) for label, found in self.statistics.items() if not isinstance(value := found[metric], str)
@@ -201,18 +294,17 @@ class _Measured:
         return f"of {groups} groups only {defined} can be shown with this number"
 
 
-def _measure(
-    grouping: Grouping, outcomes: Outcomes, metrics: Mapping[str, Metric], floor: int, min_evidence: int
-) -> _Measured:
-    withheld = withheld_groups(grouping, floor)
+def _measure(grouping: Grouping, outcomes: Outcomes, plan: _Plan, stratum: str) -> _Measured:
     statistics: dict[str, Mapping[str, Statistic | str]] = {}
+    withheld = plan.withheld[grouping.name]
     for label in grouping.labels:
         if label in withheld:
-            statistics[label] = dict.fromkeys(metrics, WITHHELD.format(floor=floor))
+            statistics[label] = dict.fromkeys(plan.metrics, WITHHELD.format(floor=plan.floor))
         else:
-            part = outcomes.of(grouping.rows(label), f"fairness.group_metrics|{grouping.name}|{label}")
-            statistics[label] = {name: metric(part) for name, metric in metrics.items()}
-    return _Measured(grouping=grouping, statistics=statistics, withheld=withheld, min_evidence=min_evidence)
+            purpose = "|".join(["fairness.group_metrics", *([stratum] if stratum else []), grouping.name, label])
+            part = outcomes.of(grouping.rows(label), purpose)
+            statistics[label] = {name: metric(part) for name, metric in plan.metrics.items()}
+    return _Measured(grouping=grouping, statistics=statistics, withheld=withheld, min_evidence=plan.min_evidence)
 
 
 def _estimate(statistic: Statistic | str, outcomes: Outcomes) -> Estimate:

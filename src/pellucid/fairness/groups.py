@@ -1,4 +1,4 @@
-"""Who belongs to which group, and which groups are too small to be shown."""
+"""Who belongs to which group."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +14,7 @@ MISSING = "(missing)"
 MOST_NUMBERS = 12
 """A numeric column with more distinct values is a quantity rather than a group."""
 FLOOR = 10
+"""Groups with fewer rows are withheld unless the caller says otherwise."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -48,6 +49,17 @@ class Grouping:
         counts = np.bincount(self.codes, minlength=len(self.labels))
         return {label: int(count) for label, count in zip(self.labels, counts, strict=True)}
 
+    def of(self, rows: Bool1) -> "Grouping":
+        """Return the part with these rows; groups that do not occur in it are left out."""
+        present = np.unique(self.codes[rows])
+        return Grouping(
+            name=self.name,
+            columns=self.columns,
+            labels=tuple(self.labels[code] for code in present),
+            parts=tuple(self.parts[code] for code in present),
+            codes=np.searchsorted(present, self.codes[rows]).astype(np.int64),
+        )
+
 
 def read_groupings(sensitive_features: Any, n_rows: int) -> tuple[Grouping, ...]:
     """Read sensitive columns: each alone, and their intersection where there are several.
@@ -59,61 +71,29 @@ def read_groupings(sensitive_features: Any, n_rows: int) -> tuple[Grouping, ...]
     n_rows : int
         Rows that are expected.
     """
-    table = _table_of(sensitive_features)
+    return groupings_of(*read_texts(sensitive_features, n_rows, what="sensitive_features"))
+
+
+def read_texts(columns: Any, n_rows: int, *, what: str) -> tuple[Names, list[list[str]]]:
+    """Read columns of groups: their names, and every row's group as text."""
+    table = _table_of(columns, what)
     if len(table) != n_rows:
-        raise InputError(f"sensitive_features must have one row per prediction: expected {n_rows}, got {len(table)}.")
+        raise InputError(f"{what} must have one row per prediction: expected {n_rows}, got {len(table)}.")
     if n_rows == 0:
         raise InputError("there are no rows to compare groups on; pass at least one.")
-    texts = [_texts(table, name) for name in table.names]
-    alone = [_grouping((name,), [text]) for name, text in zip(table.names, texts, strict=True)]
-    return tuple(alone) if len(alone) == 1 else (*alone, _grouping(table.names, texts))
+    return table.names, [_texts(table, name) for name in table.names]
 
 
-def withheld_groups(grouping: Grouping, floor: int) -> frozenset[str]:
-    """Find the groups whose figures must not be shown.
-
-    A group below `floor` rows is withheld, and then the next smallest, until the withheld ones are at least two and
-    together have at least `floor` rows: otherwise the total minus the others would give the small group away. In an
-    intersection the same holds within every value of every single column, whose totals are shown too, and nothing is
-    shown of a value that is itself withheld.
-    """
-    sizes = grouping.sizes()
-    hidden: set[str] = set()
-    totals = [grouping.labels]
-    if len(grouping.columns) > 1:
-        for members_of in _by_value(grouping):
-            whole = {value: sum(sizes[label] for label in members) for value, members in members_of.items()}
-            concealed = _hide(whole, set(), [tuple(whole)], floor)
-            hidden.update(label for value in concealed for label in members_of[value])
-            totals += [members for value, members in members_of.items() if value not in concealed]
-    return frozenset(_hide(sizes, hidden, totals, floor))
+def groupings_of(names: Names, texts: Sequence[Sequence[str]]) -> tuple[Grouping, ...]:
+    """Group rows by each column of texts alone, and by their intersection where there are several."""
+    alone = [_grouping((name,), [text]) for name, text in zip(names, texts, strict=True)]
+    return tuple(alone) if len(alone) < 2 else (*alone, _grouping(names, texts))
 
 
-def _by_value(grouping: Grouping) -> list[dict[str, Names]]:
-    """For each column of an intersection: its values, and the groups that have them."""
-    found: list[dict[str, Names]] = []
-    for position in range(len(grouping.columns)):
-        members: dict[str, Names] = {}
-        for label, part in zip(grouping.labels, grouping.parts, strict=True):
-            members[part[position]] = (*members.get(part[position], ()), label)
-        found.append(members)
-    return found
-
-
-def _hide(sizes: Mapping[str, int], hidden: set[str], totals: Sequence[Names], floor: int) -> set[str]:
-    """Add groups to `hidden` until no total minus its shown groups leaves fewer than two groups or `floor` rows."""
-    hidden = hidden | {label for label, size in sizes.items() if size < floor}
-    changed = bool(hidden)
-    while changed:
-        changed = False
-        for members in totals:
-            inside = hidden & set(members)
-            others = sorted((label for label in members if label not in hidden), key=lambda g: (sizes[g], g))
-            exposed = inside and (len(inside) == 1 or sum(sizes[label] for label in inside) < floor)
-            if exposed and others:
-                hidden.add(others[0])
-                changed = True
-    return hidden
+def crossed(first: Grouping, second: Grouping) -> Grouping:
+    """Group rows by the groups of both, as if each were one column."""
+    texts = [[one.labels[code] for code in one.codes] for one in (first, second)]
+    return _grouping((first.name, second.name), texts)
 
 
 def pairs(groups: int) -> int:
@@ -121,24 +101,22 @@ def pairs(groups: int) -> int:
     return groups * (groups - 1) // 2
 
 
-def _table_of(sensitive_features: Any) -> Table:
-    if sensitive_features is None:
-        raise InputError("sensitive_features is needed: one or more columns with the group of each row.")
-    if isinstance(sensitive_features, Table | Mapping) or getattr(sensitive_features, "ndim", 1) == 2:
-        return Table.of(sensitive_features, what="sensitive_features")
-    if hasattr(sensitive_features, "columns") or hasattr(sensitive_features, "column_names"):
-        return Table.of(sensitive_features, what="sensitive_features")
-    name = getattr(sensitive_features, "name", None)
-    values = sensitive_features if hasattr(sensitive_features, "dtype") else _objects(sensitive_features)
-    return Table.of(
-        np.asarray(values).reshape(-1, 1), names=["group" if name is None else str(name)], what="sensitive_features"
-    )
+def _table_of(columns: Any, what: str) -> Table:
+    if columns is None:
+        raise InputError(f"{what} is needed: one or more columns with the group of each row.")
+    if isinstance(columns, Table | Mapping) or getattr(columns, "ndim", 1) == 2:
+        return Table.of(columns, what=what)
+    if hasattr(columns, "columns") or hasattr(columns, "column_names"):
+        return Table.of(columns, what=what)
+    name = getattr(columns, "name", None)
+    values = columns if hasattr(columns, "dtype") else _objects(columns, what)
+    return Table.of(np.asarray(values).reshape(-1, 1), names=["group" if name is None else str(name)], what=what)
 
 
-def _objects(values: Any) -> Array:
+def _objects(values: Any, what: str) -> Array:
     items = list(values)
     if items and isinstance(items[0], list | tuple | np.ndarray):
-        raise InputError("sensitive_features as rows of several values have no column names; pass a dict or a frame.")
+        raise InputError(f"{what} as rows of several values have no column names; pass a dict or a frame.")
     result = np.empty(len(items), dtype=object)
     result[:] = items
     return result

@@ -10,9 +10,10 @@ from pellucid._base.statistics import LEVEL
 from pellucid._base.typing import Bool1, Float1
 from pellucid.fairness import estimates
 from pellucid.fairness._inputs import is_favorable, read_vector, read_weights
+from pellucid.fairness.disclosure import withheld_together
 from pellucid.fairness.estimates import Comparison, Estimate, Share
 from pellucid.fairness.group_metrics import WITHHELD
-from pellucid.fairness.groups import FLOOR, Grouping, read_groupings, withheld_groups
+from pellucid.fairness.groups import FLOOR, Grouping, read_groupings
 
 FOUR_FIFTHS = 0.8
 """A rule of thumb, contested, drawn as a line to read figures against; it is no verdict."""
@@ -86,24 +87,31 @@ def impact_ratios(
     labels = read_vector(outcomes, "outcomes")
     selected = is_favorable(labels, favorable)
     weights = read_weights(sample_weight, len(labels))
+    groupings = read_groupings(sensitive_features, len(labels))
+    withheld = withheld_together(groupings, floor)
     return MappingProxyType(
         {
-            grouping.name: _of_grouping(grouping, selected, weights, floor, min_evidence or floor)
-            for grouping in read_groupings(sensitive_features, len(labels))
+            grouping.name: _of_grouping(
+                grouping,
+                selected,
+                weights,
+                why=dict.fromkeys(withheld[grouping.name], WITHHELD.format(floor=floor)),
+                min_evidence=min_evidence or floor,
+            )
+            for grouping in groupings
         }
     )
 
 
 def _of_grouping(
-    grouping: Grouping, selected: Bool1, weights: Float1 | None, floor: int, min_evidence: int
+    grouping: Grouping, selected: Bool1, weights: Float1 | None, *, why: dict[str, str], min_evidence: int
 ) -> ImpactRatios:
-    withheld = withheld_groups(grouping, floor)
+    """Compare the groups that may be shown; `why` says of the others what is to be said."""
     shares: dict[str, Share] = {}
-    why = {label: WITHHELD.format(floor=floor) for label in withheld}
     for label in grouping.labels:
         rows = grouping.rows(label)
         part = None if weights is None else weights[rows]
-        if label not in withheld and (part is None or part.any()):
+        if label not in why and (part is None or part.any()):
             shares[label] = Share(hit=selected[rows], weights=part)
         else:
             why.setdefault(label, "undefined, because there are no rows with weight")

@@ -13,6 +13,10 @@ from pellucid._base.typing import Bool1, Float1, Float2
 
 REPLICATES = 1000
 BISECTIONS = 60
+BINS = 10
+"""Equal parts of the range of a score in a calibration error."""
+BLOCK = 1 << 20
+"""Drawn rows held at a time."""
 
 
 def difference_of(first: tuple[float, float, float], second: tuple[float, float, float]) -> tuple[float, float]:
@@ -42,17 +46,19 @@ def bootstrap_means(
 ) -> Float2:
     """Means of resampled rows, of shape (replicates, columns).
 
-    One replicate at a time keeps memory flat; einsum adds in a fixed order, whatever the number of threads.
+    Some replicates at a time keep memory flat.
     """
-    n = len(values)
+    n, columns = values.shape
     weights = np.ones(n) if weights is None else weights
+    weighted = np.column_stack([weights, weights[:, None] * values])
     rng = stream(random_state, purpose)
-    result = np.empty((replicates, values.shape[1]))
-    for i in range(replicates):
-        drawn = np.bincount(rng.integers(0, n, size=n), minlength=n) * weights
-        total = drawn.sum()
-        result[i] = np.einsum("i,ij->j", drawn, values) / total if total > 0 else np.nan
-    return result
+    totals = np.empty((replicates, columns + 1))
+    step = max(1, BLOCK // (n * (columns + 1)))
+    for start in range(0, replicates, step):
+        part = totals[start : start + step]
+        part[:] = weighted[rng.integers(0, n, size=(len(part), n))].sum(axis=1)
+    with np.errstate(invalid="ignore"):
+        return np.asarray(totals[:, 1:] / totals[:, :1])
 
 
 def percentiles(replicates: Float1, level: float = LEVEL) -> tuple[float, float]:
@@ -112,3 +118,12 @@ def weighted_share(hit: Bool1, weights: Float1 | None) -> tuple[float, float]:
     if weights is None:
         return int(hit.sum()) / len(hit), float(len(hit))
     return float(weights[hit].sum() / weights.sum()), kish_size(weights)
+
+
+def weighted_quantile(values: Float1, share: float, weights: Float1 | None) -> float:
+    """Smallest value with at least this share of the weight at or below it."""
+    order = np.argsort(values, kind="stable")
+    held = np.arange(1, len(values) + 1) / len(values) if weights is None else np.cumsum(weights[order]) / weights.sum()
+    # Rounding must not carry the last value out of reach.
+    place = int(np.searchsorted(held, share - 1e-12, side="left"))
+    return float(values[order][min(place, len(values) - 1)])

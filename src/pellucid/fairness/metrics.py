@@ -3,15 +3,17 @@
 "Positive" means favourable throughout: a true positive is a row whose true and predicted outcome are both favourable.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
+from pellucid._base.errors import InputError
 from pellucid._base.typing import Array, Bool1, Float1
-from pellucid.fairness.estimates import Area, Mean, Share, Statistic
+from pellucid.fairness._inputs import is_favorable, read_numbers
+from pellucid.fairness.estimates import Area, CalibrationError, Mean, Quantile, Share, Statistic
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -75,6 +77,31 @@ class Outcomes:
             return "undefined, because only one kind of outcome occurs"
         return Area(positive=score[truth], negative=score[~truth])
 
+    def quantile(self, share: float) -> Statistic | str:
+        """Score below which this share of the rows lies."""
+        if self.weights is not None and self.weights.sum() == 0:
+            return "undefined, because all weights are zero"
+        return Quantile(values=np.asarray(self.score), share=share, weights=self.weights)
+
+    def calibration_error(self) -> Statistic | str:
+        """Expected calibration error of the score."""
+        score = np.asarray(self.score)
+        if score.min() < 0 or score.max() > 1:
+            return "undefined, because the score is not a probability: some of it lies outside 0 and 1"
+        if self.weights is not None and self.weights.sum() == 0:
+            return "undefined, because all weights are zero"
+        return CalibrationError(
+            score=score,
+            truth=self.truth.astype(float),
+            weights=self.weights,
+            purpose=f"{self.purpose}|expected_calibration_error",
+            random_state=self.random_state,
+        )
+
+    def against_rest(self, label: Any) -> "Outcomes":
+        """Read one label as the favourable one."""
+        return replace(self, truth=_is(self.truth, label), predicted=_is(self.predicted, label))
+
 
 Metric: TypeAlias = Callable[[Outcomes], Statistic | str]
 
@@ -99,7 +126,11 @@ SCORE: Mapping[str, Metric] = MappingProxyType(
     {
         "mean_score": lambda o: o.mean(np.asarray(o.score), "mean_score"),
         "calibration_gap": lambda o: o.mean(o.score - o.truth.astype(float), "calibration_gap"),
+        "expected_calibration_error": lambda o: o.calibration_error(),
         "auc": lambda o: o.area(),
+        "score_p10": lambda o: o.quantile(0.1),
+        "score_p50": lambda o: o.quantile(0.5),
+        "score_p90": lambda o: o.quantile(0.9),
     }
 )
 
@@ -112,5 +143,68 @@ REGRESSION: Mapping[str, Metric] = MappingProxyType(
     }
 )
 
-SIGNED = frozenset({"mean_score", "calibration_gap", "mean_prediction", "mean_outcome", "mean_error"})
+NO_RATIO = frozenset(
+    {
+        "mean_score",
+        "calibration_gap",
+        "score_p10",
+        "score_p50",
+        "score_p90",
+        "mean_prediction",
+        "mean_outcome",
+        "mean_error",
+    }
+)
 """Numbers that may be negative or have no natural zero: their ratio means nothing."""
+
+
+def read_outcomes(
+    truth: Array,
+    predicted: Array,
+    *,
+    score: Float1 | None,
+    weights: Float1 | None,
+    favorable: Any,
+    random_state: int,
+) -> tuple[Outcomes, Mapping[str, Metric]]:
+    """Read the task from what was given: outcomes and the metrics that fit them."""
+    correct = np.array([a == b for a, b in zip(truth.tolist(), predicted.tolist(), strict=True)], dtype=bool)
+    rest: dict[str, Any] = {"correct": correct, "weights": weights, "random_state": random_state}
+    if favorable is not None:
+        outcomes = Outcomes(
+            truth=is_favorable(truth, favorable, known=predicted),
+            predicted=is_favorable(predicted, favorable, known=truth),
+            score=score,
+            **rest,
+        )
+        return outcomes, CLASSIFICATION if score is None else {**CLASSIFICATION, **SCORE}
+    if score is not None:
+        raise InputError("score is the score of the favourable outcome; say which one it is with favorable=.")
+    labels = sorted({*truth.tolist(), *predicted.tolist()}, key=str)
+    if np.issubdtype(truth.dtype, np.number) and len(np.unique(truth)) > 2:
+        truth, predicted = read_numbers(truth, "y_true", len(truth)), read_numbers(predicted, "y_pred", len(truth))
+        return Outcomes(truth=truth, predicted=predicted, **rest), REGRESSION
+    if len(labels) <= 2:
+        raise InputError(
+            f"y_true has labels ({', '.join(map(repr, labels))}); say which outcome is good for the person with "
+            "favorable=. A target of numbers with more than two values is read as regression, and one of more than two "
+            "labels class by class."
+        )
+    return Outcomes(truth=truth, predicted=predicted, **rest), each_class(labels)
+
+
+def each_class(labels: Iterable[Any]) -> Mapping[str, Metric]:
+    """Accuracy, and every other rate of each class against the rest, as ``selection_rate[label]``."""
+    metrics: dict[str, Metric] = {"accuracy": CLASSIFICATION["accuracy"]}
+    rates = [(name, metric) for name, metric in CLASSIFICATION.items() if name != "accuracy"]
+    for label in labels:
+        metrics |= {f"{name}[{label}]": _of_class(metric, label) for name, metric in rates}
+    return MappingProxyType(metrics)
+
+
+def _of_class(metric: Metric, label: Any) -> Metric:
+    return lambda outcomes: metric(outcomes.against_rest(label))
+
+
+def _is(labels: Array, label: Any) -> Bool1:
+    return np.array([value == label for value in labels.tolist()], dtype=bool)

@@ -7,11 +7,14 @@ import numpy as np
 
 from pellucid._base.randomness import stream
 from pellucid._base.typing import Array, Bool1, Float1, Int1
-from pellucid.fairness.groups import FLOOR, read_groupings, withheld_groups
+from pellucid.fairness.disclosure import shown_groups
+from pellucid.fairness.groups import FLOOR, Grouping, read_groupings
 from pellucid.fairness.intervals import auc, auc_interval
+from pellucid.fairness.reading import sensitive_columns
 from pellucid.table import Kind, Table
 
 FOLDS = 5
+ALL = "(all features)"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,20 +78,70 @@ def proxies(X: Any, sensitive_features: Any, *, floor: int = FLOOR, random_state
     >>> [(proxy.feature, proxy.auc) for proxy in found]
     [('income', 0.0), ('noise', 0.5)]
     """
-    table = Table.of(X)
-    groupings = [g for g in read_groupings(sensitive_features, len(table)) if len(g.columns) == 1]
-    others = [name for name in table.names if name not in {grouping.name for grouping in groupings}]
-    found: list[Proxy] = []
-    for grouping in groupings:
-        sizes = grouping.sizes()
-        withheld = withheld_groups(grouping, floor)
-        shown = sorted((g for g in grouping.labels if g not in withheld), key=lambda g: (sizes[g], g))
-        if len(grouping.labels) < 2:
-            continue
-        for group in shown[:1] if len(grouping.labels) == 2 else shown:
-            member = grouping.rows(group)
-            found += [_proxy(table, name, member, (grouping.name, group), random_state) for name in others]
+    table, wanted = _read(X, sensitive_features, floor)
+    names = [name for name in table.names if name not in {grouping.name for grouping, _ in wanted}]
+    found = [
+        _proxy(table, name, grouping.rows(group), (grouping.name, group), random_state)
+        for grouping, group in wanted
+        for name in names
+    ]
     return tuple(sorted(found, key=lambda proxy: -proxy.strength))
+
+
+def joint_proxies(X: Any, sensitive_features: Any, *, floor: int = FLOOR, random_state: int = 0) -> tuple[Proxy, ...]:
+    """Measure how well all features together predict every group: what any model could know of it.
+
+    A boosted ensemble predicts membership out of sample (5 folds, the group spread evenly); sensitive columns are left
+    out of the features. The parameters are those of `proxies`.
+
+    Returns
+    -------
+    tuple of Proxy
+        One for each group, the feature being ``"(all features)"``; the smaller one of two groups.
+
+    Examples
+    --------
+    >>> from pellucid.fairness import joint_proxies
+    >>> found, = joint_proxies({"income": range(400), "noise": [0, 1] * 200}, ["x"] * 200 + ["y"] * 200)
+    >>> found.feature, found.auc > 0.95
+    ('(all features)', True)
+    """
+    from sklearn.ensemble import HistGradientBoostingClassifier  # a third party, loaded only when groups are predicted
+
+    table, wanted = _read(X, sensitive_features, floor)
+    names = [name for name in table.names if name not in {grouping.name for grouping, _ in wanted}]
+    features = table.select(names).codes(table.select(names).vocabulary())
+    found: list[Proxy] = []
+    for grouping, group in wanted:
+        member = grouping.rows(group)
+        fold = _folds(member, stream(random_state, f"fairness.joint_proxies|{grouping.name}|{group}"))
+        score = np.empty(len(member))
+        for k in range(FOLDS):
+            model = HistGradientBoostingClassifier(
+                max_iter=60, max_leaf_nodes=8, min_samples_leaf=10, early_stopping=False, random_state=0
+            )
+            score[fold == k] = model.fit(features[fold != k], member[fold != k]).predict_proba(features[fold == k])[
+                :, 1
+            ]
+        low, high = auc_interval(score[member], score[~member])
+        area = auc(score[member], score[~member])
+        found.append(
+            Proxy(feature=ALL, grouping=grouping.name, group=group, auc=area, low=low, high=high, n=len(member))
+        )
+    return tuple(found)
+
+
+def _read(X: Any, sensitive_features: Any, floor: int) -> tuple[Table, list[tuple[Grouping, str]]]:
+    """Return the features, and the groups of single columns that may be shown: of two the smaller."""
+    table = Table.of(X)
+    wanted: list[tuple[Grouping, str]] = []
+    for grouping in read_groupings(sensitive_columns(table, sensitive_features), len(table)):
+        if len(grouping.columns) > 1 or len(grouping.labels) < 2:
+            continue
+        sizes = grouping.sizes()
+        shown = sorted(shown_groups(grouping, floor), key=lambda group: (sizes[group], group))
+        wanted += [(grouping, group) for group in (shown[:1] if len(grouping.labels) == 2 else shown)]
+    return table, wanted
 
 
 def _proxy(table: Table, name: str, member: Bool1, group: tuple[str, str], random_state: int) -> Proxy:
@@ -119,9 +172,7 @@ def _numbers(values: Array, kind: Kind, member: Bool1, name: str, random_state: 
 
 def _shares(codes: Int1, width: int, member: Bool1, rng: np.random.Generator) -> Float1:
     """Share of the group among the other folds' rows with the same value (their overall share where there are none)."""
-    fold = np.empty(len(codes), dtype=np.int64)
-    for part in (np.flatnonzero(member), np.flatnonzero(~member)):
-        fold[rng.permutation(part)] = np.arange(len(part)) % FOLDS
+    fold = _folds(member, rng)
     result = np.empty(len(codes))
     for k in range(FOLDS):
         held, rest = fold == k, fold != k
@@ -131,3 +182,11 @@ def _shares(codes: Int1, width: int, member: Bool1, rng: np.random.Generator) ->
         # One pseudo-row with the overall share keeps rare values from standing at 0 or 1.
         result[held] = ((inside + overall) / (count + 1))[codes[held]]
     return result
+
+
+def _folds(member: Bool1, rng: np.random.Generator) -> Int1:
+    """Deal the rows into folds, the group spread evenly."""
+    fold = np.empty(len(member), dtype=np.int64)
+    for part in (np.flatnonzero(member), np.flatnonzero(~member)):
+        fold[rng.permutation(part)] = np.arange(len(part)) % FOLDS
+    return fold

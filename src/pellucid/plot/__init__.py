@@ -5,6 +5,7 @@ from pellucid.plot.calibration import calibration, calibration_data
 from pellucid.plot.compare import compare, compare_data
 from pellucid.plot.draw import draw
 from pellucid.plot.effect import effect, effect_data
+from pellucid.plot.frontier import frontier, frontier_data
 from pellucid.plot.image import image, image_data
 from pellucid.plot.intervals import intervals, intervals_data
 from pellucid.plot.lines import lines, lines_data
@@ -25,6 +26,8 @@ __all__ = [
     "draw",
     "effect",
     "effect_data",
+    "frontier",
+    "frontier_data",
     "image",
     "image_data",
     "intervals",

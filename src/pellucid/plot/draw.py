@@ -8,6 +8,7 @@ from pellucid.plot.bars import bars
 from pellucid.plot.calibration import calibration
 from pellucid.plot.compare import compare
 from pellucid.plot.effect import effect
+from pellucid.plot.frontier import frontier
 from pellucid.plot.intervals import intervals
 from pellucid.plot.lines import lines
 from pellucid.plot.tables import Columns
@@ -22,6 +23,7 @@ DRAWERS: dict[str, tuple[Callable[..., Chart], tuple[str, ...]]] = {
     "compare": (compare, ("x_title",)),
     "calibration": (calibration, ()),
     "effect": (effect, ("x_title", "y_title")),
+    "frontier": (frontier, ("x_title", "y_title")),
     "lines": (lines, ("x_title", "y_title")),
     "tree": (tree, ()),
 }

@@ -1,5 +1,6 @@
-"""Reports: an audit as one HTML file, as JSON, as Markdown and as JUnit XML."""
+"""Reports: an audit as one HTML file, as JSON, as Markdown and as JUnit XML; compliance artefacts likewise."""
 
+from pellucid.report.artefacts import ARTEFACT_RENDERERS, save_artefact
 from pellucid.report.explained import render_explanation
 from pellucid.report.html import render_html
 from pellucid.report.markdown import render_markdown
@@ -7,6 +8,7 @@ from pellucid.report.plain import render_json, render_junit
 from pellucid.report.save import EXPLANATION_ENDINGS, check_target, save_explanation, save_report
 
 __all__ = [
+    "ARTEFACT_RENDERERS",
     "EXPLANATION_ENDINGS",
     "check_target",
     "render_explanation",
@@ -14,6 +16,7 @@ __all__ = [
     "render_json",
     "render_junit",
     "render_markdown",
+    "save_artefact",
     "save_explanation",
     "save_report",
 ]

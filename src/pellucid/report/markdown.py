@@ -43,13 +43,15 @@ def _entry_lines(entry: Entry) -> list[str]:
         if text:
             lines += [f"**{label}.** {escaped(text)}", ""]
     if entry.measures:
-        lines += [*_table_lines(entry.measures), ""]
+        lines += [*table_lines(entry.measures), ""]
     for figure in entry.figures:
-        lines += [f"*{escaped(figure.caption)}*", "", *_table_lines(figure.grid), ""]
+        lines += [f"*{escaped(figure.caption)}*", "", *table_lines(figure.grid), ""]
     return lines
 
 
-def _table_lines(grid: Grid) -> list[str]:
+def table_lines(grid: Grid) -> list[str]:
+    """Return a table as lines of Markdown."""
+
     def row(cells: list[str]) -> str:
         return "| " + " | ".join(escaped(cell) for cell in cells) + " |"
 

@@ -40,7 +40,7 @@ def page(template: str, *, figures: Sequence[Figure], **context: Any) -> str:
             style=Markup(style),  # noqa: S704
             script=Markup(script),  # noqa: S704
             pictures=script_json({"config": shared_config(), "specs": specs}),
-            library=Markup(library.packed),  # noqa: S704
+            library=Markup(library.packed if specs else ""),  # noqa: S704
             notice=_file("notice.txt"),
             csp="; ".join(
                 (

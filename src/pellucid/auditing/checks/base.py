@@ -51,6 +51,15 @@ class Check(Protocol):
         ...
 
 
+@runtime_checkable
+class Closing(Protocol):
+    """A check that also looks at what the checks before it found."""
+
+    def conclude(self, subject: Subject, findings: Sequence[Finding]) -> Finding:
+        """Measure from the findings so far; asked instead of `run`."""
+        ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class Question:
     """The fixed part of a check: subclass it and write `run`."""
@@ -75,10 +84,10 @@ class Question:
         )
 
 
-def run_check(check: Check, subject: Subject) -> tuple[Finding, ...]:
+def run_check(check: Check, subject: Subject, before: Sequence[Finding] = ()) -> tuple[Finding, ...]:
     """Run one check; whatever goes wrong becomes a finding that says so. Ctrl-C passes."""
     try:
-        found = check.run(subject)
+        found = check.conclude(subject, before) if isinstance(check, Closing) else check.run(subject)
     except NotApplicable as reason:
         return (_about(check, Verdict.NOT_APPLICABLE, f"Not applicable: {reason}"),)
     except PellucidError as error:

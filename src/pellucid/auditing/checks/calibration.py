@@ -15,7 +15,8 @@ from pellucid.auditing.findings import Exhibit, Finding, Measure, Section, Verdi
 from pellucid.auditing.metrics import bootstrap, mean_of, percentiles, resamples
 from pellucid.auditing.subject import Subject
 from pellucid.auditing.words import counted, leading, named, of_measure
-from pellucid.fairness.groups import read_groupings, withheld_groups
+from pellucid.fairness.disclosure import withheld_groups
+from pellucid.fairness.groups import read_groupings
 
 BINS = 10
 GROUP_BINS = 5

@@ -12,7 +12,8 @@ from pellucid.auditing.checks.base import NotApplicable, Question, worst
 from pellucid.auditing.findings import Exhibit, Finding, Measure, Section, Verdict
 from pellucid.auditing.subject import Subject
 from pellucid.auditing.words import counted, key_of, listed, named, of_measure
-from pellucid.fairness.groups import read_groupings, withheld_groups
+from pellucid.fairness.disclosure import withheld_groups
+from pellucid.fairness.groups import read_groupings
 from pellucid.table import Table
 
 MOST_SHOWN = 15

@@ -1,11 +1,12 @@
 """PEL303: which way the features that matter most push the output."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import islice
 
 import numpy as np
 
 from pellucid._base.numbers import figure, signed
-from pellucid._base.typing import Float1
+from pellucid._base.typing import Array, Bool1, Float1
 from pellucid.auditing.checks.base import NotApplicable, Question
 from pellucid.auditing.checks.importance import absolute_values
 from pellucid.auditing.findings import Exhibit, Finding, Measure, Section, Verdict
@@ -31,12 +32,15 @@ class Effects(Question):
         space = Space.RAW if subject.probability is None else Space.PROBABILITY
         order = np.argsort(-absolute_values(subject).mean(axis=0), kind="stable")
         names = [subject.explanation.features[j] for j in order]
-        found = [
-            effects.ale(subject.read, X, name, random_state=subject.random_state, space=str(space))
-            for name in [name for name in names if _shown(subject, name)][:MOST_FEATURES]
-        ]
+        followed = (
+            _shared(effects.ale(subject.read, X, name, random_state=subject.random_state, space=str(space)),
+                    X.column(name), subject.policy.min_group_size)
+            for name in names
+            if _shown(subject, name)
+        )  # fmt: skip
+        found = list(islice((effect for effect in followed if len(effect.grid) > 1), MOST_FEATURES))
         if not found:
-            raise NotApplicable("no feature has at least two values that could be compared.")
+            raise NotApplicable("no feature has two values that enough rows share or lie beyond.")
         unit = "probability" if space is Space.PROBABILITY else subject.unit()
         moves = [_move(effect, output_to_show(subject)) for effect in found]
         return self.finding(
@@ -44,7 +48,8 @@ class Effects(Question):
             _lead(subject, found, moves, unit),
             detail=" ".join(_sentence(effect, move) for effect, move in zip(found, moves, strict=True)),
             how="Accumulated local effects (Apley and Zhu, 2020): rows move only to the ends of their own bin, so no "
-            f"impossible rows are made; centred on zero; bands from resampling {counted(len(X), 'row')}.",
+            f"impossible rows are made; centred on zero; ends that too few reach are left out; "
+            f"bands from resampling {counted(len(X), 'row')}.",
             measures=tuple(
                 Measure(name=f"effect range of {effect.feature}", value=move.span, n=effect.n_rows, unit=unit)
                 for effect, move in zip(found, moves, strict=True)
@@ -78,6 +83,23 @@ def _shown(subject: Subject, name: str) -> bool:
         present = values[~np.isnan(values)]
         return len(present) > 0 and float(present.min()) < float(present.max())
     return 2 <= len({value for value in values.tolist() if value is not None}) <= MOST_LEVELS
+
+
+def _shared(effect: Effect, column: Array, floor: int) -> Effect:
+    """Leave out what fewer than `floor` people have: the extreme values of single people are nobody's business.
+
+    A number stays where so many rows are at it or beyond, on either side; a category where so many rows have it.
+    """
+    if effect.grid.dtype.kind == "f":
+        present = np.sort(column[~np.isnan(column)])
+        up_to = np.searchsorted(present, effect.grid, side="right")
+        beyond = len(present) - np.searchsorted(present, effect.grid, side="left")
+        kept: Bool1 = np.minimum(up_to, beyond) >= floor
+    else:
+        values = column.tolist()
+        kept = np.array([values.count(level) >= floor for level in effect.grid.tolist()], dtype=bool)
+    low, high = (None if band is None else band[kept] for band in (effect.low, effect.high))
+    return replace(effect, grid=effect.grid[kept], values=effect.values[kept], low=low, high=high)
 
 
 def _move(effect: Effect, output: int) -> _Move:

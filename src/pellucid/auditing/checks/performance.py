@@ -21,7 +21,8 @@ from pellucid.auditing.metrics import (
 )
 from pellucid.auditing.subject import Subject
 from pellucid.auditing.words import named, of_measure
-from pellucid.fairness.groups import read_groupings, withheld_groups
+from pellucid.fairness.disclosure import withheld_groups
+from pellucid.fairness.groups import read_groupings
 
 HOW = "Held-out rows; 95 % intervals from resampling the rows (percentile bootstrap)."
 

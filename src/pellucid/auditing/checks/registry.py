@@ -7,10 +7,21 @@ from pellucid.auditing.checks.data import COLUMNS, MISSING, REPRESENTATION, ROWS
 from pellucid.auditing.checks.decisions import SINGLE_DECISIONS
 from pellucid.auditing.checks.dominance import DOMINANCE, UNUSED
 from pellucid.auditing.checks.effects import EFFECTS
+from pellucid.auditing.checks.evidence import DRIFT, EVIDENCE, REASONS, RECORDS
 from pellucid.auditing.checks.groups import GROUP_ERRORS, GROUP_OUTCOMES, IMPACT_RATIOS
 from pellucid.auditing.checks.importance import SHAPLEY_IMPORTANCE, SHUFFLE_IMPORTANCE
+from pellucid.auditing.checks.improvement import (
+    DATA_TO_COLLECT,
+    DIRECTIONS,
+    DOUBTFUL_LABELS,
+    ERROR_TREE,
+    HARMFUL_FEATURES,
+    WEAK_SLICES,
+)
 from pellucid.auditing.checks.ladder import LADDER
 from pellucid.auditing.checks.leakage import LEAKAGE, SEEN_ROWS
+from pellucid.auditing.checks.merit import EQUAL_MERIT, TURNED_LABELS
+from pellucid.auditing.checks.options import OPTIONS
 from pellucid.auditing.checks.performance import GROUP_PERFORMANCE, PERFORMANCE
 from pellucid.auditing.checks.residual import RESIDUAL, STANDARD_ERRORS
 from pellucid.auditing.checks.robustness import EXTRAPOLATION, NOISE
@@ -49,4 +60,17 @@ CHECKS: tuple[Check, ...] = (
     GAP_CARRIERS,
     PROXIES,
     WITHOUT_SENSITIVE,
+    EQUAL_MERIT,
+    TURNED_LABELS,
+    OPTIONS,
+    WEAK_SLICES,
+    ERROR_TREE,
+    DOUBTFUL_LABELS,
+    HARMFUL_FEATURES,
+    DATA_TO_COLLECT,
+    DIRECTIONS,
+    REASONS,
+    RECORDS,
+    DRIFT,
+    EVIDENCE,
 )

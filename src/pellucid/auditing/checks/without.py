@@ -1,13 +1,12 @@
 """PEL706: the disparity that remains when sensitive features and suspected leaks cannot be used."""
 
-import warnings
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from pellucid._base.errors import UnsupportedRequestError
 from pellucid._base.numbers import interval_text, number_text
 from pellucid._base.typing import Float1, Names
 from pellucid.adapters import as_model
@@ -37,46 +36,21 @@ from pellucid.auditing.findings import Exhibit, Finding, Measure, Section, Verdi
 from pellucid.auditing.metrics import auc, r_squared
 from pellucid.auditing.scoring import with_classes
 from pellucid.auditing.subject import Subject
-from pellucid.auditing.words import counted, key_of, listed
+from pellucid.auditing.words import counted, listed
 from pellucid.fairness import Comparison, Gap, GroupMetrics, group_metrics
-from pellucid.table import Table
-
-
-def hold_constant(tables: Sequence[Table], columns: Names) -> list[Table]:
-    """Give every row of all tables the same value of these columns, so that nothing can be learnt from them.
-
-    The value is the commonest of the first table that all have. Dropping the columns instead would break pipelines that
-    name them.
-    """
-    indexes = [np.tile(np.arange(len(table))[:, None], (1, table.n_columns)) for table in tables]
-    for name in columns:
-        first, *rest = ([key_of(value) for value in table.column(name).tolist()] for table in tables)
-        shared = [value for value, _ in Counter(first).most_common() if all(value in other for other in rest)]
-        for table, index, values in zip(tables, indexes, (first, *rest), strict=True):
-            # Without a shared value (a column of unique numbers) each table gets a constant of its own.
-            value = shared[0] if shared else Counter(values).most_common(1)[0][0]
-            index[:, table.names.index(name)] = values.index(value)
-    return [table.gather(index) for table, index in zip(tables, indexes, strict=True)]
+from pellucid.improvement.refit import fitted_clone, hold_constant
 
 
 def refit_without(subject: Subject, columns: Names) -> Subject:
     """Fit a clone of the model on the training data with these columns held constant, as a new subject."""
     estimator = subject.estimator
-    if not (hasattr(estimator, "fit") and hasattr(estimator, "get_params")):
-        raise NotApplicable("the model cannot be fitted again: it is not a scikit-learn estimator.")
     if subject.X_train is None or subject.y_train is None:
         raise NotApplicable("the training data were not given, so no model can be fitted without these columns.")
-    from sklearn.base import clone  # a third party, loaded only when a model is fitted again
-
     train, X, background = hold_constant((subject.X_train, subject.X, subject.background), columns)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # constant columns make some steps warn, which is what is wanted here
-            fitted = clone(estimator).fit(train.native, subject.y_train)
-    except Exception as error:
-        raise NotApplicable(
-            f"a clone of the model could not be fitted without these columns ({type(error).__name__}: {error})."
-        ) from error
+        fitted = fitted_clone(estimator, train, subject.y_train)
+    except UnsupportedRequestError as error:
+        raise NotApplicable(f"no model can be fitted without these columns: {error}") from error
     model = with_classes(as_model(fitted, reference=X), fitted, X, subject.y)
     return replace(subject, model=model, estimator=fitted, X=X, X_train=train, background=background)
 

@@ -1,20 +1,50 @@
 """Which features carry the difference between two groups' mean predictions."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
 from pellucid._base.errors import UnsupportedRequestError
+from pellucid._base.numbers import figure, interval_text
 from pellucid._base.statistics import LEVEL
 from pellucid._base.typing import Bool1, Float1, Float2, Names
 from pellucid.explanation import Explanation
-from pellucid.fairness.groups import FLOOR, Grouping, read_groupings, withheld_groups
+from pellucid.fairness.disclosure import shown_groups
+from pellucid.fairness.groups import FLOOR, Grouping, read_groupings
 from pellucid.fairness.intervals import bootstrap_means
 from pellucid.ir import Space
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+Measured: TypeAlias = Literal["score", "selection", "error"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cause:
+    """Something that carries a gap beyond what chance explains.
+
+    Parameters
+    ----------
+    kind : {"direct", "proxy", "interaction", "labels"}
+        The sensitive column itself; a feature that differs between the groups; two features whose joint distribution
+        differs; labels of one group that contradict the score at both ends.
+    features : tuple of str
+        The features it runs through; none for labels.
+    value, low, high : float
+        Its part of the gap (for labels the share of the group's labels that are turned round), with its interval.
+    sentence : str
+        The same in words.
+    """
+
+    kind: Literal["direct", "proxy", "interaction", "labels"]
+    features: Names
+    value: float
+    low: float
+    high: float
+    sentence: str
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -38,6 +68,10 @@ class Gap:
         Part of the gap that lies in the base values: zero unless rows have different backgrounds.
     total, total_low, total_high : float64 arrays of shape (outputs,)
         The whole gap: the sum of `values` over the features, plus `base`.
+    measure : {"score", "selection", "error"}
+        What the groups are compared in.
+    causes : tuple of Cause
+        What carries the gap beyond chance, the largest first; filled by `gap`.
     """
 
     grouping: str
@@ -55,6 +89,8 @@ class Gap:
     total: Float1
     total_low: Float1
     total_high: Float1
+    measure: Measured = "score"
+    causes: tuple[Cause, ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("values", "low", "high", "base", "total", "total_low", "total_high"):
@@ -63,6 +99,25 @@ class Gap:
     def order(self, output: int = -1) -> tuple[int, ...]:
         """Positions of the features, the largest part of the gap (by size) first."""
         return tuple(int(j) for j in np.argsort(-np.abs(self.values[:, output]), kind="stable"))
+
+    @property
+    def sentences(self) -> Names:
+        """The gap and what carries it, in plain words."""
+        what = {"score": "mean score", "selection": "share decided favourably", "error": "share decided wrongly"}
+        first = (
+            f"The {what[self.measure]} of {self.group} (n = {self.n:,}) minus that of {self.reference} "
+            f"(n = {self.n_reference:,}) is {interval_text(self.total[-1], self.total_low[-1], self.total_high[-1])}."
+        )
+        found = tuple(cause.sentence for cause in self.causes)
+        if self.measure == "error":
+            base = figure(float(self.base[-1]))
+            found = (
+                *found,
+                f"A model that knew nothing of the features would leave {base}: outcomes differ in frequency.",
+            )
+        return (
+            (first, *found) if self.causes else (first, "No feature carries more of it than chance explains.", *found)
+        )
 
     def to_frame(self) -> "pd.DataFrame":
         """One row per feature and output: value, low and high."""
@@ -137,9 +192,7 @@ def gap_by_feature(
 
 
 def _gaps(explanation: Explanation, grouping: Grouping, floor: int, random_state: int) -> list[Gap]:
-    withheld = withheld_groups(grouping, floor)
-    sizes = grouping.sizes()
-    shown = [label for label in grouping.labels if label not in withheld]
+    sizes, shown = grouping.sizes(), shown_groups(grouping, floor)
     if len(shown) < 2:
         return []
     reference = max(shown, key=lambda label: (sizes[label], label))

@@ -1,0 +1,108 @@
+"""How often the 95 % intervals hold the truth, over simulated draws: every metric, in a group and between two."""
+
+import numpy as np
+import pytest
+from scipy.stats import norm
+
+from pellucid.fairness import group_metrics
+
+SIZES = {"a": 260, "b": 240}
+P_TRUE, P_FALSE, BASE = {"a": 0.8, "b": 0.65}, {"a": 0.3, "b": 0.2}, {"a": 0.55, "b": 0.45}
+
+
+def rates(group):
+    hit, alarm, base = P_TRUE[group], P_FALSE[group], BASE[group]
+    chosen = hit * base + alarm * (1 - base)
+    return {
+        "selection_rate": chosen,
+        "base_rate": base,
+        "accuracy": hit * base + (1 - alarm) * (1 - base),
+        "true_positive_rate": hit,
+        "false_positive_rate": alarm,
+        "false_negative_rate": 1 - hit,
+        "positive_predictive_value": hit * base / chosen,
+    }
+
+
+def shares_of(draws, truths, found_of, *, ratios=True):
+    """Share of draws whose interval holds the truth: of group a, and of the pair in the order that was reported."""
+    held = {}
+    for draw in range(draws):
+        found = found_of(np.random.default_rng(draw))
+        for name, value in truths["a"].items():
+            checks = [("a", found.by_group["group"]["a"][name], value)]
+            pair = found.difference["group"][name]
+            one, other = (truths[label][name] for label in pair.between)
+            checks.append(("difference", pair, one - other))
+            if ratios:
+                pair = found.ratio["group"][name]
+                one, other = (truths[label][name] for label in pair.between)
+                checks.append(("ratio", pair, one / other))
+            for kind, estimate, truth in checks:
+                held.setdefault(f"{kind} | {name}", []).append(estimate.low <= truth <= estimate.high)
+    return {name: float(np.mean(covered)) for name, covered in held.items()}
+
+
+@pytest.mark.heavy
+def test_intervals_of_rates_cover():
+    group = np.repeat(list(SIZES), list(SIZES.values()))
+    chance = {name: np.array([table[g] for g in group]) for name, table in
+              (("base", BASE), ("hit", P_TRUE), ("alarm", P_FALSE))}  # fmt: skip
+
+    def draw(rng):
+        truth = rng.random(len(group)) < chance["base"]
+        predicted = rng.random(len(group)) < np.where(truth, chance["hit"], chance["alarm"])
+        return group_metrics(truth, predicted, sensitive_features=group, favorable=True)
+
+    found = shares_of(2000, {label: rates(label) for label in "ab"}, draw)
+    assert all(0.93 <= share <= 0.97 for share in found.values()), found
+
+
+@pytest.mark.heavy
+def test_intervals_of_scores_cover():
+    """Scores are uniform and outcomes lean away from them by 0.15 in one group and 0.3 in the other."""
+    group = np.repeat(["a", "b"], [300, 280])
+    lean = np.where(group == "a", 0.15, 0.3)
+
+    def truths(shift):
+        score = (np.arange(200_000) + 0.5) / 200_000
+        chance = score * (1 - shift)
+        pairs = np.cumsum(1 - chance) - (1 - chance) / 2
+        area = (chance * pairs).sum() / (chance.sum() * (1 - chance).sum())
+        return {
+            "mean_score": 0.5, "calibration_gap": 0.5 * shift, "expected_calibration_error": 0.5 * shift, "auc": area,
+            "score_p10": 0.1, "score_p50": 0.5, "score_p90": 0.9,
+        }  # fmt: skip
+
+    def draw(rng):
+        score = rng.random(len(group))
+        truth = rng.random(len(group)) < score * (1 - lean)
+        return group_metrics(truth, score > 0.5, sensitive_features=group, favorable=True, score=score)
+
+    found = shares_of(500, {"a": truths(0.15), "b": truths(0.3)}, draw, ratios=False)
+    assert all(0.93 <= share <= 0.975 for share in found.values()), found
+
+
+@pytest.mark.heavy
+def test_intervals_of_regression_cover():
+    group = np.repeat(["a", "b"], [220, 200])
+    centre, spread = np.where(group == "a", 0.3, 1.0), np.where(group == "a", 1.0, 1.5)
+
+    def folded(mean, sd):
+        return sd * np.sqrt(2 / np.pi) * np.exp(-(mean**2) / (2 * sd**2)) + mean * (1 - 2 * norm.cdf(-mean / sd))
+
+    def truths(mean, sd):
+        return {
+            "mean_outcome": 0.0,
+            "mean_prediction": mean,
+            "mean_error": mean,
+            "mean_absolute_error": folded(mean, sd),
+        }
+
+    def draw(rng):
+        truth = rng.normal(size=len(group))
+        predicted = truth + centre + spread * rng.normal(size=len(group))
+        return group_metrics(truth, predicted, sensitive_features=group)
+
+    found = shares_of(500, {"a": truths(0.3, 1.0), "b": truths(1.0, 1.5)}, draw, ratios=False)
+    assert all(0.925 <= share <= 0.975 for share in found.values()), found
