@@ -113,7 +113,7 @@ class Audit:
 def plain(value: Any) -> Any:
     """Return a value as JSON can hold it."""
     if is_dataclass(value) and not isinstance(value, type):
-        return plain(asdict(value))
+        return plain({name: item for name, item in asdict(value).items() if name != "pixels"})
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, StrEnum):
