@@ -59,10 +59,10 @@ def _running_modules(model: Network, path: list[str]) -> Iterator[None]:
     handles = []
     for name, module in model.named_modules() if isinstance(model, nn.Module) else ():
 
-        def entered(module: nn.Module, args: Any, name: str = name) -> None:
+        def entered(*_: Any, name: str = name) -> None:
             path.append(name)
 
-        def left(module: nn.Module, args: Any, output: Any) -> None:
+        def left(*_: Any) -> None:
             path.pop()
 
         handles += [module.register_forward_pre_hook(entered), module.register_forward_hook(left)]
@@ -96,7 +96,7 @@ class _Calls:
 
     def _fused(self, call: Call) -> Tensor:
         names = ("query", "key", "value")
-        query, key, value = (call.input if n not in call.arguments else call.arguments[n] for n in names)
+        query, key, value = (call.arguments.get(n, call.input) for n in names)
         site, result = self._site(), None
         if self.weights is not None:
             seen = weights_of(query, key, call)
@@ -145,8 +145,8 @@ class _Calls:
         site, operand = self._site(), call.arguments[operands[0]]
         if self.heads is not None:
             raise UnsupportedRequestError(
-                f"{site.name} computes its heads by einsum {call.get('equation')!r}, whose layout is its own: heads can be "
-                "ablated to zero, but not patched or ablated to their mean."
+                f"{site.name} computes its heads by einsum {call.get('equation')!r}, whose layout is its own: heads "
+                "can be ablated to zero, but not patched or ablated to their mean."
             )
         changed = None if self.weights is None else self.weights(site, self._canonical(operand))
         return call.run() if changed is None else call.run(**{operands[0]: changed.reshape(operand.shape)})

@@ -34,8 +34,8 @@ def linear_imputation(x: Tensor, mask: Tensor, rows: Sequence[int], random_state
     """
     if x.ndim != 4 or mask.shape[1] != 1 or mask.shape[2:] != x.shape[2:]:
         raise InputError(
-            "hide='linear' is for pictures of shape (rows, channels, height, width) with attributions of shape (rows, 1, "
-            f"height, width); got {tuple(x.shape)} and {tuple(mask.shape)}. Sum the attributions over channels."
+            "hide='linear' is for pictures of shape (rows, channels, height, width) with attributions of shape (rows, "
+            f"1, height, width); got {tuple(x.shape)} and {tuple(mask.shape)}. Sum the attributions over channels."
         )
     pictures = x.detach().double().cpu().numpy()
     filled = [

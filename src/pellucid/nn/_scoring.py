@@ -19,8 +19,8 @@ def first_input(inputs: Any) -> Tensor:
     tensors = [value for value in candidates if isinstance(value, Tensor)]
     if not tensors:
         raise InputError(
-            f"inputs must be a tensor, or a tuple or mapping of tensors; got {type(inputs).__name__}. Make arrays tensors with "
-            "torch.as_tensor."
+            f"inputs must be a tensor, or a tuple or mapping of tensors; got {type(inputs).__name__}. Make arrays "
+            "tensors with torch.as_tensor."
         )
     x = tensors[0].detach()
     if x.ndim == 0 or len(x) == 0:

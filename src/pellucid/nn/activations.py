@@ -120,8 +120,8 @@ def record(
             for name, value in found.named(kept).items():
                 if batch_size is not None and (value.ndim == 0 or len(value) != rows):
                     raise InputError(
-                        f"layer {name!r} gives shape {tuple(value.shape)} for {rows} rows, so batches cannot be put together; "
-                        "leave batch_size=None."
+                        f"layer {name!r} gives shape {tuple(value.shape)} for {rows} rows, so batches cannot be put "
+                        "together; leave batch_size=None."
                     )
                 parts.setdefault(name, []).append(value)
     return Activations({name: values[0] if len(values) == 1 else torch.cat(values) for name, values in parts.items()})

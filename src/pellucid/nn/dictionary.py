@@ -79,8 +79,8 @@ class SparseDictionary:
         """Say how much is rebuilt, and what random directions rebuild."""
         dead = int((self.frequency == 0).sum())
         return (
-            f"{len(self.decoder)} latents, {self.k} active at a time, rebuild {percent(max(self.explained, 0.0))} of the "
-            f"variance of held-out rows; random directions rebuild {percent(max(self.explained_random, 0.0))}. "
+            f"{len(self.decoder)} latents, {self.k} active at a time, rebuild {percent(max(self.explained, 0.0))} of "
+            f"the variance of held-out rows; random directions rebuild {percent(max(self.explained_random, 0.0))}. "
             f"{dead} latents are never active."
         )
 

@@ -89,8 +89,8 @@ class Dissection:
             f"unit {u}: {found[u]} (IoU {figure(self.iou[u, self.concepts.index(found[u])])})" for u in best
         )
         return (
-            f"{len(found)} of {len(self.iou)} units detect one of {len(self.concepts)} concepts more than chance would, at an "
-            f"adjusted level of {figure(self.alpha)}{': ' + named if named else ''}."
+            f"{len(found)} of {len(self.iou)} units detect one of {len(self.concepts)} concepts more than chance "
+            f"would, at an adjusted level of {figure(self.alpha)}{': ' + named if named else ''}."
         )
 
 

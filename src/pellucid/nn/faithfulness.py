@@ -80,8 +80,8 @@ class Ranking:
         beside = [m for i, m in enumerate(self.methods) if i != best and self.rank[i].low <= self.rank[best].high]
         others = f" {', '.join(beside)} cannot be told apart from it." if beside else " All others rank below it."
         return (
-            f"{self.methods[best]} has the best mean rank, {self.rank[best]}, over {len(self.metrics)} metrics, which agree "
-            f"to W = {self.agreement}.{others}"
+            f"{self.methods[best]} has the best mean rank, {self.rank[best]}, over {len(self.metrics)} metrics, which "
+            f"agree to W = {self.agreement}.{others}"
         )
 
 

@@ -53,8 +53,8 @@ class Flipping:
 
     @property
     def abpc(self) -> Float1:
-        """Area between the curves by row (Samek et al. 2017): insertion less deletion; higher is better, random is
-        0.""" return self.insertion - self.deletion
+        """Area between the curves by row (Samek et al. 2017), higher is better; random orders have 0."""
+        return self.insertion - self.deletion
 
     def _area(self, curve: Float2) -> Float1:
         return np.asarray(np.trapezoid(curve, self.share_hidden, axis=1))
@@ -205,6 +205,6 @@ def _hidden(x: Tensor, mask: Tensor, hide: Any, rows: Tensor, random_state: int)
         return torch.where(mask, filling, x)
     except RuntimeError as error:
         raise InputError(
-            f"hide must be a number or a tensor that broadcasts to the input; its shape is {tuple(filling.shape)} and the "
-            f"input's {tuple(x.shape[1:])} per row."
+            "hide must be a number or a tensor that broadcasts to the input; its shape is "
+            f"{tuple(filling.shape)} and the input's {tuple(x.shape[1:])} per row."
         ) from error

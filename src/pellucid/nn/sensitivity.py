@@ -215,8 +215,8 @@ class Randomisation:
         verb = "still resembles" if self.last.low > 0.5 else "no longer resembles"
         return (
             f"With all parameters random the explanation {verb} the trained model's (rank correlation {self.last}). An "
-            "explanation that does not change cannot depend on what was learned; one that changes need not be right, so "
-            "this check ranks nothing (Binder et al. 2023)."
+            "explanation that does not change cannot depend on what was learned; one that changes need not be right, "
+            "so this check ranks nothing (Binder et al. 2023)."
         )
 
 
