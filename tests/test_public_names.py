@@ -12,7 +12,7 @@ PUBLIC = {
     "Provenance", "Quality", "Shapley", "Space", "Table", "Tree", "TreeEnsemble", "UnsupportedModelError",
     "UnsupportedRequestError", "__version__", "ale", "audit", "audit_data", "counterfactuals", "datasets", "explain",
     "fairness", "glassbox", "ice", "importance", "interactions",
-    "load_model", "pdp", "plot", "quality", "save_report", "testing",
+    "load_model", "nn", "pdp", "plot", "quality", "save_report", "testing",
 }  # fmt: skip
 HEAVY = ("sklearn", "scipy", "pandas", "altair", "torch")
 

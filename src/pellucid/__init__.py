@@ -8,7 +8,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pellucid import datasets, fairness, glassbox, plot, quality, testing
+    from pellucid import datasets, fairness, glassbox, nn, plot, quality, testing
     from pellucid._base.errors import (
         AdapterMismatchError,
         AdditivityError,
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-_MODULES = ("datasets", "fairness", "glassbox", "plot", "quality", "testing")
+_MODULES = ("datasets", "fairness", "glassbox", "nn", "plot", "quality", "testing")
 _HOMES = {
     "pellucid._base.errors": (
         "AdapterMismatchError",
