@@ -149,16 +149,15 @@ def test_a_session_restores_everything(failure):
 def test_compiled_and_scripted_networks_are_refused():
     net = nn.Linear(2, 2)
     in_place = nn.Linear(2, 2)
-    in_place.compile()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # TorchScript is deprecated, and still around
-        scripted = torch.jit.trace(net, torch.ones(1, 2))
-    refused = {
-        "TorchScript": scripted,
-        "_orig_mod": torch.compile(net),
-        "compile\\(\\)": nn.Sequential(in_place),
-        "got int": 3,
-    }
+        in_place.compile()
+        refused = {
+            "TorchScript": torch.jit.trace(net, torch.ones(1, 2)),
+            "_orig_mod": torch.compile(net),
+            "compile\\(\\)": nn.Sequential(in_place),
+            "got int": 3,
+        }
     for words, model in refused.items():
         with pytest.raises(UnsupportedModelError, match=words), session(model):
             pass

@@ -66,6 +66,7 @@ OPERATIONS: dict[str, Names] = {
     "batch_norm": (
         *("input", "weight", "bias", "running_mean", "running_var", "training", "momentum", "eps", "cudnn_enabled"),
     ),
+    "embedding": ("input", "weight"),
     "linear": _CONVOLUTION,
     "conv": (*_CONVOLUTION, "stride", "padding", "dilation", "groups"),
     "conv_transpose": (*_CONVOLUTION, "stride", "padding", "output_padding", "groups", "dilation"),
