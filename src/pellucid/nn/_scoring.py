@@ -120,6 +120,19 @@ def row_targets(target: Any, n: int, device: Any) -> Tensor | Score | None:
     return values.long().expand(n) if values.ndim == 0 else values.long()
 
 
+def own_targets(model: Any, inputs: Any, target: Any, batch_size: int) -> tuple[Tensor | Score | None, Tensor]:
+    """Return the targets, by default each row's own predicted class, and every row's score, of shape (rows,)."""
+    x = first_input(inputs)
+    targets = row_targets(target, len(x), x.device)
+    with torch.no_grad():
+        if targets is None:
+            outputs = torch.cat([output_tensor(call(model, batch)) for batch in batches(inputs, batch_size)])
+            targets = outputs.argmax(dim=1) if outputs.ndim == 2 and outputs.shape[1] > 1 else None
+            return targets, chosen(outputs, targets)
+        rows = torch.arange(len(x), device=x.device).split(batch_size)
+        return targets, torch.cat([row_scores(model, taken(inputs, at), targets_of(targets, at)) for at in rows])
+
+
 def targets_of(target: Tensor | Score | None, rows: Tensor) -> Tensor | Score | None:
     """Return these rows' targets."""
     return target[rows.to(target.device)] if isinstance(target, Tensor) else target
