@@ -127,6 +127,7 @@ def own_targets(model: Any, inputs: Any, target: Any, batch_size: int) -> tuple[
     with torch.no_grad():
         if targets is None:
             outputs = torch.cat([output_tensor(call(model, batch)) for batch in batches(inputs, batch_size)])
+            outputs = outputs[:, -1] if outputs.ndim == 3 else outputs
             targets = outputs.argmax(dim=1) if outputs.ndim == 2 and outputs.shape[1] > 1 else None
             return targets, chosen(outputs, targets)
         rows = torch.arange(len(x), device=x.device).split(batch_size)
@@ -145,7 +146,10 @@ def row_scores(model: Any, inputs: Any, target: Tensor | Score | None, probabili
 
 
 def chosen(output: Any, target: Tensor | Score | None, probability: bool = False) -> Tensor:
-    """Score each row: its class of (rows, classes), the output itself if (rows,), or what a function makes of it."""
+    """Score each row: its class of (rows, classes), the output itself if (rows,), or what a function makes of it.
+
+    Of (rows, positions, words), as language models give them, the last position counts.
+    """
     if callable(target) and not isinstance(target, Tensor):
         scores = target(output)
         if not isinstance(scores, Tensor) or scores.ndim != 1:
@@ -158,6 +162,7 @@ def chosen(output: Any, target: Tensor | Score | None, probability: bool = False
 
 
 def _picked(output: Tensor, target: Tensor | None, probability: bool) -> Tensor:
+    output = output[:, -1] if output.ndim == 3 else output
     if target is None:
         if output.ndim == 2 and output.shape[1] == 1:
             return output[:, 0]

@@ -1,6 +1,6 @@
 """Which units and heads the predictions need: each is taken out, and the score is watched."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -95,6 +95,7 @@ def ablate(
     inputs: Any,
     *,
     layers: str | Sequence[str],
+    units: Mapping[str, Sequence[int]] | None = None,
     target: Any = None,
     to: str = "mean",
     batch_size: int = 64,
@@ -107,6 +108,8 @@ def ablate(
     inputs : tensor, tuple or mapping of tensors
     layers : str or sequence of str
         Names or globs, as in `record`.
+    units : mapping of layer to sequence of int, optional
+        Take out these only.
     target : int, one per row, or a function from the model's output to one number per row
         By default each row's own predicted class.
     to : {"mean", "zero"}
@@ -138,7 +141,7 @@ def ablate(
     with session(model), torch.no_grad():
         targets, score = own_targets(model, inputs, target, batch_size)
         filling, axes, shortest = _unit_means(model, inputs, found, batch_size)
-        items = [(site, unit) for site, means in filling.items() for unit in range(len(means))]
+        items = _wanted_units(units, {shortest[site]: (site, len(means)) for site, means in filling.items()})
         if to == "zero":
             filling = {site: torch.zeros_like(means) for site, means in filling.items()}
         effect = torch.empty(len(items), len(score), dtype=torch.float64)
@@ -217,6 +220,23 @@ def ablate_heads(
 def _check_to(to: str) -> None:
     if to not in ("mean", "zero"):
         raise InputError(f"to must be 'mean' or 'zero'; got {to!r:.80}.")
+
+
+def _wanted_units(
+    units: Mapping[str, Sequence[int]] | None, known: dict[str, tuple[str, int]]
+) -> list[tuple[str, int]]:
+    """Sites and units to take out; `known` has each layer's site and number of units."""
+    if units is None:
+        return [(site, unit) for site, count in known.values() for unit in range(count)]
+    for layer, numbers in units.items():
+        if layer not in known:
+            raise InputError(f"units names the layer {layer!r}, which is not among {', '.join(known)}.")
+        if not all(0 <= unit < known[layer][1] for unit in numbers):
+            raise InputError(f"units of {layer!r} lie between 0 and {known[layer][1] - 1}; got {list(numbers)!r:.80}.")
+    items = [(known[layer][0], int(unit)) for layer, numbers in units.items() for unit in numbers]
+    if not items:
+        raise InputError("units names no unit to take out.")
+    return items
 
 
 def _unit_means(

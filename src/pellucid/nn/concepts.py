@@ -186,7 +186,7 @@ def _slopes(model: Network, inputs: Any, layer: str, target: Any, batch_size: in
 
             def change(_: str, value: Tensor, leaves: list[Tensor] = leaves) -> Tensor:
                 leaves.append(value.detach().requires_grad_())
-                return leaves[-1]
+                return leaves[-1].clone()  # what comes next may work in place
 
             with found.recorded(change):
                 score = chosen(call(model, batch), targets_of(targets, rows))

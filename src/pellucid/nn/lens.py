@@ -12,7 +12,7 @@ from pellucid._base.numbers import figure
 from pellucid._base.typing import Array, Float3, Names
 from pellucid.nn._layers import Layers
 from pellucid.nn._scoring import call, first_input, output_tensor
-from pellucid.nn._session import Network, session
+from pellucid.nn._session import session
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -118,9 +118,14 @@ def logit_lens(
             own = output_tensor(call(model, inputs))
         if own.ndim != 3:
             raise InputError(f"the model must return logits of shape (rows, positions, words); got {tuple(own.shape)}.")
-        reference = own.double().log_softmax(dim=-1) decode: Callable[[Tensor], Tensor] = lambda value: fed(value if
-        producer is None else producer[1](value))  # noqa: E731 named = found.named(kept) read = [_read(name, value,
-        fed, decode, reference) for name, value in named.items()]
+        reference = own.double().log_softmax(dim=-1)
+        named = found.named(kept)
+
+        def decode(value: Tensor) -> Tensor:
+            logits: Tensor = fed(value if producer is None else producer[1](value))
+            return logits
+
+        read = [_read(name, value, fed, decode, reference) for name, value in named.items()]
     tokens, probability, divergence, rank = (torch.stack(part).cpu().numpy() for part in zip(*read, strict=True))
     return LogitLens(
         layers=tuple(named),

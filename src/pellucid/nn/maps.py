@@ -59,7 +59,8 @@ class AttentionCheck:
         verdict = "matter more than others" if self.beats >= 0.95 else "cannot be told from others"
         return (
             f"The map’s first tokens {verdict}: without attention to them the score falls by "
-            f"{figure(self.top.mean())}, to as many at random by {figure(self.random.mean())} (more in {percent(self.beats)} of draws)."
+            f"{figure(self.top.mean())}, to as many at random by {figure(self.random.mean())} "
+            f"(more in {percent(self.beats)} of draws)."
         )
 
 

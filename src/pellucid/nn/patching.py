@@ -99,8 +99,7 @@ def patch(
     clean, corrupt : tensor, tuple or mapping of tensors
         Of the same shapes.
     target : int, one per row, or a function from the model's output to one number per row
-        For a language model say ``lambda out: out.logits[:, -1, right] - out.logits[:, -1, wrong]``, with one pair
-        for all rows.
+        For a language model a number is a token, read after the last position.
     layers : str or sequence of str, optional
         Layers whose outputs of shape (rows, positions, …) are put in position by position. By default all attention
         heads, each over all positions.
@@ -235,11 +234,11 @@ class _Path:
         rows = torch.arange(len(self.start), device=self.start.device)
         if self.embeddings is None:
             x = torch.lerp(self.start, self.end, share).requires_grad_()
-            yield with_first(self.clean, x, rows)
+            yield with_first(self.clean, x.clone(), rows)  # what comes next may work in place
             return
 
         def between(site: str, _: Tensor) -> Tensor:
-            return torch.lerp(self.first[site], self.last[site], share).requires_grad_()
+            return torch.lerp(self.first[site], self.last[site], share).requires_grad_().clone()
 
         with self.embeddings.recorded(between):
             yield self.clean
