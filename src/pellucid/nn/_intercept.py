@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
-from pellucid.nn._operations import OPERATION_OF, parameters_of
+from pellucid.nn._operations import LINEAR, OPERATION_OF, parameters_of
 
 Rule: TypeAlias = Callable[["Call"], Any]
 """What a method does with a call; the result stands in for the call's own."""
@@ -83,7 +83,7 @@ class Interceptor(TorchFunctionMode):
     Attributes
     ----------
     unknown : set of str
-        Names of called functions that are neither ruled nor operations at all, and that a gradient
+        Names of called functions that are neither linear nor operations that have rules, and that a gradient
         flows through.
 
     Examples
@@ -114,8 +114,14 @@ class Interceptor(TorchFunctionMode):
         return _answered(rule, operation, func, args, kwargs)
 
     def _noted(self, func: Callable[..., Any], operation: str | None, result: Any) -> Any:
-        if operation is None and isinstance(result, Tensor) and result.requires_grad:
-            self.unknown.add(str(getattr(func, "__name__", func)))
+        name = str(getattr(func, "__name__", func))
+        if (
+            operation is None
+            and isinstance(result, Tensor)
+            and result.requires_grad
+            and not LINEAR & {name, name.rstrip("_")}
+        ):
+            self.unknown.add(name)
         return result
 
 

@@ -139,3 +139,13 @@ def parameters_of(function: Callable[..., Any], operation: str) -> Names:
         if not any(p.kind is p.VAR_POSITIONAL for p in own):
             return ("input", *names[1:]) if names[0] == "self" else names
     return OPERATIONS[operation]
+
+
+LINEAR = frozenset(
+    "add sub subtract rsub neg negative sum mean cumsum view view_as reshape reshape_as permute transpose swapaxes movedim "
+    "t mT flatten unflatten squeeze unsqueeze expand expand_as repeat tile repeat_interleave cat concat stack hstack vstack "
+    "split chunk unbind narrow select index_select gather take __getitem__ __get__ roll flip pad constant_pad_nd contiguous "
+    "clone to float double half type_as masked_fill where tril triu diagonal dropout interpolate unfold fold pixel_shuffle "
+    "pixel_unshuffle embedding detach alias copy_ bernoulli dropout1d dropout2d dropout3d channel_shuffle einsum".split()
+)
+"""Functions whose gradient is right as it is, by name, in place or not."""
