@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -56,7 +57,9 @@ class AttentionCheck:
 
     def sentence(self) -> str:
         """Say whether the map's tokens matter more than others."""
-        verdict = "matter more than others" if self.beats >= 0.95 else "cannot be told from others"
+        # If the map knew nothing, its tokens' rank among the draws would be uniform in every row.
+        chance = 0.5 + NormalDist().inv_cdf(0.95) / (12 * len(self.top)) ** 0.5
+        verdict = "matter more than others" if self.beats > chance else "cannot be told from others"
         return (
             f"The map’s first tokens {verdict}: without attention to them the score falls by "
             f"{figure(self.top.mean())}, to as many at random by {figure(self.random.mean())} "

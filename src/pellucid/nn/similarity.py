@@ -152,7 +152,7 @@ def _gram(matrix: Float2, name: str) -> Float2:
     np.fill_diagonal(centred, 0.0)
     length = np.linalg.norm(centred)
     if length <= 1e-12 * max(np.linalg.norm(matrix) ** 2, 1e-300):
-        raise InputError(f"layer {name!r} gives every row the same activations, so it has no similarity to any other.")
+        raise InputError(f"layer {name!r} puts all rows equally far apart, so it has no likeness to any other.")
     return np.asarray(centred / length)
 
 
