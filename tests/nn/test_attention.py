@@ -8,11 +8,24 @@ from pellucid._base.errors import InputError, UnsupportedRequestError
 from pellucid.nn._attention_calls import attention_calls
 from pellucid.nn._session import session
 from pellucid.nn.ablation import ablate_heads
-from pellucid.nn.attending import attention
+from pellucid.nn.attending import Attention, attention
+from pellucid.nn.attribution import attribute
 from pellucid.nn.maps import attention_map, token_grid
 from pellucid.testing.networks import InductionModel, repeated_sequences
 
-STYLES = ("fused", "causal", "boolean mask", "float mask", "grouped", "eager", "three axes", "einsum", "half", "MHA", "MHA weights")
+STYLES = (
+    "fused",
+    "causal",
+    "boolean mask",
+    "float mask",
+    "grouped",
+    "eager",
+    "three axes",
+    "einsum",
+    "half",
+    "MHA",
+    "MHA weights",
+)
 
 
 class Attend(nn.Module):
@@ -161,7 +174,6 @@ def test_head_scores_are_those_of_counting():
     tokens = np.array([[3, 1, 3, 1, 2]])
     rng = np.random.default_rng(0)
     weights = rng.dirichlet(np.ones(5), size=(1, 1, 5))
-    from pellucid.nn.attending import Attention
 
     row = Attention(layers=("a",), weights=(weights,), tokens=tokens).heads().iloc[0]
     # The 3 at position 2 follows the 3 at 0, whose next is 1; the 1 at position 3 follows the one at 1, whose next is 2.
@@ -259,7 +271,12 @@ def test_patches_are_laid_out_as_the_picture():
 
 @pytest.mark.parametrize(
     ("size", "tokens", "grid"),
-    [((224, 224), 197, (1, 14, 14)), ((224, 224), 196, (0, 14, 14)), ((224, 224), 201, (5, 14, 14)), ((32, 64), 11, None)],
+    [
+        ((224, 224), 197, (1, 14, 14)),
+        ((224, 224), 196, (0, 14, 14)),
+        ((224, 224), 201, (5, 14, 14)),
+        ((32, 64), 11, None),
+    ],
 )
 def test_token_grid(size, tokens, grid):
     found = token_grid(torch.zeros(1, 3, *size), tokens)
@@ -269,8 +286,20 @@ def test_token_grid(size, tokens, grid):
 
 
 @pytest.mark.parametrize(
-    ("options", "said"), [({"kind": "raw"}, "kind must be"), ({"query": 9}, "query must lie"), ({"target": 7}, "target must lie")]
+    ("options", "said"),
+    [({"kind": "raw"}, "kind must be"), ({"query": 9}, "query must lie"), ({"target": 7}, "target must lie")],
 )
 def test_bad_input_is_named(options, said):
     with pytest.raises(InputError, match=said):
         attention_map(two_layers(), torch.randn(2, 6, 8), **options)
+
+
+def test_attnlrp_map_is_the_sum_over_each_token_s_embedding():
+    model, (clean, _) = InductionModel(), repeated_sequences(5)
+    found = attention_map(model, clean, kind="attnlrp")
+    target = model(clean)[:, -1].argmax(dim=1)
+    for row in range(5):
+        alone = attribute(model, clean[row : row + 1], target=(7, int(target[row])), method="attnlrp")
+        np.testing.assert_allclose(found.values[row], alone.shaped[0, ..., 0].sum(axis=-1), atol=1e-5)
+    with pytest.raises(InputError, match="no tokens"):
+        attention_map(Patches(), torch.zeros(2, 3, 8, 8), kind="attnlrp")

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from pellucid._base.errors import InputError, ModelError
+from pellucid.explanation import Explanation
 
 
 def first_input(inputs: Any) -> Tensor:
@@ -28,6 +29,15 @@ def first_input(inputs: Any) -> Tensor:
     if x.is_floating_point() and not bool(x.isfinite().all()):
         raise InputError(f"inputs must be finite; {int((~x.isfinite()).sum())} numbers are NaN or infinite.")
     return x
+
+
+def numbers(values: Any) -> Tensor:
+    """Return attributions as a tensor: of a tensor, an array, or an explanation of one target."""
+    if isinstance(values, Explanation):
+        if len(values.outputs) != 1:
+            raise InputError(f"the explanation is of {len(values.outputs)} targets; take one with take(outputs=[…]).")
+        values = values.shaped[..., 0]
+    return values.detach() if isinstance(values, Tensor) else torch.from_numpy(np.array(values, dtype=np.float64))
 
 
 def taken(inputs: Any, rows: Tensor) -> Any:

@@ -113,7 +113,8 @@ def ablate(
     target : int, one per row, or a function from the model's output to one number per row
         By default each row's own predicted class.
     to : {"mean", "zero"}
-        What a unit gives instead: its mean over rows and places, or 0, which may be far from anything it ever gives.
+        What a unit gives instead: its mean over rows and places, or 0, which may be far from anything it ever
+        gives. With one target for all rows, a unit that enters it linearly has a mean effect of 0 under ``"mean"``.
     batch_size : int
         Rows given to the network at once.
 
@@ -151,7 +152,8 @@ def ablate(
             def change(site: str, value: Tensor, wanted: list[tuple[str, int]] = wanted) -> Tensor:
                 out = torch.zeros(len(wanted), len(filling[site]), dtype=torch.bool, device=value.device)
                 for row, (where, unit) in enumerate(wanted):
-                    out[row, unit] = where == site
+                    if where == site:
+                        out[row, unit] = True
                 shape = [1] * value.ndim
                 shape[axes[site]] = value.shape[axes[site]]
                 mask = out.reshape(len(wanted), *shape[1:])

@@ -153,12 +153,14 @@ def sparse_autoencoder(
     mean, scale = rows.mean(axis=0), float(np.sqrt(rows.var(axis=0).sum()))
     if not scale > 0 or not held_out.var(axis=0).any():
         raise InputError("the rows are all the same, so there is nothing to take apart.")
-    X = torch.from_numpy((rows - mean) / scale).float()
-    options = {"k": k, "n_steps": n_steps, "learning_rate": learning_rate, "random_state": random_state}
-    trained = _train(X, n_latents, frozen=False, **options)
-    random = _train(X, n_latents, frozen=True, **options)
-    fresh = torch.from_numpy((held_out - mean) / scale).float()
-    explained, frequency = _explained(fresh, trained, k)
+    with torch.inference_mode(False):
+        X, fresh = (torch.from_numpy((part - mean) / scale).float() for part in (rows, held_out))
+        trained, random = (
+            _train(X, n_latents, frozen, k=k, n_steps=n_steps, learning_rate=learning_rate, random_state=random_state)
+            for frozen in (False, True)
+        )
+        explained, frequency = _explained(fresh, trained, k)
+        explained_random, _ = _explained(fresh, random, k)
     encoder, shift, decoder, centre = (part.double().numpy() for part in trained)
     return SparseDictionary(
         encoder=encoder.copy(),
@@ -167,7 +169,7 @@ def sparse_autoencoder(
         bias=mean + centre * scale,
         k=k,
         explained=explained,
-        explained_random=_explained(fresh, random, k)[0],
+        explained_random=explained_random,
         frequency=frequency,
     )
 
@@ -190,7 +192,7 @@ def _rebuilt(X: Tensor, weights: Weights, k: int) -> tuple[Tensor, Tensor, Tenso
 
 
 def _train(
-    X: Tensor, n_latents: int, *, frozen: bool, k: int, n_steps: int, learning_rate: float, random_state: int
+    X: Tensor, n_latents: int, frozen: bool, *, k: int, n_steps: int, learning_rate: float, random_state: int
 ) -> Weights:
     rng = stream(random_state, "nn.sparse_autoencoder.train")
     start = torch.from_numpy(rng.normal(size=(n_latents, X.shape[1]))).float()

@@ -10,7 +10,7 @@ import torch
 from pellucid._base.errors import InputError
 from pellucid._base.randomness import stream
 from pellucid._base.typing import Array, Float1, Float2, Float3, Names
-from pellucid.nn._scoring import first_input
+from pellucid.nn._scoring import first_input, numbers
 from pellucid.nn.flipping import flipping
 from pellucid.quality.measures import Measured, measured, ranks
 
@@ -115,7 +115,7 @@ def grid_pointing(attributions: Any, cell: Any) -> Pointing:
     >>> grid_pointing(np.array([[[3.0, 0, 1, 0], [0, 0, 0, -5.0]]]), cell).share.tolist()
     [0.75]
     """
-    values = torch.as_tensor(attributions).detach().double().cpu().numpy()
+    values = numbers(attributions).double().cpu().numpy()
     if values.ndim == 4:
         values = values.sum(axis=1)
     inside = np.asarray(torch.as_tensor(cell).cpu(), dtype=bool)
@@ -243,7 +243,7 @@ def faithfulness(
     if RANDOM in attributions:
         raise InputError(f"the method name {RANDOM!r} is kept for the random order that is measured beside the others.")
     first = next(iter(attributions.values()))
-    chance = stream(random_state, "nn.faithfulness.random").random(np.shape(torch.as_tensor(first)))
+    chance = stream(random_state, "nn.faithfulness.random").random(numbers(first).shape)
     ways = dict(hide) if isinstance(hide, Mapping) else {"": hide}
     options = {"players": players, "n_steps": n_steps, "batch_size": batch_size, "random_state": random_state}
     x = first_input(inputs)

@@ -10,7 +10,7 @@ from torch import Tensor
 from pellucid._base.errors import InputError
 from pellucid._base.typing import Float1, Float2
 from pellucid.nn._imputation import linear_imputation
-from pellucid.nn._scoring import first_input, row_scores, row_targets, targets_of, with_first
+from pellucid.nn._scoring import first_input, numbers, row_scores, row_targets, targets_of, with_first
 from pellucid.nn._session import session
 from pellucid.quality.measures import Measured, measured
 
@@ -102,7 +102,7 @@ def flipping(
         Returns (rows, classes), or (rows,) with ``target=None``.
     inputs : tensor, tuple or mapping of tensors
         The first is the one whose parts are hidden.
-    attributions : tensor or array
+    attributions : tensor, array or Explanation
         Of the first input's shape, or one that broadcasts to it: with (rows, 1, height, width) all channels of a pixel
         are hidden together, and with the input's own shape each number by itself.
     target : int, one per row, or a function from the model's output to one number per row
@@ -144,8 +144,8 @@ def flipping(
         raise InputError(f"n_steps must be at least 1; got {n_steps!r}.")
     if batch_size < 1:
         raise InputError(f"batch_size must be at least 1; got {batch_size!r}.")
-    shares = torch.linspace(0, 1, n_steps + 1, dtype=torch.float64)
-    hidden = (shares[None] * counts[:, None].cpu()).round().long().to(x.device)
+    steps = torch.arange(n_steps + 1, device=x.device)
+    hidden = (2 * steps * counts[:, None] + n_steps) // (2 * n_steps)  # nearest whole number, in whole numbers
     targets = row_targets(target, len(x), x.device)
     curves = np.empty((2, len(x), n_steps + 1))
     jobs = torch.cartesian_prod(torch.arange(2), torch.arange(n_steps + 1), torch.arange(len(x)))
@@ -160,12 +160,12 @@ def flipping(
             scores = row_scores(model, with_first(inputs, filled, row), targets_of(targets, row), probability)
             at = part.numpy()
             curves[at[:, 0], at[:, 2], at[:, 1]] = scores.double().cpu().numpy()
-    return Flipping(share_hidden=shares.numpy(), most_first=curves[0], least_first=curves[1])
+    return Flipping(share_hidden=np.linspace(0, 1, n_steps + 1), most_first=curves[0], least_first=curves[1])
 
 
 def _ranks(attributions: Any, players: Any, x: Tensor, random_state: int) -> tuple[Tensor, Tensor]:
     """Position of each part in its row's order, highest first; parts that stay come last. And how many may go."""
-    values = torch.as_tensor(attributions).detach().to(device=x.device, dtype=torch.float64)
+    values = numbers(attributions).to(device=x.device, dtype=torch.float64)
     fits = values.ndim == x.ndim and len(values) == len(x)
     if not fits or any(a not in (1, b) for a, b in zip(values.shape, x.shape, strict=True)):
         raise InputError(

@@ -14,17 +14,27 @@ from pellucid._base.numbers import figure, percent
 from pellucid._base.randomness import stream
 from pellucid._base.typing import Array, Float1, Float2, Float3
 from pellucid.nn._attention_calls import Site, attention_calls
-from pellucid.nn._scoring import call, chosen, first_input, own_targets, row_scores, taken, targets_of
+from pellucid.nn._scoring import (
+    call,
+    chosen,
+    first_input,
+    output_tensor,
+    own_targets,
+    row_scores,
+    taken,
+    targets_of,
+)
 from pellucid.nn._session import Network, session
 from pellucid.nn.ablation import Ablation, ablate_heads, need_attention
 from pellucid.nn.attending import rollout
+from pellucid.nn.attribution import attribute
 
 if TYPE_CHECKING:
     import pandas as pd
 
 SHARE_CUT = 0.2
 DRAWS = 20
-KINDS = ("rollout", "gradient", "last_layer")
+KINDS = ("gradient", "attnlrp", "rollout", "last_layer")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -75,7 +85,7 @@ class AttentionMap:
     ----------
     kind : str
     values : float64 array of shape (rows, tokens)
-        Not negative.
+        Not negative, except AttnLRP's.
     check : AttentionCheck
     grid : (int, int, int) or None
         Tokens that are no patches (they come first), and rows and columns of patches; None where the input is no
@@ -133,10 +143,10 @@ def attention_map(
     ----------
     model : torch.nn.Module or callable
     inputs : tensor, tuple or mapping of tensors
-    kind : {"gradient", "rollout", "last_layer"}
-        Gradient-weighted relevance (Chefer, Gur and Wolf 2021, eqs. 5 and 6), which depends on the target; attention
-        rollout (Abnar and Zuidema 2020); or the last layer's mean weights. The last two do not know the target and
-        were found weak. AttnLRP relevance comes from ``pellucid.nn.attribute(..., method="attnlrp")``.
+    kind : {"gradient", "attnlrp", "rollout", "last_layer"}
+        Gradient-weighted relevance (Chefer, Gur and Wolf 2021, eqs. 5 and 6) and AttnLRP relevance of the tokens'
+        embeddings (``attribute(..., method="attnlrp")``), which depend on the target; attention rollout (Abnar and
+        Zuidema 2020), and the last layer's mean weights, which do not.
     target : int, one per row, or a function from the model's output to one number per row
         By default each row's own predicted class.
     query : int, optional
@@ -178,8 +188,11 @@ def attention_map(
             f"a map needs self-attention over the same positions in every layer; the shapes are {sorted(shapes)}."
         )
     grid = token_grid(x, weights[0].shape[3])
-    relevance = _relevance(kind, weights, gradients)
-    values = _seen_from(relevance, query, grid, causal=all(np.triu(w, 1).max() == 0 for w in weights))
+    if kind == "attnlrp":
+        values = _token_relevance(model, inputs, targets, weights[0].shape[3])
+    else:
+        causal = all(np.triu(w, 1).max() == 0 for w in weights)
+        values = _seen_from(_relevance(kind, weights, gradients), query, grid, causal=causal)
     heads = ablate_heads(model, inputs, target=targets, batch_size=batch_size)
     check = _check(model, inputs, targets, values, heads=heads, batch_size=batch_size, random_state=random_state)
     return AttentionMap(kind=kind, values=values, check=check, grid=grid)
@@ -229,6 +242,31 @@ def _array(values: Tensor) -> Array:
     return values.detach().double().cpu().numpy()
 
 
+def _token_relevance(model: Network, inputs: Any, targets: Any, tokens: int) -> Float2:
+    """AttnLRP relevance of each token, summed over the width of its embedding; rows with one target share a pass."""
+    x = first_input(inputs)
+    groups = targets.unique().tolist() if isinstance(targets, Tensor) else [targets]
+    values = np.zeros((len(x), tokens))
+    for target in groups:
+
+        def score(*args: Any, target: Any = target, **kwargs: Any) -> Tensor:
+            output = model(*args, **kwargs)
+            single = isinstance(target, int)
+            rows = len(output_tensor(output)) if single else 0
+            return chosen(output, torch.full((rows,), target, device=x.device) if single else target)
+
+        at = (targets == target).nonzero()[:, 0] if isinstance(targets, Tensor) else torch.arange(len(x))
+        with session(model):
+            found = attribute(score, taken(inputs, at), method="attnlrp").shaped
+        if found.shape[1] != tokens or found.ndim != 4:
+            raise InputError(
+                f"AttnLRP gives relevance of shape {found.shape[1:-1]} per row, not of {tokens} tokens: the input is "
+                "no tokens. Take pellucid.nn.attribute(..., method='attnlrp') for the input itself."
+            )
+        values[at.cpu().numpy()] = found[..., 0].sum(axis=2)
+    return values
+
+
 def _relevance(kind: str, weights: list[Array], gradients: list[Array]) -> Array:
     """Relevance of keys for queries, of shape (rows, queries, keys)."""
     if kind == "rollout":
@@ -257,7 +295,7 @@ def _check(
 ) -> AttentionCheck:
     """Cut attention to the map's first tokens, and to random ones; keys that nobody attends to anyway are not drawn."""
     rows, tokens = values.shape
-    alive = values > 0
+    alive = values != 0
     cut = np.zeros((rows, DRAWS + 1, tokens), dtype=bool)
     for row in range(rows):
         players = np.flatnonzero(alive[row]) if alive[row].any() else np.arange(tokens)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from pellucid._base.errors import InputError
 from pellucid._base.typing import Float1, Float2, Names
-from pellucid.nn._scoring import first_input, row_scores, row_targets, taken, targets_of, with_first
+from pellucid.nn._scoring import first_input, numbers, row_scores, row_targets, taken, targets_of, with_first
 from pellucid.nn._session import session
 from pellucid.quality.measures import Measured, measured, ranks
 
@@ -63,7 +63,7 @@ def infidelity(
     ----------
     model, inputs, target
         As in `flipping`; the first input must be floating point.
-    attributions : tensor or array
+    attributions : tensor, array or Explanation
         Of the first input's shape: sensitivities, so a gradient is meant and not a gradient times the input.
     noise : float
         Standard deviation of I, in units of the input.
@@ -291,7 +291,7 @@ def _rows(x: Tensor) -> Tensor:
 
 
 def _checked(attributions: Any, x: Tensor) -> Tensor:
-    values = torch.as_tensor(attributions).detach().to(device=x.device, dtype=torch.float64)
+    values = numbers(attributions).to(device=x.device, dtype=torch.float64)
     if values.shape != x.shape:
         raise InputError(f"attributions must have the input's shape {tuple(x.shape)}; got {tuple(values.shape)}.")
     if not bool(values.isfinite().all()):
@@ -300,7 +300,7 @@ def _checked(attributions: Any, x: Tensor) -> Tensor:
 
 
 def _explained(explain: Explain, model: Any, inputs: Any, n: int) -> Tensor:
-    values = torch.as_tensor(explain(model, inputs)).detach()
+    values = numbers(explain(model, inputs))
     if values.ndim < 1 or len(values) != n:
         raise InputError(f"explain must return one row for each of the {n} rows; its shape is {tuple(values.shape)}.")
     return values.double().cpu().flatten(1)
