@@ -1,6 +1,5 @@
 """EfficientNet-Lite0 with its ImageNet weights, and photographs to show it."""
 
-
 import numpy as np
 import torch
 from torch import Tensor, nn
