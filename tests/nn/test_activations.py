@@ -87,7 +87,7 @@ def test_record_says_what_is_wrong():
         record(model, torch.randn(0, 3))
     with pytest.raises(InputError, match="NaN"):
         record(model, torch.full((2, 3), torch.nan))
-    with pytest.raises(InputError, match="torch.as_tensor"):
+    with pytest.raises(InputError, match=r"torch\.as_tensor"):
         record(model, [[1.0, 2.0, 3.0]])
     with pytest.raises(InputError, match="was not recorded"):
         record(model, torch.randn(2, 3), layers="first")["second"]

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
-from torch.nn import functional as F
+from torch.nn import functional
 
 from pellucid._base.errors import InputError, UnsupportedRequestError
 from pellucid.nn._attention_calls import attention_calls
@@ -51,7 +51,7 @@ class Attend(nn.Module):
     def operands(self, x):
         if self.style.startswith("MHA"):
             w, b = self.mha.in_proj_weight, self.mha.in_proj_bias
-            parts = F.linear(x, w, b).chunk(3, dim=-1)
+            parts = functional.linear(x, w, b).chunk(3, dim=-1)
         else:
             parts = self.q(x), self.k(x), self.v(x)
         q, k, v = (part.unflatten(-1, (self.heads, -1)).transpose(1, 2) for part in parts)
@@ -69,16 +69,18 @@ class Attend(nn.Module):
         q, k, v = self.operands(x)
         mask = self.mask(x.shape[1])
         if self.style == "causal":
-            return F.scaled_dot_product_attention(q, k, v, is_causal=True)
+            return functional.scaled_dot_product_attention(q, k, v, is_causal=True)
         if self.style == "float mask":
             mask = torch.zeros(mask.shape).masked_fill(~mask, -torch.inf)
         if self.style in ("fused", "boolean mask", "float mask"):
-            return F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+            return functional.scaled_dot_product_attention(q, k, v, attn_mask=mask)
         if self.style == "grouped":
-            return F.scaled_dot_product_attention(q, k, v, enable_gqa=True)
+            return functional.scaled_dot_product_attention(q, k, v, enable_gqa=True)
         weights = (q @ k.transpose(-1, -2) / q.shape[-1] ** 0.5).softmax(-1)
         if self.style == "three axes":
-            return torch.bmm(F.dropout(weights.flatten(0, 1), 0.5, self.training), v.flatten(0, 1)).view(v.shape)
+            return torch.bmm(functional.dropout(weights.flatten(0, 1), 0.5, self.training), v.flatten(0, 1)).view(
+                v.shape
+            )
         if self.style == "einsum":
             return torch.einsum("bhqk,bkhd->bqhd", weights, v.transpose(1, 2)).transpose(1, 2)
         if self.style == "half":
@@ -107,9 +109,9 @@ def test_weights_are_read_whichever_way_they_are_computed(style):
 def test_the_fused_kernel_is_called_all_the_same():
     model, x = Attend("fused"), torch.randn(2, 5, 4)
     called = []
-    real = F.scaled_dot_product_attention
+    real = functional.scaled_dot_product_attention
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(F, "scaled_dot_product_attention", lambda *a, **k: called.append(1) or real(*a, **k))
+        patch.setattr(functional, "scaled_dot_product_attention", lambda *a, **k: called.append(1) or real(*a, **k))
         attention(model, x)
     assert called
 
@@ -153,7 +155,7 @@ def test_rows_where_all_is_masked_have_no_weights():
     class Masked(nn.Module):
         def forward(self, x):
             mask = torch.ones(3, 3, dtype=torch.bool).tril(-1)
-            return F.scaled_dot_product_attention(x, x, x, attn_mask=mask)
+            return functional.scaled_dot_product_attention(x, x, x, attn_mask=mask)
 
     weights = attention(Masked(), torch.randn(1, 1, 3, 2)).weights[0]
     assert weights[0, 0, 0].tolist() == [0, 0, 0]
@@ -176,7 +178,7 @@ def test_head_scores_are_those_of_counting():
     weights = rng.dirichlet(np.ones(5), size=(1, 1, 5))
 
     row = Attention(layers=("a",), weights=(weights,), tokens=tokens).heads().iloc[0]
-    # The 3 at position 2 follows the 3 at 0, whose next is 1; the 1 at position 3 follows the one at 1, whose next is 2.
+    # The 3 at 2 comes after that at 0, which 1 follows; the 1 at 3 after that at 1, which the token at 2 follows.
     assert row["induction"] == pytest.approx((weights[0, 0, 2, 1] + weights[0, 0, 3, 2]) / 2)
     assert row["previous"] == pytest.approx(np.mean([weights[0, 0, i, i - 1] for i in range(1, 5)]))
     assert row["first"] == pytest.approx(weights[0, 0, 1:, 0].mean())
@@ -231,14 +233,14 @@ def test_cutting_attention_is_masking_keys():
     mask = torch.ones(5, 5, dtype=torch.bool)
     mask[:, top] = False
     q, k, v = model.operands(x)
-    cut = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+    cut = functional.scaled_dot_product_attention(q, k, v, attn_mask=mask)
     left = model.head(model.out(cut.transpose(1, 2).flatten(2)).mean(1))[0, 2]
     assert shown.check.top[0] == pytest.approx(float((model(x)[0, 2] - left).detach()), abs=1e-6)
     assert shown.check.heads.effect.shape == (2, 1)
 
 
 def test_a_map_of_what_matters_beats_chance_and_a_random_one_does_not():
-    """The induction model's answer hangs on one position: its map's first tokens must move the score, others must not."""
+    """The induction model's answer hangs on few positions: a map's first must move the score more than others."""
     model, (clean, _) = InductionModel(), repeated_sequences(12)
     shown = attention_map(model, clean)
     assert shown.check.beats > 0.8  # now and then the random tokens are the right ones

@@ -13,7 +13,7 @@ def planted():
     model = nn.Sequential(nn.Linear(3, 4), nn.ReLU(inplace=True), nn.Linear(4, 2))
     model[0].weight.data = torch.tensor([[1.0, 0, 0], [0.9, 0.5, 0], [0, 0, 0], [2.0, 0, 0]])
     model[0].bias.data = torch.tensor([0.0, 0.0, -1.0, 0.0])
-    model[2].weight.data = torch.tensor([[-1.0, 0, 0, 0], [1.0, 0, 0, 0]])
+    model[2].weight.data, model[2].bias.data = torch.tensor([[-1.0, 0, 0, 0], [1.0, 0, 0, 0]]), torch.tensor([1.5, 0.0])
     rng = np.random.default_rng(0)
     labels = rng.integers(2, size=80)
     x = torch.from_numpy(rng.normal(size=(80, 3)) + 3 * (labels[:, None] - 0.5) * [1, 0, 0]).float()
@@ -25,8 +25,9 @@ def test_it_says_what_was_planted():
     found = deconstruct(model, x, labels=labels)
     table = found.to_frame().set_index(["layer", "number"])
     assert table.loc[("1", 0), "p_value"] < 0.01
-    assert table.loc[("1", 1), "effect"] == 0
-    assert table.loc[("1", 0), "responds_to"] == "high (9 of its 9 strongest rows)"
+    assert table.loc[("1", 0), "size"] == table["size"].max()
+    assert table.loc[("1", 1), "size"] == 0
+    assert table.loc[("1", 0), "responds_to"] == "high (20 of its 20 strongest rows)"
     assert table.loc[("1", 2), "responds_to"] == ""
     said = str(found)
     assert "1 unit 0 responds to high" in said

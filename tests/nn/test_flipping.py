@@ -14,7 +14,7 @@ from pellucid.nn.attribution import attribute
 from pellucid.nn.flipping import flipping
 
 
-def curve(model, x, order, target, steps, hide):
+def curve(model, x, order, target, *, steps, hide=0.5):
     """Hide one part after another, in this order, and ask the model each time."""
     scores = []
     for step in range(steps + 1):
@@ -36,10 +36,10 @@ def test_curves_are_those_of_hiding_one_after_another(seed, rows, parts, steps):
     for row in range(rows):
         order = values[row].argsort(descending=True).tolist()
         np.testing.assert_allclose(
-            found.most_first[row], curve(model, x[row], order, target[row], steps, 0.5), atol=1e-9
+            found.most_first[row], curve(model, x[row], order, target[row], steps=steps), atol=1e-9
         )
         np.testing.assert_allclose(
-            found.least_first[row], curve(model, x[row], order[::-1], target[row], steps, 0.5), atol=1e-9
+            found.least_first[row], curve(model, x[row], order[::-1], target[row], steps=steps), atol=1e-9
         )
     np.testing.assert_allclose(found.deletion, np.trapezoid(found.most_first, found.share_hidden, axis=1))
     np.testing.assert_allclose(found.abpc, found.insertion - found.deletion)

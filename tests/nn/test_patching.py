@@ -70,7 +70,7 @@ def test_patching_says_what_is_wrong():
         patch(model, x, x[:, :2], target=0, layers="0")
     with pytest.raises(InputError, match="no attention"):
         patch(model, x, x + 1, target=0)
-    with pytest.raises(InputError, match="nn.Embedding"):
+    with pytest.raises(InputError, match=r"nn\.Embedding"):
         attribution_patch(
             OneHot(), torch.ones(2, 2, dtype=torch.long), 0 * torch.ones(2, 2).long(), target=0, layers="0"
         )
@@ -124,7 +124,9 @@ def test_needed_units_are_those_that_help_beyond_chance():
     assert 3 not in found.needed
     assert found.p_value[3] < 0.01  # it matters, but it does not help
     assert found.by_layer()["0"].shape == (4,)
-    assert "0 unit 0" in found.sentence()
+    gives = (x + torch.tensor([1.0, 0, 0, -1.0])) * torch.tensor([2.0, 0, 1, 1])
+    np.testing.assert_allclose(found.size, gives.abs().mean(0), rtol=1e-4)
+    assert "Scores move most without 0 unit 0 (" in found.sentence()
 
 
 def test_only_the_units_asked_for():

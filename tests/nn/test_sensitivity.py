@@ -114,10 +114,7 @@ def test_ranks_are_averaged_and_their_agreement_is_kendall_s():
     by_row = []
     for row in range(30):
         order = np.array(
-            [
-                [sorted(-scores[m][k][row] for m in "abcd").index(-scores[m][k][row]) + 1 for m in "abcd"]
-                for k in "pqr"
-            ]
+            [[sorted(-scores[m][k][row] for m in "abcd").index(-scores[m][k][row]) + 1 for m in "abcd"] for k in "pqr"]
         )
         total = order.sum(0)
         by_row.append(12 * ((total - total.mean()) ** 2).sum() / (9 * (64 - 4)))

@@ -94,7 +94,7 @@ class _Calls:
         number, self.number = self.number, self.number + 1
         return Site(number, (self.path[-1] if self.path else "") or f"attention#{number}")
 
-    def _fused(self, call: Call) -> Tensor:
+    def _fused(self, call: Call) -> Any:
         names = ("query", "key", "value")
         query, key, value = (call.arguments.get(n, call.input) for n in names)
         site, result = self._site(), None
@@ -125,7 +125,7 @@ class _Calls:
         same_place = operand.data_ptr() == last.data_ptr()
         return same_place or (operand.dtype != last.dtype and bool((operand == last.to(operand.dtype)).all()))
 
-    def _product(self, call: Call) -> Tensor:
+    def _product(self, call: Call) -> Any:
         operand = call.input
         if not self._is_weights(operand) or operand.ndim < 2:
             return call.run()
@@ -137,7 +137,7 @@ class _Calls:
                 operand = changed.reshape(operand.shape).to(operand.dtype)
         return self._headed(site, call.run(input=operand))
 
-    def _einsum(self, call: Call) -> Tensor:
+    def _einsum(self, call: Call) -> Any:
         operands = [name for name in ("input", "other") if self._is_weights(call.get(name))]
         if not operands:
             return call.run()
@@ -172,9 +172,9 @@ def weights_of(query: Tensor, key: Tensor, call: Call) -> Tensor:
     if call.get("enable_gqa"):
         key = key.repeat_interleave(query.shape[-3] // key.shape[-3], -3)
     scale = call.get("scale")
-    logits = query @ key.transpose(-1, -2)
+    logits: Tensor = query @ key.transpose(-1, -2)
     logits = logits * (1 / math.sqrt(query.shape[-1]) if scale is None else scale)
-    mask = call.get("attn_mask")
+    mask: Tensor | None = call.get("attn_mask")
     if call.get("is_causal"):
         mask = torch.ones(logits.shape[-2:], dtype=torch.bool, device=logits.device).tril()
     if mask is None:

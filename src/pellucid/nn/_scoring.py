@@ -121,8 +121,11 @@ Score: TypeAlias = Callable[[Any], Tensor]
 
 def row_targets(target: Any, n: int, device: Any) -> Tensor | Score | None:
     """Return one class number per row; None, and a function of the model's output, stay as they are."""
-    if target is None or callable(target):
-        return target
+    if target is None:
+        return None
+    if callable(target) and not isinstance(target, Tensor):
+        score: Score = target
+        return score
     values = torch.as_tensor(np.asarray(target) if not isinstance(target, Tensor) else target, device=device)
     whole = not values.is_floating_point() and values.dtype != torch.bool
     if not whole or values.ndim > 1 or (values.ndim == 1 and len(values) != n):

@@ -10,7 +10,7 @@ from scipy import stats
 from torch import Tensor
 
 from pellucid._base.errors import InputError
-from pellucid._base.numbers import signed
+from pellucid._base.numbers import figure
 from pellucid._base.typing import Array, Float2, Int1, Names
 from pellucid.nn._attention_calls import Site, attention_calls
 from pellucid.nn._layers import Layers
@@ -63,6 +63,11 @@ class Ablation:
         mean = self.effect.mean(axis=1)
         return tuple(int(i) for i in np.argsort(-mean, kind="stable") if mean[i] > 0 and self.p_value[i] <= LEVEL)
 
+    @property
+    def size(self) -> Array:
+        """Mean absolute effect of each part: how much it moves scores, whichever way."""
+        return np.asarray(np.abs(self.effect).mean(axis=1))
+
     def measured(self, part: int) -> Measured:
         """Mean effect of one part with its 95 % bootstrap interval over rows."""
         return measured(self.effect[part], 0)
@@ -74,20 +79,18 @@ class Ablation:
         return {name: mean[names == name] for name in dict.fromkeys(self.layers)}
 
     def to_frame(self) -> "pd.DataFrame":
-        """One row per part: layer, number, mean effect and adjusted p-value."""
+        """One row per part: layer, number, mean and mean absolute effect, and adjusted p-value."""
         import pandas as pd  # a third party, loaded only when a frame is asked for
 
         columns = {"layer": self.layers, self.kind: self.parts, "effect": self.effect.mean(axis=1)}
-        return pd.DataFrame({**columns, "p_value": self.p_value})
+        return pd.DataFrame({**columns, "size": self.size, "p_value": self.p_value})
 
     def sentence(self) -> str:
         """Say which parts the predictions need most."""
-        named = [f"{self.layers[i]} {self.kind} {self.parts[i]} ({self._mean(i)})" for i in self.needed[:3]]
-        most = f" Most of all: {', '.join(named)}." if named else ""
+        largest = [int(i) for i in np.argsort(-self.size, kind="stable")[:3] if self.size[i] > 0]
+        named = [f"{self.layers[i]} {self.kind} {self.parts[i]} ({figure(float(self.size[i]))})" for i in largest]
+        most = f" Scores move most without {', '.join(named)}." if named else " No score moves without any of them."
         return f"{len(self.needed)} of {len(self.parts)} {self.kind}s help by themselves, beyond chance.{most}"
-
-    def _mean(self, part: int) -> str:
-        return signed(float(self.effect[part].mean()))
 
 
 def ablate(

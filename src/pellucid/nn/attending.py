@@ -160,5 +160,5 @@ def _induction(weights: Array, follows: Array | None) -> Array:
     if follows is None or follows.shape != (len(weights), *weights.shape[2:]) or not follows.any():
         return _nothing(weights)
     mass = (weights * follows[:, None]).sum(axis=3)
-    queries = follows.any(axis=2)
+    queries = np.asarray(follows.any(axis=2))
     return np.asarray((mass * queries[:, None]).sum(axis=(0, 2)) / queries.sum())

@@ -10,7 +10,7 @@ from scipy import stats
 from torch import Tensor, nn
 
 from pellucid._base.errors import InputError
-from pellucid._base.numbers import figure, percent
+from pellucid._base.numbers import percent
 from pellucid._base.typing import Array, Names
 from pellucid.nn._attention_calls import attention_calls
 from pellucid.nn._layers import Layers
@@ -33,6 +33,10 @@ HEAD_KINDS = {
     "first": "attends to the first position",
     "induction": "attends to what followed an earlier copy of the token",
 }
+TOP = 20
+"""Strongest rows of a unit that are compared with the labels."""
+SAID = 10
+"""Units and heads that get a sentence each."""
 MUCH = 0.4
 """Mean weight from which a head is said to attend to something."""
 
@@ -55,8 +59,6 @@ class Deconstruction:
         Of layers with maps, where concepts were given.
     probes : Probes or None
         Where labels were given.
-    sentences : tuple of str
-        All of it in plain words.
     """
 
     summaries: dict[str, LayerSummary]
@@ -66,7 +68,19 @@ class Deconstruction:
     responses: dict[tuple[str, int], str]
     dissections: dict[str, Dissection]
     probes: Probes | None
-    sentences: Names
+
+    @property
+    def sentences(self) -> Names:
+        """All of it in plain words."""
+        said = [*_idle(self.summaries)]
+        said += [found.sentence() for found in (self.units, self.heads) if found is not None]
+        said += [f"{layer} unit {unit} responds to {what}." for (layer, unit), what in _first(self.responses)]
+        said += [f"{layer} head {head} {what}." for (layer, head), what in _first(head_kinds(self.attention))]
+        said += [f"{layer}: {found.sentence()}" for layer, found in self.dissections.items() if found.detectors]
+        if self.probes is not None:
+            best = max(self.probes.probes, key=lambda each: each.selectivity.value)
+            said.append(f"Of {len(self.probes.probes)} probed layers, {best.sentence()}")
+        return tuple(said)
 
     def __str__(self) -> str:
         return "\n".join(self.sentences)
@@ -76,7 +90,7 @@ class Deconstruction:
         import pandas as pd  # a third party, loaded only when a frame is asked for
 
         parts = [self._described(found) for found in (self.units, self.heads) if found is not None]
-        columns = ["kind", "layer", "number", "effect", "p_value", "responds_to"]
+        columns = ["kind", "layer", "number", "effect", "size", "p_value", "responds_to"]
         return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
 
     def _described(self, found: Ablation) -> "pd.DataFrame":
@@ -151,7 +165,7 @@ def deconstruct(
     with session(model), torch.no_grad():
         targets, _ = own_targets(model, inputs, target, batch_size)
     names = _inner_layers(model, inputs) if layers is None else (layers,) if isinstance(layers, str) else tuple(layers)
-    summaries = summarize(model, batches(inputs, batch_size), layers=names, batch_size=batch_size) if names else {}
+    summaries = summarize(model, inputs, layers=names, top=min(TOP, n // 2), batch_size=batch_size) if names else {}
     units = None
     if names:
         likely = _likely_units(model, inputs, names, targets, batch_size)
@@ -160,7 +174,9 @@ def deconstruct(
     if _attends(model, inputs):
         heads = ablate_heads(model, inputs, target=targets, batch_size=batch_size)
         seen = attention(model, inputs)
-    responses, probes, dissections = {}, None, {}
+    responses: dict[tuple[str, int], str] = {}
+    dissections: dict[str, Dissection] = {}
+    probes = None
     recorded = record(model, inputs, layers=names, batch_size=batch_size) if labels is not None or concepts else {}
     if labels is not None and units is not None:
         responses = _responses(summaries, units, np.asarray(labels))
@@ -168,9 +184,15 @@ def deconstruct(
     if concepts:
         maps = {name: value for name, value in recorded.items() if value.ndim == 4}
         dissections = {name: dissect(value, concepts, random_state=random_state) for name, value in maps.items()}
-    parts = {"units": units, "heads": heads, "attention": seen, "responses": responses, "probes": probes}
-    sentences = _sentences(summaries, dissections=dissections, **parts)
-    return Deconstruction(summaries=summaries, dissections=dissections, sentences=sentences, **parts)
+    return Deconstruction(
+        summaries=summaries,
+        units=units,
+        heads=heads,
+        attention=seen,
+        responses=responses,
+        dissections=dissections,
+        probes=probes,
+    )
 
 
 def head_kinds(found: Attention | None) -> dict[tuple[str, int], str]:
@@ -261,7 +283,7 @@ def _responses(summaries: dict[str, LayerSummary], units: Ablation, labels: Arra
     tops = [codes[summaries[layer].top_rows[unit]] for layer, unit in keys]
     hits = np.array([np.bincount(top, minlength=len(kinds)) for top in tops])
     drawn = np.array([[len(top)] for top in tops])
-    adjusted = holm(stats.hypergeom.sf(hits - 1, len(codes), counts, drawn))
+    adjusted = holm(np.asarray(stats.hypergeom.sf(hits - 1, len(codes), counts, drawn)))
     words = {}
     for key, row, p, top in zip(keys, hits, adjusted, tops, strict=True):
         best = int(p.argmin())
@@ -270,16 +292,12 @@ def _responses(summaries: dict[str, LayerSummary], units: Ablation, labels: Arra
     return words
 
 
-def _sentences(
-    summaries: dict[str, LayerSummary],
-    *,
-    units: Ablation | None,
-    heads: Ablation | None,
-    attention: Attention | None,
-    responses: dict[tuple[str, int], str],
-    probes: Probes | None,
-    dissections: dict[str, Dissection],
-) -> Names:
+def _first(words: dict[tuple[str, int], str]) -> list[tuple[tuple[str, int], str]]:
+    return list(words.items())[:SAID]
+
+
+def _idle(summaries: dict[str, LayerSummary]) -> list[str]:
+    """Say which units are dead, and which say the same as another."""
     said = []
     dead = {name: int(summary.dead.sum()) for name, summary in summaries.items() if summary.dead.any()}
     if dead:
@@ -287,11 +305,4 @@ def _sentences(
     twins = {name: len(summary.duplicates or ()) for name, summary in summaries.items() if summary.duplicates}
     if twins:
         said.append(f"Pairs of units say the same: {', '.join(f'{n} in {name}' for name, n in twins.items())}.")
-    said += [found.sentence() for found in (units, heads) if found is not None]
-    said += [f"{layer} unit {unit} responds to {what}." for (layer, unit), what in list(responses.items())[:10]]
-    said += [f"{layer} head {head} {what}." for (layer, head), what in list(head_kinds(attention).items())[:10]]
-    said += [f"{layer}: {found.sentence()}" for layer, found in dissections.items() if found.detectors]
-    if probes is not None:
-        best = max(probes.probes, key=lambda each: each.selectivity.value)
-        said.append(f"Of {len(probes.probes)} probed layers, {best.sentence()}")
-    return tuple(said) or (f"Nothing stands out at a level of {figure(LEVEL)}.",)
+    return said

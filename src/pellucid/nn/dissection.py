@@ -69,7 +69,7 @@ class Dissection:
         import pandas as pd  # a third party, loaded only when a frame is asked for
 
         best = self.iou.argmax(axis=1)
-        units = np.arange(len(best))
+        units = range(len(best))
         detectors = self.detectors
         return pd.DataFrame(
             {
@@ -182,7 +182,7 @@ def _masks(concepts: Mapping[str, Any], n: int) -> Tensor:
     """Concepts as floats of shape (concepts, rows, height, width)."""
     if not isinstance(concepts, Mapping) or not concepts:
         raise InputError("concepts must be a mapping of names to masks, with at least one.")
-    arrays = []
+    arrays: list[Array] = []
     for name, values in concepts.items():
         array = as_array(values, f"concept {name!r}").astype(bool)
         if array.ndim != 3 or (arrays and array.shape[1:] != arrays[0].shape[1:]):

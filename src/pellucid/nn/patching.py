@@ -201,8 +201,8 @@ def attribution_patch(
             ):
                 gradient[site] += 0 if part is None else part / n_steps
         effect = _table(from_corrupt, len(x))
-        for number, (site, values) in enumerate(from_clean.items()):
-            change = ((values - from_corrupt[site]) * gradient[site]).detach().flatten(2).sum(dim=2)
+        for number, (site, good_values) in enumerate(from_clean.items()):
+            change = ((good_values - from_corrupt[site]) * gradient[site]).detach().flatten(2).sum(dim=2)
             effect[number, : change.shape[1]] = change.T.double().cpu()
     return _patching(from_clean, effect, good, bad, heads=layers is None, exact=False)
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FOLDS = 5
-RIDGES: Float1 = 10.0 ** np.arange(-3, 5)
+RIDGES: Float1 = np.asarray(10.0 ** np.arange(-3, 5))
 """Penalties tried, in units of the mean squared length of the activations; leave-one-out takes one per task."""
 
 

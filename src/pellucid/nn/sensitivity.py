@@ -311,4 +311,4 @@ def _ranked(values: Tensor) -> Float2:
     table = np.stack([ranks(row) for row in values.abs().numpy()])
     table = table - table.mean(axis=1, keepdims=True)
     length = np.linalg.norm(table, axis=1, keepdims=True)
-    return np.divide(table, length, out=np.zeros_like(table), where=length > 0)
+    return np.asarray(np.divide(table, length, out=np.zeros_like(table), where=length > 0))

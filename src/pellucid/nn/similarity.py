@@ -150,8 +150,8 @@ def _gram(matrix: Float2, name: str) -> Float2:
     sums = gram.sum(axis=1)
     centred = gram - (sums[:, None] + sums) / (n - 2) + sums.sum() / ((n - 1) * (n - 2))
     np.fill_diagonal(centred, 0.0)
-    length = np.linalg.norm(centred)
-    if length <= 1e-12 * max(np.linalg.norm(matrix) ** 2, 1e-300):
+    length = float(np.linalg.norm(centred))
+    if length <= 1e-12 * max(float((matrix**2).sum()), 1e-300):
         raise InputError(f"layer {name!r} puts all rows equally far apart, so it has no likeness to any other.")
     return np.asarray(centred / length)
 

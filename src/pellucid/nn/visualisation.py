@@ -1,5 +1,6 @@
 """Feature visualisation: pictures that a unit answers to most."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -129,7 +130,8 @@ def visualize(
 def _frequency_scale(size: tuple[int, ...]) -> Tensor:
     """One over the frequency, of shape (height, width // 2 + 1)."""
     y, x = torch.fft.fftfreq(size[0])[:, None], torch.fft.rfftfreq(size[1])
-    return (y.square() + x.square()).sqrt().clamp(min=1 / max(size)).reciprocal() * (size[0] * size[1]) ** 0.5
+    frequency: Tensor = (y.square() + x.square()).sqrt().clamp(min=1 / max(size))
+    return frequency.reciprocal() * math.sqrt(size[0] * size[1])
 
 
 def _picture(spectrum: Tensor, scale: Tensor, shape: tuple[int, int, int], low: float, high: float) -> Tensor:

@@ -37,7 +37,8 @@ class InductionModel(nn.Module):
         answer = slice(2 * n_tokens + n_positions, width)
         self.tokens, self.places = nn.Embedding(n_tokens, width), nn.Embedding(n_positions, width)
         size = max(n_tokens, n_positions)
-        self.layers = nn.ModuleList(_Attention(width, 3, size, fused=fused) for _ in range(2))
+        first, second = (_Attention(width, 3, size, fused=fused) for _ in range(2))
+        self.layers = nn.ModuleList([first, second])
         self.unembed = nn.Linear(width, n_tokens, bias=False)
         with torch.no_grad():
             for embedding, part in ((self.tokens, token), (self.places, place)):
@@ -49,10 +50,10 @@ class InductionModel(nn.Module):
                     weight.copy_(torch.from_numpy(0.05 * rng.normal(size=weight.shape)))
             shift = torch.eye(n_positions).roll(1, 1)  # the query of position i is the key of i - 1
             shift[:, 0] = 0
-            self.layers[0].set_head(0, query=(place, 30 * shift.T), key=(place, torch.eye(n_positions)))
-            self.layers[0].set_values(0, token, before)
-            self.layers[1].set_head(1, query=(token, 30 * torch.eye(n_tokens)), key=(before, torch.eye(n_tokens)))
-            self.layers[1].set_values(1, token, answer)
+            first.set_head(0, query=(place, 30 * shift.T), key=(place, torch.eye(n_positions)))
+            first.set_values(0, token, before)
+            second.set_head(1, query=(token, 30 * torch.eye(n_tokens)), key=(before, torch.eye(n_tokens)))
+            second.set_values(1, token, answer)
             self.unembed.weight.zero_()
             self.unembed.weight[:, answer] = 10 * torch.eye(n_tokens)
 
@@ -174,9 +175,10 @@ def shapes_on_textures(rows: int = 120, *, random_state: int = 0) -> ShapesOnTex
         weight[unit, 0] = (template - template.mean()) / 49
     weight[len(names) :, 1] = rng.normal(size=(8, 7, 7)) / 7
     model = nn.Sequential()
-    model.add_module("units", nn.Conv2d(2, len(weight), 7, padding=3, bias=False))
+    units = nn.Conv2d(2, len(weight), 7, padding=3, bias=False)
+    units.weight.data = torch.from_numpy(weight).float()
+    model.add_module("units", units)
     model.add_module("relu", nn.ReLU())
-    model.units.weight.data = torch.from_numpy(weight).float()
     return ShapesOnTextures(torch.from_numpy(images), masks, model.eval(), dict(enumerate(names)))
 
 
