@@ -16,6 +16,8 @@ from pellucid.auditing.subject import Subject
 from pellucid.auditing.subject_facts import SubjectFacts, versions_of
 from pellucid.nn._scoring import first_input
 from pellucid.nn.auditing.layers import Idle, Probing
+from pellucid.nn.auditing.looks import Decisions, Faithful, Gap, Learned
+from pellucid.nn.auditing.parts import Needed
 from pellucid.nn.auditing.reliability import ShortcutsTaken
 from pellucid.nn.auditing.subject import NetworkSubject
 from pellucid.nn.auditing.works import Accuracy, Confidence, Network
@@ -27,6 +29,11 @@ QUESTIONS: tuple[Question, ...] = (
     Confidence(),
     Probing(),
     Idle(),
+    Needed(cost="costly"),
+    Decisions(),
+    Gap(),
+    Faithful(cost="costly"),
+    Learned(cost="costly"),
     ShortcutsTaken(cost="costly"),
 )
 """The questions, in the order in which they are asked."""

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from pellucid._base.numbers import percent
 from pellucid._base.randomness import stream
-from pellucid._base.typing import Names
+from pellucid._base.typing import Int1, Names
 from pellucid.auditing.checks.base import NotApplicable, Question
 from pellucid.auditing.findings import Exhibit, Finding, Measure, Section, Verdict
 from pellucid.nn._layers import Layers
@@ -35,7 +35,7 @@ class Probing(Question):
 
     def run(self, subject: NetworkSubject) -> Finding:
         """Fit a linear probe to every stage, beside control tasks."""
-        rows = _sample(subject, MOST_ROWS)
+        rows = spread_rows(subject, MOST_ROWS)
         labels = subject.y[rows]
         kept, counts = np.unique(labels, return_counts=True)
         inside = np.isin(labels, kept[counts >= 2])
@@ -91,7 +91,7 @@ class Idle(Question):
 
     def run(self, subject: NetworkSubject) -> Finding:
         """Reduce the stages over the rows."""
-        inputs = taken(subject.inputs, torch.as_tensor(_sample(subject, MOST_ROWS)))
+        inputs = taken(subject.inputs, torch.as_tensor(spread_rows(subject, MOST_ROWS)))
         found = summarize(subject.model, inputs, layers=stages(subject), top=1, batch_size=BATCH)
         table: dict[str, list[Any]] = {"layer": [], "units": [], "never_move": [], "copies": []}
         for name, summary in found.items():
@@ -120,7 +120,7 @@ def stages(subject: NetworkSubject) -> Names:
         lists = [name for name, part in parts.items() if isinstance(part, nn.ModuleList | nn.ModuleDict)]
         inner = [name for name, part in parts.items() if any(_weighs(child) for child in part.children())]
         opened = lists or (
-            sorted(inner, key=lambda name: -_weight(parts[name]))[:1] if len(parts) < ENOUGH_STAGES else []
+            sorted(inner, key=lambda name: -_size(parts[name]))[:1] if len(parts) < ENOUGH_STAGES else []
         )
         if not opened:
             break
@@ -146,24 +146,24 @@ def _weighs(part: nn.Module) -> bool:
     return any(True for _ in part.parameters())
 
 
-def _weight(part: nn.Module) -> int:
-    return sum(parameter.numel() for parameter in part.parameters())
+def _size(part: nn.Module) -> int:
+    return sum(1 for _ in part.modules())
 
 
 def _called(subject: NetworkSubject, names: Names) -> Names:
-    """Those that a forward pass calls, in its order, each at its last call."""
+    """Those that a forward pass calls and that give a row for each row, in its order, each at its last call."""
     found = Layers(subject.model, names)
     with session(subject.model), torch.no_grad(), found.recorded() as kept:
-        call(subject.model, taken(subject.inputs, torch.arange(1)))
+        call(subject.model, taken(subject.inputs, torch.arange(2)))
     order = {site.rpartition("#")[0]: None for site in kept}
-    usable = [name for name in order if kept[f"{name}#{found.calls[name]}"].ndim >= 2]
+    last = {name: kept[f"{name}#{found.calls[name]}"] for name in order}
+    usable = [name for name, value in last.items() if value.ndim >= 2 and len(value) == 2]
     return tuple(name if found.calls[name] == 1 else f"{name}#{found.calls[name]}" for name in usable)
 
 
-def _sample(subject: NetworkSubject, most: int) -> Any:
-    if subject.n <= most:
-        return np.arange(subject.n)
-    return np.sort(stream(subject.random_state, "nn.audit.sample").choice(subject.n, most, replace=False))
+def spread_rows(subject: NetworkSubject, most: int) -> Int1:
+    """Some rows, drawn once for all questions."""
+    return np.sort(stream(subject.random_state, "nn.audit.sample").permutation(subject.n)[:most]).astype(np.int64)
 
 
 def _pooled(value: Tensor, inputs: Any) -> Tensor:

@@ -9,7 +9,7 @@ from pellucid.auditing.checks.base import Question
 from pellucid.auditing.findings import Exhibit, Finding, Measure, Section, Verdict
 from pellucid.nn._scoring import call, output_tensor
 from pellucid.nn._session import session
-from pellucid.nn.auditing.subject import BATCH, NetworkSubject
+from pellucid.nn.auditing.subject import BATCH, NetworkSubject, read_texts
 from pellucid.nn.shortcuts import Shortcuts, find_shortcuts, find_word_shortcuts
 
 LARGE = 96
@@ -64,13 +64,12 @@ def _moved(subject: NetworkSubject) -> Shortcuts:
         "random_state": subject.random_state,
         "progress": subject.progress,
     }
-    if subject.texts is not None and subject.read is not None:
-        read = subject.read
+    if subject.texts is not None:
 
         def predict(texts: list[str]) -> Any:
             with session(subject.model), torch.no_grad():
                 parts = [
-                    output_tensor(call(subject.model, read(texts[start : start + BATCH])))
+                    output_tensor(call(subject.model, read_texts(subject.tokenizer, texts[start : start + BATCH])))
                     for start in range(0, len(texts), BATCH)
                 ]
             return torch.cat(parts).cpu().numpy()

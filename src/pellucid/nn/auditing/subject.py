@@ -1,6 +1,6 @@
 """What a network's audit is about: the network, rows it has not seen, and what it says of them."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,8 +38,8 @@ class NetworkSubject:
     texts : tuple of str, or None
     tokens : tuple of tuple of (before, token), or None
         Per text, what stands before each token and the token as it is written.
-    read : callable or None
-        From texts to inputs.
+    tokenizer : fast tokenizer or None
+        Reads texts.
     rows : tuple of int, or None
         Rows whose decisions are shown.
     policy : Policy
@@ -56,7 +56,7 @@ class NetworkSubject:
     pictures: Array | None
     texts: Names | None
     tokens: tuple[tuple[tuple[str, str], ...], ...] | None
-    read: Callable[[list[str]], Any] | None
+    tokenizer: Any
     rows: tuple[int, ...] | None
     policy: Policy
     fast: bool
@@ -108,15 +108,14 @@ class NetworkSubject:
         if not isinstance(model, nn.Module):
             raise InputError(f"model must be a torch.nn.Module; got {type(model).__name__}.")
         texts = _texts(inputs, tokenizer)
-        read = None if texts is None else lambda some: _read(tokenizer, some)
-        taken = inputs if read is None else read(list(texts or ()))
+        taken = inputs if texts is None else read_texts(tokenizer, list(texts))
         scores = _scores(model, taken)
         truth = _truth(y, scores)
         names = _names(class_names, scores.shape[1])
         shown = None if texts is not None else _pictures(first_input(taken), pictures)
         subject = cls(
             model=model, inputs=taken, y=truth, scores=scores, class_names=names, pictures=shown, texts=texts,
-            tokens=None if texts is None else tuple(_tokens(tokenizer, text) for text in texts), read=read,
+            tokens=None if texts is None else tuple(_tokens(tokenizer, text) for text in texts), tokenizer=tokenizer,
             rows=None, policy=read_policy(policy), fast=fast, random_state=random_state, progress=progress,
         )  # fmt: skip
         object.__setattr__(subject, "rows", _chosen(rows, subject))
@@ -135,7 +134,8 @@ def _texts(inputs: Any, tokenizer: Any) -> Names | None:
     return tuple(inputs)
 
 
-def _read(tokenizer: Any, texts: list[str]) -> dict[str, Tensor]:
+def read_texts(tokenizer: Any, texts: list[str]) -> dict[str, Tensor]:
+    """Return texts as the network takes them."""
     found = tokenizer(texts, padding=True, truncation=True, return_tensors="pt")
     return {name: found[name] for name in ("input_ids", "attention_mask")}
 
