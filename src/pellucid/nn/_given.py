@@ -77,8 +77,8 @@ class Given:
             model(*args, **kwargs)
         if seen.found is None:
             raise UnsupportedRequestError(
-                f"the inputs have no floating-point tensor, and {self.names[0]!r} goes through no embedding that could be "
-                "explained in its place; give floating-point inputs."
+                f"the inputs have no floating-point tensor, and {self.names[0]!r} goes through no embedding that could "
+                "be explained in its place; give floating-point inputs."
             )
         return seen.found.detach().clone()
 
@@ -170,9 +170,6 @@ def _check(model: Network, chosen: Mapping[str, Tensor]) -> None:
         shapes = {name: tuple(item.shape) for name, item in chosen.items()}
         raise InputError(f"inputs must have the same number of rows, at least one, as first axis; got shapes {shapes}.")
     for name, item in chosen.items():
-        if item.is_floating_point() and not bool(torch.isfinite(item).all()):
-            where = tuple(torch.nonzero(~torch.isfinite(item))[0].tolist())
-            raise InputError(f"inputs must be finite; {name!r} is {float(item[where])} at {where}.")
         devices = {t.device for t in state}
         if devices and item.device not in devices:
             raise InputError(
@@ -183,6 +180,9 @@ def _check(model: Network, chosen: Mapping[str, Tensor]) -> None:
         if dtypes and item.is_floating_point() and item.dtype not in dtypes and not torch.is_autocast_enabled():
             wanted = str(state[0].dtype)
             raise InputError(f"{name!r} is {item.dtype} and the network {wanted}; convert it with .to({wanted}).")
+        if item.is_floating_point() and not bool(torch.isfinite(item).all()):
+            where = tuple(torch.nonzero(~torch.isfinite(item))[0].tolist())
+            raise InputError(f"inputs must be finite; {name!r} is {float(item[where])} at {where}.")
 
 
 def output_of(output: Any, rows: int) -> Tensor:

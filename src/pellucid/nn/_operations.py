@@ -20,7 +20,7 @@ ELEMENTWISE: Names = (
 )
 """Functions of one tensor, element by element."""
 
-RECTIFIERS: Names = ("relu", "relu6", "hardtanh", "leaky_relu", "threshold", "prelu", "rrelu")
+RECTIFIERS: Names = ("relu", "relu6", "hardtanh", "clamp", "leaky_relu", "threshold", "prelu", "rrelu")
 """Elementwise functions that are made of straight pieces."""
 
 _CONVOLUTION = ("input", "weight", "bias")
@@ -141,11 +141,43 @@ def parameters_of(function: Callable[..., Any], operation: str) -> Names:
     return OPERATIONS[operation]
 
 
-LINEAR = frozenset(
-    "add sub subtract rsub neg negative sum mean cumsum view view_as reshape reshape_as permute transpose swapaxes movedim "
-    "t mT flatten unflatten squeeze unsqueeze expand expand_as repeat tile repeat_interleave cat concat stack hstack vstack "
-    "split chunk unbind narrow select index_select gather take __getitem__ __get__ roll flip pad constant_pad_nd contiguous "
-    "clone to float double half type_as masked_fill where tril triu diagonal dropout interpolate unfold fold pixel_shuffle "
-    "pixel_unshuffle embedding detach alias copy_ bernoulli dropout1d dropout2d dropout3d channel_shuffle einsum".split()
+_ARITHMETIC = (
+    "add",
+    "sub",
+    "subtract",
+    "rsub",
+    "neg",
+    "negative",
+    "sum",
+    "mean",
+    "cumsum",
+    "where",
+    "masked_fill",
+    "tril",
 )
+_SHAPES = (
+    *("view", "view_as", "reshape", "reshape_as", "permute", "transpose", "swapaxes", "movedim", "t", "mT", "flatten"),
+    *("unflatten", "squeeze", "unsqueeze", "expand", "expand_as", "unfold", "fold", "pixel_shuffle", "pixel_unshuffle"),
+)
+_PIECES = (
+    *("repeat", "tile", "repeat_interleave", "cat", "concat", "stack", "hstack", "vstack", "split", "chunk", "unbind"),
+    *(
+        "narrow",
+        "select",
+        "index_select",
+        "gather",
+        "take",
+        "__getitem__",
+        "__get__",
+        "roll",
+        "flip",
+        "pad",
+        "diagonal",
+    ),
+)
+_COPIES = (
+    *("contiguous", "clone", "to", "float", "double", "half", "type_as", "detach", "alias", "copy_", "dropout"),
+    *("dropout1d", "dropout2d", "dropout3d", "interpolate"),
+)
+LINEAR = frozenset((*_ARITHMETIC, *_SHAPES, *_PIECES, *_COPIES))
 """Functions whose gradient is right as it is, by name, in place or not."""

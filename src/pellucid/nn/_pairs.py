@@ -21,8 +21,8 @@ class _Carried(torch.autograd.Function):
     """The value of one tensor with the gradient of another."""
 
     @staticmethod
-    def forward(ctx: Any, surrogate: Tensor, value: Tensor) -> Tensor:  # noqa: ARG004 - torch passes both
-        return value.view_as(value)
+    def forward(ctx: Any, surrogate: Tensor, value: list[Tensor]) -> Tensor:  # noqa: ARG004 - torch passes both
+        return value[0]  # in a list it is no operand to autograd, and may be changed in place later
 
     @staticmethod
     def backward(ctx: Any, *gradients: Any) -> Any:  # noqa: ARG004
@@ -31,7 +31,7 @@ class _Carried(torch.autograd.Function):
 
 def carried(surrogate: Tensor, value: Tensor) -> Tensor:
     """Return `value`, whose gradient is that of `surrogate`; both have one shape."""
-    result: Tensor = _Carried.apply(surrogate, value.detach())  # type: ignore[no-untyped-call]
+    result: Tensor = _Carried.apply(surrogate, [value.detach()])  # type: ignore[no-untyped-call]
     return result
 
 
@@ -47,7 +47,8 @@ def secant(function: Callable[[Tensor], Tensor], x: Tensor, x0: Tensor) -> tuple
         difference = point - x0
         slope = (y - function(x0)) / difference
         far = difference.abs() > _CLOSE * torch.maximum(point.abs(), x0.abs()).clamp(min=_CLOSE)
-        return y, torch.where(far & slope.isfinite(), slope, tangent)
+        # where the tangent is infinite, such as that of a root at 0, nothing moved that it could spread
+        return y, torch.where(far & slope.isfinite(), slope, tangent.nan_to_num(0.0, 0.0, 0.0))
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,25 +87,23 @@ class Pair:
 
 
 def softmax(logits: Pair, dim: int) -> Pair:
-    """Softmax as exponential, sum and quotient; the shift by the largest is a constant."""
-    exponential, total = _exponentials(logits, dim)
-    return exponential.times(total.map(torch.reciprocal))
+    """Softmax as the exponential of what is above the logarithm of the sum of exponentials."""
+    return logits.minus(logsumexp(logits, dim)).map(torch.exp)
 
 
 def logsumexp(logits: Pair, dim: int) -> Pair:
-    """Logarithm of the sum of exponentials, the axis kept."""
-    shift = _largest(logits, dim)
-    return _exponentials(logits, dim)[1].map(torch.log).linear(lambda x: x + shift)
+    """Logarithm of the sum of exponentials, the axis kept.
 
-
-def _largest(logits: Pair, dim: int) -> Tensor:
-    return torch.maximum(logits.value.detach(), logits.reference).amax(dim, keepdim=True)
-
-
-def _exponentials(logits: Pair, dim: int) -> tuple[Pair, Pair]:
-    shift = _largest(logits, dim)
-    exponential = logits.linear(lambda x: x - shift).map(torch.exp)
-    return exponential, exponential.linear(lambda x: x.sum(dim, keepdim=True))
+    The sums may be too small for a number where value and reference are far apart, their logarithms are not, so the
+    slope between the two logarithms is taken of these.
+    """
+    shift = torch.maximum(logits.value.detach(), logits.reference).amax(dim, keepdim=True)
+    total = logits.linear(lambda x: x - shift).map(torch.exp).linear(lambda x: x.sum(dim, keepdim=True))
+    y, y0 = (x.logsumexp(dim, keepdim=True) for x in (logits.value.detach(), logits.reference))
+    z, difference = total.value.detach(), total.value.detach() - total.reference
+    far = difference.abs() > _CLOSE * torch.maximum(z, total.reference)
+    slope = torch.where(far, (y - y0) / difference, 1 / z)
+    return Pair(carried(slope * total.value, y), y0)
 
 
 def centred(x: Pair, dims: tuple[int, ...]) -> Pair:

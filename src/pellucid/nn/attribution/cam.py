@@ -62,7 +62,8 @@ def _explain_maps(question: Question, combine: Combine) -> Answer:
     def map_of(value: Tensor, gradient: Tensor) -> Tensor:
         if value.ndim not in (3, 4):
             raise InputError(
-                f"a class activation map needs layers with maps (rank 4) or tokens (rank 3); one gives {tuple(value.shape)}."
+                "a class activation map needs layers with maps (rank 4) or tokens (rank 3); one gives shape "
+                f"{tuple(value.shape)}."
             )
         return combine(as_maps(value, picture), torch.stack([as_maps(g, picture) for g in gradient]))
 

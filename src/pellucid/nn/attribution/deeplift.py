@@ -1,6 +1,6 @@
 """DeepLIFT against a baseline, and DeepSHAP against a background."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from pellucid._base.errors import InputError
+from pellucid.nn._intercept import Rule
 from pellucid.nn._question import Question
 from pellucid.nn._rules import References
 from pellucid.nn.attribution.base import Answer, collected, rounding
@@ -20,7 +21,7 @@ def differences(
     pieces, outputs, empty = [], [], []
     noted: dict[str, Tensor] = {}
 
-    def rules(cut: slice):  # type: ignore[no-untyped-def]  # noqa: ANN202
+    def rules(cut: slice) -> Mapping[str, Rule]:
         calls = References()
         with torch.no_grad():
             base, sites = question.forward([reference[cut] for reference in references], rows[cut], calls.noting())

@@ -146,13 +146,16 @@ def attribute(
         )
         answer = chosen.answer(question)
     seconds = time.perf_counter() - started
-    made = {name: _explanation(question, chosen, answer, name, warnings, seconds) for name in _sites(question, answer)}
+    made = {
+        name: _explanation(question, chosen, answer, name, warnings=warnings, seconds=seconds)
+        for name in _sites(question, answer)
+    }
     if layers is not None and not isinstance(layers, str):
         return made
     if len(made) > 1:
         raise InputError(
-            f"layers={layers!r} names {len(made)} sites, {listed(list(made))}: give a list, layers=[{layers!r}], for one "
-            "explanation of each."
+            f"layers={layers!r} names {len(made)} sites, {listed(list(made))}: give a list, layers=[{layers!r}], for "
+            "one explanation of each."
         )
     return next(iter(made.values()))
 
@@ -210,7 +213,7 @@ def _sites(question: Question, answer: Answer) -> list[str]:
 
 
 def _explanation(
-    question: Question, method: Method, answer: Answer, site: str, warnings: tuple[str, ...], seconds: float
+    question: Question, method: Method, answer: Answer, site: str, *, warnings: tuple[str, ...], seconds: float
 ) -> Explanation:
     values = {site: answer.values[site]} if site else dict(answer.values)
     errors = answer.std_error

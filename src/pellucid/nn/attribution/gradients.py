@@ -61,7 +61,7 @@ class _Positive(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:  # noqa: ARG004
-        return x.view_as(x)
+        return x.clone()
 
     @staticmethod
     def backward(ctx: Any, *gradients: Any) -> Any:  # noqa: ARG004
@@ -149,7 +149,7 @@ def sample_grid(question: Question, n: int) -> list[tuple[Tensor, Tensor]]:
     """Every (row, sample), cut into pieces of a few rows' memory."""
     rows = question.every_row().repeat_interleave(n)
     samples = torch.arange(n, device=rows.device).repeat(len(question))
-    return list(zip(rows.split(64), samples.split(64), strict=True))
+    return list(zip(torch.split(rows, 64), torch.split(samples, 64), strict=True))
 
 
 def normal(like: Tensor, random_state: int, purpose: str, row: int, sample: int) -> Tensor:

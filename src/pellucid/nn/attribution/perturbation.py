@@ -14,7 +14,6 @@ from pellucid._base.randomness import stream
 from pellucid._base.typing import Array, Bool2, Float2
 from pellucid.explainers.base import Question as GameQuestion
 from pellucid.explainers.estimation import estimate_rows
-from pellucid.explainers.shapley import Shapley as SampledShapley
 from pellucid.explainers.shapley import ShapleyBound
 from pellucid.games.marginal import Request
 from pellucid.ir import Model, Space
@@ -77,7 +76,7 @@ def segments_of(question: Question) -> Tensor:
 def _folded(question: Question, flat: Tensor) -> dict[str, Tensor]:
     """Values (targets, rows, features) in the tensors' own shapes."""
     sizes = [part[0].numel() for part in question.parts]
-    named = zip(question.given.names, question.parts, flat.split(sizes, 2), strict=True)
+    named = zip(question.given.names, question.parts, torch.split(flat, sizes, 2), strict=True)
     return {name: piece.reshape(*piece.shape[:2], *part.shape[1:]) for name, part, piece in named}
 
 
@@ -114,7 +113,7 @@ class Occlusion:
         values = torch.zeros(outputs.shape[1], len(question), windows.shape[1], dtype=torch.float64)
         count = windows.sum(0).clamp(min=1)
         for row in range(len(question)):
-            for some in windows.split(256):
+            for some in torch.split(windows, 256):
                 rows = torch.full((len(some),), row, device=outputs.device)
                 lost = outputs[row] - hidden(question, (~some).to(outputs), rows)
                 values[:, row] += (lost.double().cpu().T @ some.double()) / count
@@ -208,7 +207,7 @@ class ShapleyOfSegments:
             n_jobs=1,
         )
         planner = ShapleyBound(asked, None, None).planner()  # type: ignore[arg-type]
-        found = estimate_rows(asked, games, planner)
+        found = estimate_rows(asked, games, planner)  # type: ignore[arg-type]
         size = np.bincount(segments.numpy())[segments.numpy()]
 
         def spread(values: Array) -> dict[str, Tensor]:
@@ -229,7 +228,9 @@ class ShapleyOfSegments:
 
 @dataclass(frozen=True)
 class RISE:
-    """Mean output over random masks that show an element, less the mean over all (Petsiuk et al., 2018, equation 6).
+    """Mean output over random masks that show an element, less that over masks that hide it (Petsiuk et al., 2018).
+
+    Their equation 6 is the first mean alone, which differs by an affine map that is the same for all elements.
 
     Parameters
     ----------
@@ -261,7 +262,7 @@ class RISE:
         squares = torch.zeros_like(total)
         for first in range(0, n, 64):
             masks = torch.stack([self._mask(question, k) for k in range(first, min(first + 64, n))])
-            weight = masks.double() / self.shown - 1
+            weight = (masks.double() - self.shown) / (self.shown * (1 - self.shown))
             for row in range(len(question)):
                 rows = torch.full((len(masks),), row, device=outputs.device)
                 gained = (hidden(question, masks.to(outputs), rows) - outputs[row]).double().cpu()

@@ -137,10 +137,11 @@ CP_LRP: dict[str, Local] = {
 
 def _guarded(rules: Mapping[str, Local]) -> Mapping[str, Rule]:
     """Apply rules only where a gradient flows."""
-    return {
-        operation: (lambda call, rule=rule: rule(call) if call.asks_gradient else call.run())
-        for operation, rule in rules.items()
-    }
+
+    def guarded(rule: Local, call: Call) -> Any:
+        return rule(call) if call.asks_gradient else call.run()
+
+    return {operation: partial(guarded, rule) for operation, rule in rules.items()}
 
 
 def _propagated(question: Question, rules: Mapping[str, Local]) -> Answer:
@@ -165,7 +166,7 @@ class AttnLRP:
 
 @dataclass(frozen=True)
 class CPLRP:
-    """Conservative propagation (Ali et al., 2022): attention weights and norms' scales are constants; the rest gradients."""
+    """Conservative propagation (Ali et al., 2022): attention weights and norms' scales constant, the rest gradients."""
 
     name: ClassVar[str] = "cp_lrp"
     summary: ClassVar[str] = "gradient times value with attention weights and norms' scales constant"
@@ -214,7 +215,7 @@ class LRP:
     summary: ClassVar[str] = "layer-wise relevance propagation: epsilon, gamma, z-plus, composites"
 
     rule: LinearRule = "epsilon"
-    epsilon: float = 1e-6
+    epsilon: float = 1e-9
     gamma: float = 0.25
 
     def __post_init__(self) -> None:
@@ -230,11 +231,11 @@ class LRP:
 
         def linear(call: Call) -> Tensor:
             seen[0] += 1
-            return self._linear(call, seen[0] - 1, total)
+            return self._linear(call, seen[0] - 1, total) if call.asks_gradient else call.run()
 
         def rules(_: slice) -> Mapping[str, Rule]:
             seen[0] = 0
-            return _guarded({**ATTNLRP, **dict.fromkeys(_LINEAR, linear)})
+            return {**_guarded(ATTNLRP), **dict.fromkeys(_LINEAR, linear)}
 
         return one_pass(question, lambda value, gradient: value * gradient, rules)
 
@@ -275,7 +276,7 @@ class LRP:
                 for half in (1, -1)
             )
             chosen = torch.ones_like(z) if gamma == torch.inf else (z * sign > 0).to(z)
-            surrogate = surrogate + part * chosen * _ratio(z, part.detach(), self.epsilon)  # type: ignore[union-attr]
+            surrogate = surrogate + part * chosen * _ratio(z, part.detach(), self.epsilon)
         return carried(surrogate, z)
 
 

@@ -255,10 +255,10 @@ def _hidden_words(subject: NetworkSubject, inputs: Mapping[str, Tensor]) -> dict
 
 
 def _gap_sentence(seen: Look, i: int, method: str) -> str:
-    if not seen.adds_up:
-        return f"Values of {method} say where, not how much: they are not made to add up to the score."
-    base, gap = float(seen.base[i]), abs(float(seen.gap[i]))
-    return f"The values and the base {number_text(base)} miss the score by {number_text(gap)}."
+    base, gap = float(seen.base[i]), number_text(abs(float(seen.gap[i])))
+    if seen.adds_up:
+        return f"The values and the base {number_text(base)} miss the score by {gap}."
+    return f"Values of {method} say where, not how much: they are not made to add up, and miss the score by {gap}."
 
 
 def _picture(subject: NetworkSubject, seen: Look, i: int) -> Exhibit:
