@@ -45,6 +45,16 @@ def test_lens_decodes_with_the_model_s_own_norm(norm):
     np.testing.assert_allclose(found.divergence[2], 0, atol=1e-6)
     assert (found.rank[2] == 0).all()
     assert "pass_on.1" in found.sentence()
+    logs = first.log()
+    answer = np.take_along_axis(logs.numpy(), reference.argmax(-1)[..., None].numpy(), axis=-1)
+    np.testing.assert_array_equal(found.rank[0], (logs.numpy() > answer).sum(-1))
+
+
+def test_a_layer_that_says_nothing_does_not_agree():
+    model, ids = Residual(False), torch.randint(7, (3, 4))
+    model.embed.weight.data.zero_()
+    model.unembed.bias.data.zero_()
+    assert (logit_lens(model, ids, layers="embed").rank == 6).all()
 
 
 def test_lens_says_what_is_wrong():

@@ -32,7 +32,7 @@ class LogitLens:
     divergence : float64 array of shape (layers, rows, positions)
         Kullback-Leibler divergence of the layer's distribution from the model's own, in nats: 0 where they agree.
     rank : int64 array of shape (layers, rows, positions)
-        Rank, from 0, of the model's own answer.
+        Rank, from 0, of the model's own answer; the last of those that are as likely.
     norm : str or None
         The layer that was put between, found as the one that feeds the unembedding.
     """
@@ -150,7 +150,7 @@ def _read(
     best, tokens = logs.max(dim=-1)
     answer = logs.gather(-1, reference.argmax(dim=-1, keepdim=True))
     divergence = (reference.exp() * (reference - logs)).sum(dim=-1).clamp(min=0)
-    return tokens, best.exp(), divergence, (logs > answer).sum(dim=-1)
+    return tokens, best.exp(), divergence, (logs >= answer).sum(dim=-1) - 1
 
 
 def _last_linear(
