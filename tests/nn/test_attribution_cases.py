@@ -225,9 +225,10 @@ def net_and_input(method):
 
 def unchanged(net, x):
     return (
-        x.clone(), x.requires_grad, [m.training for m in net.modules()], torch.get_rng_state(),
-        [(p.clone(), p.requires_grad, p.grad) for p in net.parameters()], [dict(m._forward_hooks) for m in net.modules()],
-    )  # fmt: skip
+        *(x.clone(), x.requires_grad, [m.training for m in net.modules()], torch.get_rng_state()),
+        [(p.clone(), p.requires_grad, p.grad) for p in net.parameters()],
+        [dict(m._forward_hooks) for m in net.modules()],
+    )
 
 
 def same(a, b):

@@ -82,7 +82,7 @@ OPERATIONS = {
     "instance_norm": functional.instance_norm,
     "written norm": lambda x: (x - x.mean(-1, keepdim=True)) / (x.var(-1, keepdim=True, unbiased=False) + 0.1).sqrt(),
     "std": lambda x: x.std(-1),
-    "norm": lambda x: functional.normalize(x, dim=-1),
+    "norm": lambda x: functional.normalize(x, dim=-1, eps=0.1),
     "max pool": lambda x: functional.max_pool1d(x, 2),
     "adaptive max pool": lambda x: functional.adaptive_max_pool1d(x, 3),
     "largest": lambda x: x.max(-1).values,

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -80,7 +81,7 @@ class Quality:
     def part(self, rows: Int1, outputs: list[int]) -> "Quality":
         """Return the measures of these rows and outputs; residual, bound and cost stay those of the whole."""
         cut = np.ix_(rows, np.asarray(outputs, dtype=np.int64))
-        measured = {name: getattr(self, name) for name in _BY_ROW}
+        measured: dict[str, Any] = {name: getattr(self, name) for name in _BY_ROW}
         return replace(self, **{name: None if array is None else array[cut] for name, array in measured.items()})
 
 

@@ -53,7 +53,7 @@ class Given:
         Also returns the names of functions that are no operations we know.
         """
         changed = {} if self.tokens else dict(zip(self.names, parts, strict=True))
-        named = {i: (_position(i), item) for i, item in enumerate(self.args)}
+        named: dict[Any, tuple[str, Any]] = {i: (_position(i), item) for i, item in enumerate(self.args)}
         named |= {key: (key, item) for key, item in self.kwargs.items()}
         cut = {key: changed[n] if n in changed else _cut(item, rows, len(self)) for key, (n, item) in named.items()}
         if self.tokens:

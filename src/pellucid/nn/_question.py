@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -174,7 +174,8 @@ class Question:
             return sites[site].clone()
 
         watched = self.unit_layer or self.layers
-        recorded = nullcontext({}) if watched is None else watched.recorded(open_ if self.layers else None)
+        nothing: AbstractContextManager[dict[str, Tensor]] = nullcontext({})
+        recorded = nothing if watched is None else watched.recorded(open_ if self.layers else None)
         with recorded as kept:
             # in-place functions may change what they are given, and a leaf must not be
             output, unknown = self.given.call(self.model, [p.clone() for p in parts], rows, rules or {})
@@ -189,7 +190,8 @@ class Question:
         if not self.targets:
             what = "target" if self.unit_layer is None else "units"
             self.targets, self.outputs_named = targets_of(self.model, output.shape[1:], self.target, what)
-        columns = [output[(slice(None), *target)].reshape(len(output), -1).sum(1) for target in self.targets]
+        cuts: list[tuple[Any, ...]] = [(slice(None), *target) for target in self.targets]
+        columns = [output[cut].reshape(len(output), -1).sum(1) for cut in cuts]
         return torch.stack(columns, dim=1)
 
     def _cuts(self, rows: int) -> Iterator[slice]:
