@@ -2,7 +2,6 @@
 
 import math
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 
@@ -81,8 +80,8 @@ class Quality:
     def part(self, rows: Int1, outputs: list[int]) -> "Quality":
         """Return the measures of these rows and outputs; residual, bound and cost stay those of the whole."""
         cut = np.ix_(rows, np.asarray(outputs, dtype=np.int64))
-        measured: dict[str, Any] = {name: getattr(self, name) for name in _BY_ROW}
-        return replace(self, **{name: None if array is None else array[cut] for name, array in measured.items()})
+        r2, stability, gap = (None if a is None else a[cut] for a in (self.local_r2, self.top_stability, self.gap))
+        return replace(self, local_r2=r2, top_stability=stability, gap=gap)
 
 
 _BY_ROW = ("local_r2", "top_stability", "gap")

@@ -34,8 +34,25 @@ def identity(call: Call) -> Any:
         return call.run()
     if _normalises(call):
         return constant(call)
-    value, slope = secant(lambda x: call.run(input=x), call.input, torch.zeros_like(call.input))
+    if call.operation == "prelu":  # its weights have their own places
+        value, slope = secant(lambda x: call.run(input=x), call.input, torch.zeros_like(call.input))
+    else:
+        value, slope = _from_zero(call)
     return carried(slope * call.input, value)
+
+
+def _from_zero(call: Call) -> tuple[Tensor, Tensor]:
+    """Value and slope from 0, as `secant`, with one evaluation at 0 for all elements."""
+    x = call.input.detach()
+    with torch.enable_grad():
+        zero = x.new_zeros((), requires_grad=True)
+        at_zero = call.run(input=zero)
+        (tangent,) = torch.autograd.grad(at_zero, zero)
+    value = call.run(input=x)
+    slope = (value - at_zero.detach()) / x
+    return value, torch.where(
+        slope.isfinite() & (x.abs() > torch.finfo(x.dtype).eps), slope, tangent.nan_to_num(0, 0, 0)
+    )
 
 
 def constant(call: Call) -> Any:
