@@ -20,6 +20,7 @@ from pellucid.nn.attribution import (
     SmoothGrad,
     attribute,
 )
+from pellucid.nn.auditing.audit import audit, report
 from pellucid.nn.concepts import ConceptSensitivity, tcav
 from pellucid.nn.deconstruction import Deconstruction, deconstruct
 from pellucid.nn.dictionary import SparseDictionary, sparse_autoencoder
@@ -31,6 +32,7 @@ from pellucid.nn.maps import AttentionMap, attention_map
 from pellucid.nn.patching import Patching, attribution_patch, patch
 from pellucid.nn.probes import Probes, probe
 from pellucid.nn.sensitivity import Infidelity, Randomisation, infidelity, max_sensitivity, parameter_randomisation
+from pellucid.nn.shortcuts import Shortcuts, find_shortcuts, find_word_shortcuts
 from pellucid.nn.similarity import LayerSimilarity, Projection, cka, layer_similarity, project
 from pellucid.nn.visualisation import FeatureImages, visualize
 
@@ -59,6 +61,7 @@ __all__ = [
     "Projection",
     "Randomisation",
     "Ranking",
+    "Shortcuts",
     "SmoothGrad",
     "SparseDictionary",
     "ablate",
@@ -67,11 +70,14 @@ __all__ = [
     "attention_map",
     "attribute",
     "attribution_patch",
+    "audit",
     "channel_grid",
     "cka",
     "deconstruct",
     "dissect",
     "faithfulness",
+    "find_shortcuts",
+    "find_word_shortcuts",
     "flipping",
     "grid_pointing",
     "infidelity",
@@ -84,6 +90,7 @@ __all__ = [
     "project",
     "rank_methods",
     "record",
+    "report",
     "sparse_autoencoder",
     "summarize",
     "tcav",

@@ -63,7 +63,7 @@ class Block(nn.Module):
         y = self.activation(self._bn0(self._expand_conv(x))) if self.expands else x
         y = self.activation(self._bn1(self._depthwise_conv(y)))
         y = self._bn2(self._project_conv(y))
-        return x + y if self.residual else y
+        return torch.as_tensor(x + y if self.residual else y)
 
 
 class EfficientNetLite0(nn.Module):

