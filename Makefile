@@ -42,7 +42,7 @@ $(VENV)/core: $(BIN)/python $(SOURCES)
 	touch $@
 
 $(VENV)/test: $(VENV)/core
-	$(BIN)/python -m pip install --quiet --group test
+	$(BIN)/python -m pip install --quiet --group test --constraint constraints.txt
 	touch $@
 
 $(VENV)/check: $(VENV)/test

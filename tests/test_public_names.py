@@ -13,7 +13,7 @@ PUBLIC = {
     "UnsupportedRequestError", "Verification", "__version__", "ale", "audit", "audit_data", "compare", "compliance",
     "counterfactuals", "datasets", "explain",
     "fairness", "find_slices", "glassbox", "ice", "importance", "improvement", "interactions",
-    "load_model", "pdp", "plot", "quality", "reason_codes", "save_artefact", "save_report", "testing", "verify",
+    "load_model", "nn", "pdp", "plot", "quality", "reason_codes", "save_artefact", "save_report", "testing", "verify",
 }  # fmt: skip
 HEAVY = ("sklearn", "scipy", "pandas", "altair", "torch")
 

@@ -8,7 +8,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pellucid import compliance, datasets, fairness, glassbox, improvement, plot, quality, testing
+    from pellucid import compliance, datasets, fairness, glassbox, improvement, nn, plot, quality, testing
     from pellucid._base.errors import (
         AdapterMismatchError,
         AdditivityError,
@@ -55,7 +55,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-_MODULES = ("compliance", "datasets", "fairness", "glassbox", "improvement", "plot", "quality", "testing")
+_MODULES = ("compliance", "datasets", "fairness", "glassbox", "improvement", "nn", "plot", "quality", "testing")
 _HOMES = {
     "pellucid._base.errors": (
         "AdapterMismatchError",

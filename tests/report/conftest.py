@@ -1,5 +1,6 @@
 """An invented audit of the size and kind of a real one: the report must carry it whatever the numbers are."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -109,6 +110,18 @@ def small_tree() -> Exhibit:
     return exhibit("tree", "A shallow tree of the same data", table)
 
 
+def words() -> Exhibit:
+    table = {"token": ["the", "late", "<b>", "winner"], "value": [0.0, -0.2, 0.1, 0.7]}
+    return exhibit("text", "What the network reads", table, base=0.1, prediction=0.7)
+
+
+def areas() -> Exhibit:
+    rows, columns = np.indices((4, 4)).reshape(2, -1)
+    table = {"row": rows.tolist(), "column": columns.tolist(), "value": ((rows - columns) / 10).tolist()}
+    seen = np.linspace(0, 255, 24 * 32 * 3).reshape(24, 32, 3).astype(np.uint8)
+    return replace(exhibit("image", "Where the network looks", table, base=0.1, prediction=0.1), pixels=seen)
+
+
 def cells() -> Exhibit:
     table = {
         "column": FEATURES,
@@ -160,7 +173,7 @@ def findings() -> tuple[Finding, ...]:
         finding(502, s.TRUST, v.WARN, "Agreement of methods", "SHAP and LIME share 58 % [51 %, 64 %] of reasons.",
                 exhibits=(bars(rng, "Disagreement by feature"),), remedy="Read both; prefer the exact values."),
         finding(503, s.TRUST, v.PASS, "Faithfulness", "Taking away leading features moves the output more than chance.",
-                exhibits=(deletion(),)),
+                exhibits=(deletion(), words(), areas())),
         finding(504, s.TRUST, v.PASS, "Stability", "97 % of leading features stay under resampling."),
         finding(601, s.RELIABILITY, v.FAIL, "Leakage", leak, exhibits=(bars(rng, "One column alone"),),
                 remedy="Find out when ‘insurance’ is recorded; drop it if that is after the decision.", weight=2.0),

@@ -58,6 +58,8 @@ class Exhibit:
     * ``lines``: x, y, series. Options: x_title, y_title.
     * ``frontier``: label, x, x_low, x_high, y, y_low, y_high. Options: x_title, y_title.
     * ``tree``: id, parent (-1 for the root), branch (text on the way from the parent), text.
+    * ``text``: token, value; optional before (what stands before the token). Options: base, prediction.
+    * ``image``: row, column, value: a grid of areas, whose picture is `pixels`. Options: base, prediction.
     * ``table``: any columns, shown as they are.
 
     Parameters
@@ -72,6 +74,8 @@ class Exhibit:
         Columns of equal length; cells are None, str, bool, int or float.
     options : mapping
         Named above.
+    pixels : uint8 array of shape (height, width, 3), optional
+        The picture under an ``image``; it stands in the page, not in the JSON.
     """
 
     kind: str
@@ -79,6 +83,7 @@ class Exhibit:
     description: str
     table: Mapping[str, Sequence[Any]]
     options: Mapping[str, Any] = field(default_factory=dict)
+    pixels: Any = None
 
 
 @dataclass(frozen=True, kw_only=True)

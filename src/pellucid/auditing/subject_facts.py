@@ -84,10 +84,10 @@ def hashes_of(subject: Subject) -> dict[str, str]:
     return {name: table.digest() for name, table in tables.items() if table is not None}
 
 
-def versions_of() -> dict[str, str]:
-    """Versions of Python and of the packages that are installed."""
+def versions_of(*others: str) -> dict[str, str]:
+    """Versions of Python and of the packages, ours and others, that are installed."""
     found = {"python": platform.python_version()}
-    for package in PACKAGES:
+    for package in (*PACKAGES, *others):
         try:
             found[package] = version(package)
         except PackageNotFoundError:

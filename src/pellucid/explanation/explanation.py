@@ -1,18 +1,19 @@
 """`Explanation`: how much each feature moved each output of each row."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
 
 from pellucid._base.errors import InputError
-from pellucid._base.typing import Bool1, Float2, Float3, Int1, Names
+from pellucid._base.typing import Array, Bool1, Float2, Float3, Int1, Names
 from pellucid.explanation import _html
 from pellucid.explanation._axes import distinct_positions, largest_first, named_positions, summary
 from pellucid.explanation._saved import Saved
 from pellucid.explanation._shap import fields_of_shap, shap_of
-from pellucid.explanation._shapes import freeze, freeze_names, rank
+from pellucid.explanation._shapes import freeze, freeze_folds, freeze_names, rank
 from pellucid.explanation.importance import Importance, mean_with_interval
 from pellucid.explanation.provenance import Provenance
 from pellucid.explanation.quality import Quality
@@ -44,6 +45,9 @@ class Explanation(Saved):
         The explained rows as the user gave them.
     std_error : float64 array of shape (rows, features, outputs) or None
         None means exact; every sampled method fills it.
+    shapes : mapping of str to tuple of int, or None
+        Names and own shapes, without the axis of rows, of the tensors that the features are the elements of, in
+        their order; None for tables.
 
     Raises
     ------
@@ -74,6 +78,7 @@ class Explanation(Saved):
     provenance: Provenance
     data: Table | None = None
     std_error: Float3 | None = None
+    shapes: Mapping[str, tuple[int, ...]] | None = None
 
     def __post_init__(self) -> None:
         rows = rank(self.values, 3, "values", "(rows, features, outputs)")[0]
@@ -84,6 +89,8 @@ class Explanation(Saved):
         freeze(self, "base_values", (rows, len(self.outputs)), "(rows, outputs)")
         if self.std_error is not None:
             freeze(self, "std_error", shape, "(rows, features, outputs)", finite=False)
+        if self.shapes is not None:
+            freeze_folds(self, "shapes", len(self.features))
         if self.data is not None and len(self.data) != rows:
             raise InputError(f"data must have one row for each of the {rows} explained rows; got {len(self.data)}.")
 
@@ -94,6 +101,31 @@ class Explanation(Saved):
     def prediction(self) -> Float2:
         """Base value plus values: what the explanation says the model's output is, (rows, outputs)."""
         return np.asarray(self.base_values + self.values.sum(axis=1))
+
+    @property
+    def shaped(self) -> Array:
+        """The values in the explained tensor's own shape: (rows, …, outputs).
+
+        Raises
+        ------
+        InputError
+            When the features are not the elements of one tensor; `part` takes one of several.
+        """
+        names = list(self.shapes or ())
+        if self.shapes is None or len(names) != 1:
+            said = f"the values explain {len(names)} tensors; take one with part(name): {names}"
+            raise InputError(said if names else "the features have no shape to fold to: they are columns of a table.")
+        return self.values.reshape(len(self), *self.shapes[names[0]], len(self.outputs))
+
+    def part(self, name: str) -> Self:
+        """Return the values of one of several explained tensors; those of the others move into the base value."""
+        shapes = dict(self.shapes or {})
+        if name not in shapes:
+            raise InputError(f"there is no explained tensor {name!r:.80}; there are {list(shapes)}.")
+        ends = np.cumsum([math.prod(shape) for shape in shapes.values()]).tolist()
+        end = ends[list(shapes).index(name)]
+        size = math.prod(shapes[name])
+        return replace(self.take(features=range(end - size, end)), shapes={name: shapes[name]})
 
     def output_index(self, output: str | int) -> int:
         """Position of an output given by name or number."""
@@ -139,6 +171,7 @@ class Explanation(Saved):
             outputs=tuple(self.outputs[k] for k in o),
             quality=self.quality.part(r, o),
             data=None if self.data is None else self.data.take(r),
+            shapes=self.shapes if features is None else None,
         )
 
     def top(self, k: int = 10) -> Self:

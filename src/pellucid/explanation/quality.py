@@ -19,10 +19,13 @@ class Evaluations:
         Distinct sets of shown features evaluated, per row.
     model_rows : int
         Rows given to the model's predict, over all explained rows.
+    gradients : int
+        Gradients of an output for a row, over all explained rows.
     """
 
     coalitions: int = 0
     model_rows: int = 0
+    gradients: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -35,14 +38,16 @@ class Quality:
         Largest absolute difference, over rows and outputs, between base value plus values and the
         original model's output; NaN where nobody could ask the model.
     bound : float or None
-        What rounding alone can explain. Exact methods raise above it; None where the method does
-        not promise to add up (LIME).
+        What rounding alone can explain, or the tolerance that was asked for. Exact methods raise above it; None
+        where the method does not promise to add up (LIME).
     evaluations : Evaluations
         What it cost.
     local_r2 : array of shape (rows, outputs) or None
         LIME: share of the model's local variance that the surrogate explains.
     top_stability : array of shape (rows, outputs) or None
         LIME: probability that the largest features stay the same in a fresh sample.
+    gap : array of shape (rows, outputs) or None
+        Networks: base value plus values, less the network's output (the gap of completeness or conservation).
     warnings : tuple of str
         Sentences a reader must see.
     """
@@ -52,12 +57,13 @@ class Quality:
     evaluations: Evaluations = field(default_factory=Evaluations)
     local_r2: Float2 | None = None
     top_stability: Float2 | None = None
+    gap: Float2 | None = None
     warnings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.residual < 0 or (self.bound is not None and not self.bound >= 0):
             raise InputError(f"residual and bound must not be negative; got {self.residual} and {self.bound}.")
-        for name in ("local_r2", "top_stability"):
+        for name in _BY_ROW:
             if getattr(self, name) is not None:
                 array = np.array(getattr(self, name), dtype=np.float64)
                 array.flags.writeable = False
@@ -74,8 +80,8 @@ class Quality:
     def part(self, rows: Int1, outputs: list[int]) -> "Quality":
         """Return the measures of these rows and outputs; residual, bound and cost stay those of the whole."""
         cut = np.ix_(rows, np.asarray(outputs, dtype=np.int64))
-        return replace(
-            self,
-            local_r2=None if self.local_r2 is None else self.local_r2[cut],
-            top_stability=None if self.top_stability is None else self.top_stability[cut],
-        )
+        r2, stability, gap = (None if a is None else a[cut] for a in (self.local_r2, self.top_stability, self.gap))
+        return replace(self, local_r2=r2, top_stability=stability, gap=gap)
+
+
+_BY_ROW = ("local_r2", "top_stability", "gap")

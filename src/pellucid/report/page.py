@@ -9,6 +9,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from pellucid.plot.inline import STYLE
 from pellucid.report.pictures import shared_config
 from pellucid.report.runtime import digest_of, runtime
 from pellucid.report.view import Figure
@@ -31,6 +32,7 @@ def page(template: str, *, figures: Sequence[Figure], **context: Any) -> str:
     style, script = _file("report.css"), _file("report.js")
     specs = {figure.name: figure.picture.spec for figure in figures if figure.picture.spec is not None}
     library = runtime()
+    inline = any(figure.picture.inline for figure in figures)
     text = (
         _environment()
         .get_template(template)
@@ -46,7 +48,7 @@ def page(template: str, *, figures: Sequence[Figure], **context: Any) -> str:
                 (
                     "default-src 'none'",
                     f"script-src '{digest_of(script)}' '{library.digest}'",
-                    f"style-src '{digest_of(style)}'",
+                    f"style-src '{digest_of(style)}'" + (f" '{digest_of(STYLE)}'; img-src data:" if inline else ""),
                     "base-uri 'none'",
                     "form-action 'none'",
                 )

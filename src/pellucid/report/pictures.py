@@ -1,16 +1,18 @@
 """Pictures of exhibits: a static one for every reader, and its description for the interactive one."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import vl_convert
 from markupsafe import Markup
 
 from pellucid._base.errors import InputError
 from pellucid.auditing.findings import Exhibit
-from pellucid.plot import draw, theme
+from pellucid.plot import draw, image, text, theme
+from pellucid.plot.inline import Html
 from pellucid.plot.labels import shorten
 from pellucid.report.svg import inline_svg
 
@@ -41,6 +43,8 @@ class Picture:
     ----------
     svg : Markup or str
         Safe to stand in a page; empty where there is no picture.
+    inline : Html or str
+        Text or an image under its values, in place of the two.
     spec : dict or None
         Vega-Lite, without the configuration that all pictures share.
     note : str
@@ -48,6 +52,7 @@ class Picture:
     """
 
     svg: str = ""
+    inline: str = ""
     spec: dict[str, Any] | None = None
     note: str = ""
 
@@ -64,10 +69,35 @@ def picture_of(exhibit: Exhibit, name: str) -> Picture:
     if exhibit.kind == "table":
         return Picture()
     try:
+        if exhibit.kind in INLINE:
+            return Picture(inline=INLINE[exhibit.kind](exhibit))
         chart = draw(exhibit.kind, exhibit.table, exhibit.options, description=exhibit.description)
     except InputError as error:
         return Picture(note=f"There is no picture: {error}")
     return picture_of_chart(chart, name)
+
+
+def _text(exhibit: Exhibit) -> Html:
+    return text(exhibit.table, **_sums(exhibit))
+
+
+def _image(exhibit: Exhibit) -> Html:
+    """The areas of a grid, spread over the picture that they were taken from."""
+    rows, columns = (np.asarray(exhibit.table[name], dtype=np.int64) for name in ("row", "column"))
+    heat = np.zeros((rows.max() + 1, columns.max() + 1))
+    heat[rows, columns] = exhibit.table["value"]
+    height, width = exhibit.pixels.shape[:2]
+    spread = heat[np.ix_(np.arange(height) * len(heat) // height, np.arange(width) * heat.shape[1] // width)]
+    sums = {name: [value] for name, value in _sums(exhibit).items()}
+    return image({"image": [exhibit.pixels], "heat": [spread], "total": [heat.sum()], **sums})
+
+
+def _sums(exhibit: Exhibit) -> dict[str, Any]:
+    return {name: exhibit.options.get(name) for name in ("base", "prediction")}
+
+
+INLINE: dict[str, Callable[[Exhibit], Html]] = {"text": _text, "image": _image}
+"""Kinds that are drawn as HTML, not as charts."""
 
 
 def picture_of_chart(chart: theme.Chart, name: str) -> Picture:

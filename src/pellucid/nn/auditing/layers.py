@@ -1,0 +1,179 @@
+"""What the network's layers hold."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from pellucid._base.numbers import percent
+from pellucid._base.randomness import stream
+from pellucid._base.typing import Int1, Names
+from pellucid.auditing.checks.base import NotApplicable, Question
+from pellucid.auditing.findings import Exhibit, Finding, Measure, Section, Verdict
+from pellucid.nn._layers import Layers
+from pellucid.nn._scoring import call, taken
+from pellucid.nn._session import session
+from pellucid.nn.activations import record, summarize
+from pellucid.nn.auditing.subject import BATCH, NetworkSubject
+from pellucid.nn.probes import probe
+
+MOST_STAGES = 8
+ENOUGH_STAGES = 5
+MOST_ROWS = 240
+
+
+@dataclass(frozen=True, kw_only=True)
+class Probing(Question):
+    """From where on the classes can be read off."""
+
+    code: str = "PEL381"
+    title: str = "Where the classes appear"
+    section: Section = Section.USE
+    why: str = "It shows which layers do the work, and which ones could be left out or looked at first."
+
+    def run(self, subject: NetworkSubject) -> Finding:
+        """Fit a linear probe to every stage, beside control tasks."""
+        rows = spread_rows(subject, MOST_ROWS)
+        labels = subject.y[rows]
+        kept, counts = np.unique(labels, return_counts=True)
+        inside = np.isin(labels, kept[counts >= 2])
+        if inside.sum() < 20 or len(kept) < 2:
+            raise NotApplicable("too few rows of each class to fit a probe.")
+        rows, labels = rows[inside], labels[inside]
+        names = stages(subject)
+        inputs = taken(subject.inputs, torch.as_tensor(rows))
+        found = record(subject.model, inputs, layers=names, batch_size=BATCH)
+        pooled = {name: _pooled(value, inputs).cpu() for name, value in found.items()}
+        probes = probe(pooled, labels, random_state=subject.random_state)
+        first = next((one for one in probes.probes if one.selectivity.low > 0), None)
+        best = max(probes.probes, key=lambda one: one.accuracy.value)
+        frame = probes.to_frame()
+        said = (
+            f"No stage holds the classes so that a linear probe finds them beyond a control task (n = {len(rows)})."
+            if first is None
+            else f"A linear probe finds the classes from {first.layer} on ({percent(first.accuracy.value)} of held-out "
+            f"rows), and best in {best.layer} ({percent(best.accuracy.value)}; control {percent(best.control.value)}; "
+            f"n = {len(rows)})."
+        )
+        place = list(range(1, len(frame) + 1))
+        table = {
+            "x": place * 2,
+            "y": [*frame["accuracy"], *frame["control"]],
+            "series": ["classes"] * len(frame) + ["control task"] * len(frame),
+            "layer": [*frame["layer"]] * 2,
+        }
+        return self.finding(
+            Verdict.NOTE,
+            said,
+            measures=(
+                Measure(name=f"selectivity in {best.layer}", value=best.selectivity.value, low=best.selectivity.low,
+                        high=best.selectivity.high, n=len(rows), unit="share"),
+            ),
+            exhibits=(
+                Exhibit(kind="lines", title="What a linear probe reads from each stage", description=said, table=table,
+                        options={"x_title": f"stage, from {names[0]} to {names[-1]}", "y_title": "held-out accuracy"}),
+            ),
+            how="Ridge-regression probes in closed form on means over places, 5 folds; control tasks give every row a "
+            "random label (Hewitt and Liang 2019).",
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Idle(Question):
+    """Units that never move, and units that do the same."""
+
+    code: str = "PEL382"
+    title: str = "Idle and doubled units"
+    section: Section = Section.USE
+    why: str = "Units that never move or that copy another cost time and hold nothing."
+
+    def run(self, subject: NetworkSubject) -> Finding:
+        """Reduce the stages over the rows."""
+        inputs = taken(subject.inputs, torch.as_tensor(spread_rows(subject, MOST_ROWS)))
+        found = summarize(subject.model, inputs, layers=stages(subject), top=1, batch_size=BATCH)
+        table: dict[str, list[Any]] = {"layer": [], "units": [], "never_move": [], "copies": []}
+        for name, summary in found.items():
+            table["layer"].append(name)
+            table["units"].append(len(summary.dead))
+            table["never_move"].append(int(summary.dead.sum()))
+            copies = summary.duplicates
+            table["copies"].append(None if copies is None else len({pair[1] for pair in copies}))
+        total, dead = sum(table["units"]), sum(table["never_move"])
+        copied = sum(count or 0 for count in table["copies"])
+        n = next(iter(found.values())).n
+        return self.finding(
+            Verdict.NOTE,
+            f"Of {total:,} units in {len(found)} stages, {dead:,} never move on {n} rows and {copied:,} copy another "
+            "(correlation of at least 0.999).",
+            exhibits=(
+                Exhibit(kind="table", title="Units by stage", description="Idle and doubled units.", table=table),
+            ),
+        )
+
+
+def stages(subject: NetworkSubject) -> Names:
+    """The network's own parts in the order in which they run, opened until there are a few, at most 8."""
+    parts = {name: part for name, part in subject.model.named_children() if _weighs(part)}
+    while True:
+        lists = [name for name, part in parts.items() if isinstance(part, nn.ModuleList | nn.ModuleDict)]
+        inner = [name for name, part in parts.items() if any(_weighs(child) for child in part.children())]
+        opened = lists or (
+            sorted(inner, key=lambda name: -_size(parts[name]))[:1] if len(parts) < ENOUGH_STAGES else []
+        )
+        if not opened:
+            break
+        parts = dict(_opened(parts, opened[0]))
+    names = _called(subject, tuple(parts))
+    if len(names) <= MOST_STAGES:
+        return names
+    return tuple(names[i] for i in np.linspace(0, len(names) - 1, MOST_STAGES).round().astype(int))
+
+
+def _opened(parts: dict[str, nn.Module], name: str) -> list[tuple[str, nn.Module]]:
+    """The parts, with one replaced by what is inside it."""
+    result = []
+    for other, part in parts.items():
+        if other != name:
+            result.append((other, part))
+        else:
+            result += [(f"{name}.{inner}", child) for inner, child in part.named_children() if _weighs(child)]
+    return result
+
+
+def _weighs(part: nn.Module) -> bool:
+    return any(True for _ in part.parameters())
+
+
+def _size(part: nn.Module) -> int:
+    return sum(1 for _ in part.modules())
+
+
+def _called(subject: NetworkSubject, names: Names) -> Names:
+    """Those that a forward pass calls and that give a row for each row, in its order, each at its last call."""
+    found = Layers(subject.model, names)
+    with session(subject.model), torch.no_grad(), found.recorded() as kept:
+        call(subject.model, taken(subject.inputs, torch.arange(2)))
+    order = {site.rpartition("#")[0]: None for site in kept}
+    last = {name: kept[f"{name}#{found.calls[name]}"] for name in order}
+    usable = [name for name, value in last.items() if value.ndim >= 2 and len(value) == 2]
+    return tuple(name if found.calls[name] == 1 else f"{name}#{found.calls[name]}" for name in usable)
+
+
+def spread_rows(subject: NetworkSubject, most: int) -> Int1:
+    """Some rows, drawn once for all questions."""
+    return np.sort(stream(subject.random_state, "nn.audit.sample").permutation(subject.n)[:most]).astype(np.int64)
+
+
+def _pooled(value: Tensor, inputs: Any) -> Tensor:
+    """Means over places; over tokens, of those that are there."""
+    if value.ndim >= 4:
+        return value.flatten(2).mean(2)
+    if value.ndim == 3:
+        there = inputs["attention_mask"] if isinstance(inputs, dict) and "attention_mask" in inputs else None
+        if there is None or there.shape != value.shape[:2]:
+            return value.mean(1)
+        weights = there[:, :, None].to(value.dtype)
+        return torch.as_tensor((value * weights).sum(1) / weights.sum(1))
+    return value

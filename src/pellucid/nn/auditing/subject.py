@@ -1,0 +1,234 @@
+"""What a network's audit is about: the network, rows it has not seen, and what it says of them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from pellucid._base.errors import InputError
+from pellucid._base.progress import Progress
+from pellucid._base.typing import Array, Float2, Int1, Names
+from pellucid.auditing.policy import Policy, read_policy
+from pellucid.nn._scoring import batches, call, first_input, output_tensor
+from pellucid.nn._session import session
+
+BATCH = 32
+LEAST_ROWS = 20
+TYPICAL = "typical"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class NetworkSubject:
+    """A network, rows of pictures or texts, and the truth.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+    inputs : tensor, or mapping of tensors
+        As the network takes them.
+    y : int64 array of shape (rows,)
+    scores : float64 array of shape (rows, classes)
+        What the network says.
+    class_names : tuple of str
+    pictures : uint8 array of shape (rows, height, width, 3), or None
+        The pictures as a person sees them.
+    texts : tuple of str, or None
+    tokens : tuple of tuple of (before, token), or None
+        Per text, what stands before each token and the token as it is written.
+    tokenizer : fast tokenizer or None
+        Reads texts.
+    rows : tuple of int, or None
+        Rows whose decisions are shown.
+    policy : Policy
+    fast : bool
+    random_state : int
+    progress : bool, callable or None
+    """
+
+    model: nn.Module
+    inputs: Any
+    y: Int1
+    scores: Float2
+    class_names: Names
+    pictures: Array | None
+    texts: Names | None
+    tokens: tuple[tuple[tuple[str, str], ...], ...] | None
+    tokenizer: Any
+    rows: tuple[int, ...] | None
+    policy: Policy
+    fast: bool
+    random_state: int
+    progress: Progress
+
+    @property
+    def n(self) -> int:
+        """Number of rows."""
+        return len(self.y)
+
+    @property
+    def said(self) -> Int1:
+        """Class that the network gives to each row."""
+        return np.asarray(self.scores.argmax(axis=1))
+
+    @property
+    def probability(self) -> Float2:
+        """Softmax of the scores."""
+        powers = np.exp(self.scores - self.scores.max(axis=1, keepdims=True))
+        return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+
+    @property
+    def label(self) -> str:
+        """The network in a word."""
+        return type(self.model).__name__
+
+    def name(self, k: int) -> str:
+        """Name of a class."""
+        return self.class_names[k]
+
+    @classmethod
+    def of(
+        cls,
+        model: Any,
+        inputs: Any,
+        y: Any,
+        *,
+        class_names: Sequence[str] | None,
+        pictures: Any,
+        tokenizer: Any,
+        rows: str | Sequence[int] | None,
+        policy: Any,
+        fast: bool,
+        random_state: int,
+        progress: Progress,
+    ) -> "NetworkSubject":
+        """Check the arguments of `pellucid.nn.audit` and ask the network once."""
+        if not isinstance(model, nn.Module):
+            raise InputError(f"model must be a torch.nn.Module; got {type(model).__name__}.")
+        texts = _texts(inputs, tokenizer)
+        taken = inputs if texts is None else read_texts(tokenizer, list(texts))
+        scores = _scores(model, taken)
+        truth = _truth(y, scores)
+        names = _names(class_names, scores.shape[1])
+        shown = None if texts is not None else _pictures(first_input(taken), pictures)
+        subject = cls(
+            model=model, inputs=taken, y=truth, scores=scores, class_names=names, pictures=shown, texts=texts,
+            tokens=None if texts is None else tuple(_tokens(tokenizer, text) for text in texts), tokenizer=tokenizer,
+            rows=None, policy=read_policy(policy), fast=fast, random_state=random_state, progress=progress,
+        )  # fmt: skip
+        object.__setattr__(subject, "rows", _chosen(rows, subject))
+        return subject
+
+
+def _texts(inputs: Any, tokenizer: Any) -> Names | None:
+    if tokenizer is None:
+        return None
+    if isinstance(inputs, str | Mapping | Tensor) or not all(isinstance(text, str) for text in inputs):
+        raise InputError("with a tokenizer, inputs must be a sequence of texts.")
+    if not getattr(tokenizer, "is_fast", False):
+        raise InputError(
+            "the tokenizer must be a fast one of transformers, which knows where each token stands in the text."
+        )
+    return tuple(inputs)
+
+
+def read_texts(tokenizer: Any, texts: list[str]) -> dict[str, Tensor]:
+    """Return texts as the network takes them."""
+    found = tokenizer(texts, padding=True, truncation=True, return_tensors="pt")
+    return {name: found[name] for name in ("input_ids", "attention_mask")}
+
+
+def _tokens(tokenizer: Any, text: str) -> tuple[tuple[str, str], ...]:
+    """Each token with what stands before it; a token that is no part of the text has its own name."""
+    found = tokenizer(text, truncation=True, return_offsets_mapping=True)
+    written, end = [], 0
+    for token, (start, stop) in zip(found["input_ids"], found["offset_mapping"], strict=True):
+        if stop <= start:
+            written.append((" ", str(tokenizer.convert_ids_to_tokens(token))))
+            continue
+        written.append((text[end:start] if written and end else " ", text[start:stop]))
+        end = stop
+    return tuple(written)
+
+
+def _scores(model: nn.Module, inputs: Any) -> Float2:
+    with session(model), torch.no_grad():
+        parts = [output_tensor(call(model, batch)) for batch in batches(inputs, BATCH)]
+    scores = np.asarray(torch.cat(parts).double().cpu().numpy())
+    if scores.ndim != 2 or scores.shape[1] < 2:
+        raise InputError(
+            f"the network must return class scores of shape (rows, classes ≥ 2); it returns {scores.shape}."
+        )
+    if not np.isfinite(scores).all():
+        raise InputError("the network's scores are NaN or infinite for some rows; look at its inputs and weights.")
+    return scores
+
+
+def _truth(y: Any, scores: Float2) -> Int1:
+    truth = np.asarray(y)
+    if truth.dtype.kind not in "iu" or truth.shape != (len(scores),):
+        raise InputError(
+            f"y must hold one class number for each of {len(scores)} rows; got {truth.dtype} of shape {truth.shape}."
+        )
+    if len(truth) < LEAST_ROWS:
+        raise InputError(f"an audit needs at least {LEAST_ROWS} rows that the network has not seen; got {len(truth)}.")
+    if truth.min() < 0 or truth.max() >= scores.shape[1]:
+        raise InputError(f"y must lie between 0 and {scores.shape[1] - 1}; got {truth.min()} to {truth.max()}.")
+    return truth.astype(np.int64)
+
+
+def _names(class_names: Sequence[str] | None, classes: int) -> Names:
+    if class_names is None:
+        return tuple(f"class {k}" for k in range(classes))
+    if len(class_names) != classes:
+        raise InputError(f"class_names must have a name for each of the {classes} classes; got {len(class_names)}.")
+    return tuple(str(name) for name in class_names)
+
+
+def _pictures(inputs: Tensor, pictures: Any) -> Array:
+    """Return the given pictures, or the inputs stretched to the range of what can be seen."""
+    if inputs.ndim != 4 or inputs.shape[1] not in (1, 3):
+        raise InputError(
+            "inputs must be pictures of shape (rows, 1 or 3, height, width), or texts with a tokenizer; got a tensor "
+            f"of shape {tuple(inputs.shape)}."
+        )
+    if pictures is not None:
+        given = np.asarray(pictures)
+        wanted = (len(inputs), *inputs.shape[2:], 3)
+        if given.dtype != np.uint8 or given.shape != wanted:
+            raise InputError(f"pictures must be uint8 of shape {wanted}; got {given.dtype} of shape {given.shape}.")
+        return given
+    array = inputs.double().cpu().numpy().transpose(0, 2, 3, 1)
+    low, high = array.min(), array.max()
+    stretched = np.rint(255 * (array - low) / max(high - low, 1e-300)).astype(np.uint8)
+    return np.broadcast_to(stretched, (*stretched.shape[:3], 3))
+
+
+def _chosen(rows: str | Sequence[int] | None, subject: NetworkSubject) -> tuple[int, ...] | None:
+    """Rows asked for; "typical" means surely right, least sure, and most surely wrong."""
+    if rows is None:
+        return None
+    if isinstance(rows, str):
+        if rows != TYPICAL:
+            raise InputError(f"rows must be 'typical' or row numbers; got {rows!r}.")
+        return _typical(subject)
+    chosen = tuple(int(row) for row in rows)
+    if any(not 0 <= row < subject.n for row in chosen):
+        raise InputError(f"rows must lie between 0 and {subject.n - 1}; got {list(chosen)}.")
+    return chosen
+
+
+def _typical(subject: NetworkSubject) -> tuple[int, ...]:
+    ordered = np.sort(subject.probability, axis=1)
+    margin = ordered[:, -1] - ordered[:, -2]
+    right = subject.said == subject.y
+    found = []
+    if right.any():
+        middle = np.argsort(margin[right], kind="stable")[right.sum() // 2]
+        found.append(int(np.flatnonzero(right)[middle]))
+    found.append(int(margin.argmin()))
+    wrong = np.flatnonzero(~right)
+    found += [int(row) for row in wrong[np.argsort(-margin[wrong], kind="stable")][:2]]
+    return tuple(dict.fromkeys(found))

@@ -1,0 +1,40 @@
+"""The two demos: a network's audit, from nothing to a report."""
+
+import contextlib
+import io
+from pathlib import Path
+
+import torch
+
+from pellucid._base.typing import Array
+from pellucid.auditing.audit import Audit
+from pellucid.nn._scoring import batches
+from pellucid.nn.auditing.audit import report
+from pellucid.nn.demos.lite0 import efficientnet_lite0, prepared
+from pellucid.nn.demos.news import TOPICS, news
+from pellucid.nn.demos.photographs import class_names, photographs
+
+
+def audit_photographs(path: Path, *, fast: bool = False, force: bool = False) -> Audit:
+    """Audit EfficientNet-Lite0 on photographs, and write the report.
+
+    The rows are 12 views of each of 10 photographs, so intervals over rows are too narrow for photographs at large.
+    """
+    network, shown = efficientnet_lite0(), photographs()
+    inputs = prepared(shown.pictures)
+    with torch.no_grad():
+        scores: Array = torch.cat([network(part) for part in batches(inputs, 32)]).numpy()
+    return report(
+        network, inputs, shown.labels(scores), path, force=force, fast=fast, class_names=class_names(),
+        pictures=shown.pictures, rows="typical",
+    )  # fmt: skip
+
+
+def audit_news(path: Path, *, fast: bool = False, force: bool = False) -> Audit:
+    """Audit a news classifier on top of MiniLM, and write the report."""
+    with contextlib.redirect_stdout(io.StringIO()):  # the corpus prints where it lies
+        given = news()
+    return report(
+        given.network, list(given.texts), given.topics.numpy(), path, force=force, fast=fast, class_names=TOPICS,
+        tokenizer=given.tokenizer, rows="typical",
+    )  # fmt: skip
