@@ -44,7 +44,7 @@ def test_the_solver_is_weighted_ridge_with_a_free_intercept():
     rng = np.random.default_rng(0)
     same, y = rng.random((300, 6)) < 0.3, rng.normal(size=(300, 1)) + 7.0
     weight = rng.random(300)
-    found = fit_surrogate(same, y, weight, top_k=3, draws=rng.normal(size=(10, 6)))
+    found = fit_surrogate(same.T, y, weight, top_k=3, draws=rng.normal(size=(10, 6)))
     expected = ridge_in_longdouble(same.astype(float), y[:, 0], weight).astype(float)
     np.testing.assert_allclose(found.intercept[0], expected[0], rtol=1e-12)
     np.testing.assert_allclose(found.coefficients[:, 0], expected[1:], atol=1e-12)
@@ -54,7 +54,7 @@ def test_r2_is_the_weighted_share_of_explained_variance():
     rng = np.random.default_rng(1)
     same, weight = rng.random((200, 4)) < 0.4, rng.random(200)
     y = same @ np.array([1.0, -2.0, 0.5, 0.0]) + rng.normal(size=200)
-    found = fit_surrogate(same, y[:, None], weight, top_k=2, draws=rng.normal(size=(10, 4)))
+    found = fit_surrogate(same.T, y[:, None], weight, top_k=2, draws=rng.normal(size=(10, 4)))
     fitted = found.intercept[0] + same @ found.coefficients[:, 0]
     mean = np.average(y, weights=weight)
     expected = 1 - np.average((y - fitted) ** 2, weights=weight) / np.average((y - mean) ** 2, weights=weight)
@@ -72,7 +72,7 @@ def test_the_sandwich_is_the_spread_over_independent_samples():
             + (1 + same[:, 2]) * rng.normal(size=500)
         )
         weight = np.exp(-(~same).sum(axis=1) / 4.0)
-        fits.append(fit_surrogate(same, y[:, None], weight, top_k=2, draws=rng.normal(size=(10, 4))))
+        fits.append(fit_surrogate(same.T, y[:, None], weight, top_k=2, draws=rng.normal(size=(10, 4))))
     spread = np.std([fit.coefficients for fit in fits], axis=0, ddof=1)
     np.testing.assert_allclose(np.mean([fit.std_error for fit in fits], axis=0), spread, rtol=0.15)
 

@@ -63,19 +63,27 @@ class Neighbourhood:
     def same_bin(self, X: Table) -> "SameBin":
         """Bins of explained rows; a value that the background never had is in a bin of its own."""
         coded = [j for j, name in enumerate(X.names) if name in self.vocabulary]
-        return SameBin(self.bins, _bins(X.codes(self.vocabulary), self.edges, coded))
+        return SameBin(np.ascontiguousarray(self.bins.T), _bins(X.codes(self.vocabulary), self.edges, coded))
 
 
 @dataclass(frozen=True, eq=False)
 class SameBin:
-    """LIME's binary encoding, row by row."""
+    """LIME's binary encoding, row by row.
+
+    Parameters
+    ----------
+    sampled : float64 array of shape (columns, samples)
+        Bin of every sampled cell.
+    explained : float64 array of shape (rows, columns)
+        Bin of every explained cell.
+    """
 
     sampled: Float2
     explained: Float2
 
     def of(self, row: int) -> Bool2:
-        """Whether each sampled cell is in the same bin as the explained row's, of shape (samples, columns)."""
-        return np.asarray(self.sampled == self.explained[row])
+        """Whether each sampled cell is in the same bin as the explained row's, of shape (columns, samples)."""
+        return np.asarray(self.sampled == self.explained[row][:, None])
 
 
 def _edges(values: Float1, n_bins: int) -> Float1:
