@@ -11,15 +11,17 @@ import numpy as np
 
 from pellucid._base.errors import AdditivityError, ColumnError, InputError, UnsupportedRequestError
 from pellucid._base.progress import Progress
+from pellucid._base.randomness import check_seed
 from pellucid._base.typing import Array, Names
 from pellucid.adapters import as_model
+from pellucid.adapters.function_of_rows import prove_deterministic, prove_row_by_row
 from pellucid.adapters.proof import prove
 from pellucid.explainers import effects
 from pellucid.explainers.base import Attribution, Bound, Method, Question
 from pellucid.explainers.choice import METHODS, Choice, choose, no_such_method
 from pellucid.explainers.importance import permutation_importance
 from pellucid.explainers.interactions import BoundPairs
-from pellucid.explainers.options import check_effect, check_output, check_question, check_seed, check_unused
+from pellucid.explainers.options import check_effect, check_output, check_question, check_unused
 from pellucid.explanation import Effect, Explanation, Importance, Interactions, Provenance, Quality
 from pellucid.explanation.explanation import distinct_positions
 from pellucid.ir import Model, Space
@@ -160,7 +162,9 @@ class Explainer:
         AdapterMismatchError
             When our reading of the model differs from the model on these rows.
         AdditivityError
-            When exact values do not add up to the model's output.
+            When exact values do not add up to the model's output, or it is not deterministic.
+        ModelError
+            When the model's output for a row depends on the other rows.
         """
         started = time.perf_counter()
         table = self._aligned(Table.of(X))
@@ -168,6 +172,8 @@ class Explainer:
         attribution = self._bound.explain(table, target)
         predicted = self.model.predict(self._as_the_method_sees(table), self.space, target)
         residual = self._residual(attribution, predicted, table, target)
+        if self.choice.method.needs == "predict" and self.background is not None and self.space is not Space.LOSS:
+            prove_row_by_row(self.model, self.background, table, predicted, self.space)
         explanation = Explanation(
             values=attribution.values,
             base_values=attribution.base_values,
@@ -257,12 +263,7 @@ class Explainer:
         residual = float(gap.max(initial=0.0))
         if attribution.sums and not residual <= attribution.bound:
             worst = int(gap.max(axis=1).argmax())
-            again = self.model.predict(self._as_the_method_sees(table), self.space, target)
-            if not np.array_equal(again, predicted):
-                raise AdditivityError(
-                    f"{self.model.label} is not deterministic: it gave the same rows outputs that differ by up to "
-                    f"{np.abs(again - predicted).max():.2g}. Fix its seed, or switch off what is random in it."
-                )
+            prove_deterministic(self.model, self._as_the_method_sees(table), predicted, self.space, target)
             if self.choice.method.needs != "predict":
                 prove(self.model, table.take([worst]))
             raise AdditivityError(

@@ -273,10 +273,17 @@ def test_repeated_and_hopeless_columns_break_nothing():
     rng = np.random.default_rng(17)
     x = rng.normal(size=60)
     X = np.column_stack([x, x, x > 0, np.full(60, np.nan), np.where(rng.random(60) < 0.02, 1e300, 0.0)])
-    for scale in (1e-160, 1e-3, 1e150):
-        explanation = pellucid.explain(lambda Z, s=scale: s * Z[:, 0], X[:4], background=X, method=Lime(top_k=2))
-        assert np.isfinite(explanation.values).all()
-        assert np.isfinite(explanation.quality.top_stability).all()
+
+    def at(scale):
+        return pellucid.explain(lambda Z: scale * np.tanh(Z[:, 0]), X[:4], background=X, method=Lime(top_k=2))
+
+    plain = at(1.0)
+    for scale in (1e-300, 1e-160, 1e-3, 1e150, 1e300):
+        found = at(scale)
+        np.testing.assert_allclose(found.values / scale, plain.values, atol=1e-9)
+        np.testing.assert_allclose(found.std_error / scale, plain.std_error, rtol=1e-3, atol=1e-9)
+        np.testing.assert_allclose(found.quality.local_r2, plain.quality.local_r2, atol=1e-9)
+        assert np.isfinite(found.quality.top_stability).all()
 
 
 def test_infinite_cells_and_dates_have_bins():

@@ -110,7 +110,7 @@ def test_the_estimand_for_images_is_that_of_lime_image():
             warnings.simplefilter("ignore")
             found = peer.explain_instance(
                 image, lambda images: np.column_stack([1 - predict(images), predict(images)]), labels=(1,),
-                top_labels=None, segmentation_fn=lambda _: segments, progress_bar=False,
+                top_labels=None, segmentation_fn=lambda _: segments,
             )  # fmt: skip
         runs.append([dict(found.local_exp[1])[area] for area in range(16)])
     error = np.hypot(np.std(runs, axis=0, ddof=1) / np.sqrt(12), ours.std_error[0, :, 0])

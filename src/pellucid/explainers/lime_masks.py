@@ -7,12 +7,11 @@ from typing import ClassVar, Literal, TypeAlias, get_args
 import numpy as np
 
 from pellucid._base.errors import InputError, UnsupportedRequestError
-from pellucid._base.randomness import stream
+from pellucid._base.randomness import is_whole, stream
 from pellucid._base.typing import Array, Bool2, Float1, Float2, Int1
 from pellucid.explainers.base import Attribution, Needs, Question
 from pellucid.explainers.estimation import watched_map
 from pellucid.explainers.lime_answer import STABILITY_DRAWS, lime_answer
-from pellucid.explainers.options import is_whole
 from pellucid.explainers.surrogate import Surrogate, fit_surrogate
 from pellucid.games import MarginalGame, RowGames
 from pellucid.games.marginal import marginal_game

@@ -48,12 +48,12 @@ def superpixels(image: Any, *, n_segments: int = 49, method: Cut = "grid") -> In
     """
     pixels = checked_image(image)
     height, width = pixels.shape[:2]
+    if method not in get_args(Cut):
+        raise InputError(f"method must be one of {', '.join(map(repr, get_args(Cut)))}; got {method!r:.80}.")
     if isinstance(n_segments, bool) or not isinstance(n_segments, int) or not 1 <= n_segments <= height * width:
         raise InputError(
             f"n_segments must be a whole number from 1 to {height * width} pixels; got {n_segments!r:.80}."
         )
-    if method not in get_args(Cut):
-        raise InputError(f"method must be one of {', '.join(map(repr, get_args(Cut)))}; got {method!r:.80}.")
     if method == "grid":
         rows = min(height, max(1, round((n_segments * height / width) ** 0.5)))
         columns = min(width, max(1, round(n_segments / rows)))
@@ -230,4 +230,4 @@ def _painted(image: Array, seen: Array) -> Array:
     both = np.concatenate([image * weight, weight], axis=3)
     spread = across @ (down @ both.reshape(*both.shape[:2], -1)).reshape(both.shape)
     total, share = spread[..., :-1], spread[..., -1:]
-    return np.divide(total, share, out=np.zeros_like(total), where=share > 0)
+    return np.asarray(np.divide(total, share, out=np.zeros_like(total), where=share > 0))
