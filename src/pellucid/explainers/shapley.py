@@ -78,7 +78,7 @@ class Shapley:
     def bind(self, question: Question) -> "ShapleyBound":
         """Prepare the game and, unless least squares is asked for, fit the Gaussian process."""
         game = marginal_game(question.model, question.background, question.space, method=self.name)
-        pairs = pairs_for(int(game.varying.sum()), question) if self.adapts else None
+        pairs = pairs_for(int(game.varying.sum()) or game.n_players, question) if self.adapts else None
         fitted = None if pairs is None else fit_chain(game, question, pairs, choose=self.estimator == "auto")
         return ShapleyBound(question, game, fitted)
 
