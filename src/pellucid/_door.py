@@ -200,13 +200,14 @@ class Explainer:
         Raises
         ------
         UnsupportedRequestError
-            When the method has no interaction values: only tree ensembles have, as Shapley values.
+            When the method has no interaction values: tree ensembles have, and any model whose coalitions are all
+            evaluated.
         """
         started = time.perf_counter()
         if not isinstance(self._bound, BoundPairs):
             raise UnsupportedRequestError(
-                f"interactions need a tree ensemble and method='tree'; {self.model.label} is explained by "
-                f"method={self.choice.method.name!r}."
+                f"interactions need a tree ensemble and method='tree', or method='exact' with background= and a "
+                f"budget= of all coalitions; {self.model.label} is explained by method={self.choice.method.name!r}."
             )
         table = self._aligned(Table.of(X))
         values, sums = self._bound.interactions(table)
@@ -351,11 +352,14 @@ def interactions(
     background: Any = None,
     method: str | Method = "auto",
     output: str | int | Sequence[str | int] | None = None,
+    budget: int | None = None,
     n_jobs: int | None = None,
 ) -> Interactions:
-    """Explain how pairs of features of a tree ensemble move its output together, exactly.
+    """Explain how pairs of features move a model's output together, exactly.
 
-    Parameters are those of `Explainer`.
+    Tree ensembles are read. Any other model needs `background` and is asked for all coalitions of its features:
+    without a `budget` up to 2^14 with ``method="exact"``, else as many as the budget says. Parameters are those of
+    `Explainer`.
 
     Returns
     -------
@@ -373,7 +377,8 @@ def interactions(
     >>> pellucid.interactions(model, X.head(3)).values.shape
     (3, 10, 10, 1)
     """
-    return Explainer(model, background, method=method, output=output, n_jobs=n_jobs).interactions(X)
+    explainer = Explainer(model, background, method=method, output=output, budget=budget, n_jobs=n_jobs)
+    return explainer.interactions(X)
 
 
 def _outputs_of(found: Interactions, output: str | int | Sequence[str | int]) -> Interactions:
