@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import pellucid
 from pellucid import InputError, Shapley
-from pellucid.explainers.coalitions import pair_design
+from pellucid.explainers.coalitions import pair_design, pairs_of_two
 from pellucid.explainers.estimation import Estimate
 from pellucid.explainers.exact import Enumeration
 from pellucid.explainers.odd_gp import Posterior, Prior, average, sinh_kernel
@@ -151,6 +151,21 @@ def test_games_without_any_change_leave_nothing_to_fit():
     assert fit_prior(every(3), np.zeros((8, 2)), 1.0) is None
 
 
+def test_the_design_with_the_smaller_expected_error_is_taken():
+    X = rows(10, 30)
+
+    def threes(X):
+        return products(X)
+
+    def wild(X):
+        return np.sin(4.0 * X.sum(axis=1))
+
+    exact = {f: pellucid.explain(f, X[:4], background=X, method="exact").values for f in (threes, wild)}
+    found = {f: pellucid.explain(f, X[:4], background=X, method=Shapley("odd_gp"), budget=200).values for f in exact}
+    assert np.mean((found[threes] - exact[threes]) ** 2) < 1e-6 * np.mean(exact[threes] ** 2)
+    assert np.mean((found[wild] - exact[wild]) ** 2) < np.mean(exact[wild] ** 2)
+
+
 def test_the_average_counts_disagreement_as_error():
     one, other = Estimate(np.array([[1.0]]), np.array([[0.1]])), Estimate(np.array([[2.0]]), np.array([[0.1]]))
     found, error = average([(one, np.array([1.0])), (other, np.array([1.0]))])
@@ -232,8 +247,7 @@ def test_games_of_three_player_interactions_are_exact_once_all_pairs_of_players_
     values = signs @ rng.normal(size=n)
     for three in combinations(range(n), 3):
         values = values + rng.normal() * signs[:, list(three)].prod(axis=1)
-    pairs = int(np.ceil(1.25 * n * (n + 1) / 2))
-    shown = pair_design(n, pairs, 0).shown
+    shown = pair_design(n, pairs_of_two(n), 0, complete=True).shown
     codes = shown @ (1 << np.arange(n))
     odd = (values[codes] - values[2**n - 1 - codes])[:, None] / 2
     found, _ = Posterior.of(Prior(np.full(n, 0.3), 1.0, 1.0, 0.0, 0.0), shown).solve(odd, values[-1:] - values[:1])

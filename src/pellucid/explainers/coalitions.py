@@ -3,9 +3,9 @@
 Pairs (Musco and Witter, 2025, section 3) isolate the odd part of a game, the only part that Shapley
 values depend on. Sizes are drawn equally often, which is the leverage of a coalition's row in
 the regression; within a size, coalitions are distinct and come in cuts of one permutation, so every
-player is shown about equally often. All coalitions of one and of two players are taken as soon as they leave room for
-others: together with the two ends they determine the Shapley values of every game whose odd part has no interactions of
-more than three players (docs/odd-gp.md).
+player is shown about equally often. A complete design holds all coalitions of one and of two players: together with the
+two ends they determine the Shapley values of every game whose odd part has no interactions of more than three players
+(docs/odd-gp.md).
 """
 
 from collections.abc import Iterator
@@ -19,8 +19,6 @@ import numpy as np
 from pellucid._base.randomness import stream
 from pellucid._base.typing import Bool2, Float1, Int1
 
-ROOM = 1.25
-"""All coalitions of two players are taken when there are so many times more pairs than those and the single players."""
 SMALL_STRATUM = 1 << 14
 """A size with at most so many coalitions is listed and shuffled; a larger one is drawn."""
 
@@ -70,14 +68,19 @@ def pairs_of_size(n: int, k: int) -> int:
     return comb(n, k) // 2 if 2 * k == n else comb(n, k)
 
 
+def pairs_of_two(n: int) -> int:
+    """Return the number of pairs whose smaller coalition shows one or two of n players."""
+    return sum(pairs_of_size(n, k) for k in (1, 2) if 2 * k <= n)
+
+
 @lru_cache(maxsize=16)
-def pair_design(n: int, pairs: int, random_state: int) -> PairDesign:
+def pair_design(n: int, pairs: int, random_state: int, *, complete: bool = False) -> PairDesign:
     """Return `pairs` distinct pairs for `n` ≥ 2 players.
 
     All single players come first: with them the regression always has full rank. The other sizes are spread evenly
-    over the sequence, so that its beginnings are designs too.
+    over the sequence, so that its beginnings are designs too. A `complete` design needs `pairs_of_two(n)` pairs.
     """
-    size = _spread(np.fromiter(_sizes(n, pairs), dtype=np.int64, count=pairs))
+    size = _spread(np.fromiter(_sizes(n, pairs, complete=complete), dtype=np.int64, count=pairs))
     shown = np.zeros((pairs, n), dtype=bool)
     for k in np.unique(size).tolist():
         at = np.flatnonzero(size == k)
@@ -88,17 +91,17 @@ def pair_design(n: int, pairs: int, random_state: int) -> PairDesign:
     return PairDesign(shown, size)
 
 
-def _sizes(n: int, pairs: int) -> Iterator[int]:
+def _sizes(n: int, pairs: int, *, complete: bool) -> Iterator[int]:
     """Size of each pair: the single players, then every size in turn by its number of leverage shares."""
     singles = min(pairs, pairs_of_size(n, 1))
     yield from [1] * singles
     half = n // 2
     left = np.array([float(min(pairs_of_size(n, k), 1 << 60)) for k in range(1, half + 1)])
     left[0] -= singles
-    twos = pairs_of_size(n, 2) if half >= 2 else 0
-    if twos and pairs >= ROOM * (singles + twos):
+    if complete:
+        twos = pairs_of_two(n) - singles
         yield from [2] * twos
-        left[1] -= twos
+        left[1:2] -= twos
         singles += twos
     share = np.where(2 * np.arange(1, half + 1) == n, 1.0, 2.0)
     credit = np.zeros(half)
