@@ -123,9 +123,9 @@ def test_sizes_come_in_their_shares_and_parts_equally_often():
         share = np.bincount(look.shown.sum(axis=1), minlength=21) / len(look.shown)
         mass = MaskedLime().masses(20)
         np.testing.assert_allclose(share, mass / mass.sum(), atol=12 / len(look.shown))
-        assert np.ptp(look.shown.mean(axis=0)) < 0.05
+        assert np.ptp(look.shown.mean(axis=0)) < 1.2 / np.sqrt(len(look.shown))
         assert look.weight.sum() == pytest.approx(5000 * mass.sum())
-    assert [len(look.shown) for look in design.looks] == [336, 672, 1344, 2688, 4000]
+    assert [len(look.shown) for look in design.looks] == [104, 208, 416, 832, 1664, 3328, 4000]
     for before, after in itertools.pairwise(design.looks):
         np.testing.assert_array_equal(after.shown[: len(before.shown)], before.shown)
 
@@ -147,7 +147,7 @@ def test_sampling_stops_when_the_largest_are_stable_or_errors_are_small_enough()
 
     sure = explained(clear, 20, method=MaskedLime())
     assert sure.quality.top_stability.min() >= 0.95
-    assert sure.quality.evaluations.coalitions == FIRST + 80
+    assert sure.quality.evaluations.coalitions == FIRST + 40
     twins = explained(lambda shown: np.tanh(shown.sum(axis=1) - 17.0), 20, method=MaskedLime())
     assert twins.quality.evaluations.coalitions == 5000
     assert twins.quality.top_stability.max() < 0.95

@@ -11,7 +11,7 @@ from pellucid.explanation import Evaluations
 
 LOW_R2 = 0.5
 """Below this share of explained local variance a reader is warned."""
-STABILITY_DRAWS = 500
+STABILITY_DRAWS = 256
 """Normal draws of the coefficients in which the largest are looked for."""
 
 

@@ -19,10 +19,12 @@ from pellucid.table import Table
 
 Sizes: TypeAlias = Literal["uniform", "binomial"]
 
+ENUMERATED = 512
+"""All sets of parts are taken where they are no more than this."""
 STABLE = 0.95
 """Probability of keeping the set of largest features at which sampling stops."""
-FIRST = 256
-"""Samples before the first look, beyond four for every part."""
+FIRST = 64
+"""Samples before the first look, beyond two for every part."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ class MaskedLime:
     The estimand is lime's, the sample is not. Sizes are drawn from the weighted distribution itself (the tilt of
     Tan et al., GLIME, 2023), so that every sample counts alike; their sequence is spread evenly, and the parts of a
     size are cuts of one order, so that every part is shown equally often. Repeated samples are evaluated once. Where
-    all 2^d are no more than a first look, all are evaluated, and the coefficients have no sampling error. Else the
+    all 2^d are no more than 512, all are evaluated, and the coefficients have no sampling error. Else the
     sample doubles until the set of the `top_k` largest stays the same with a probability of 95 %, or, with ``tol``,
     until ``1.96 * std_error <= tol`` for all values, or to the end.
 
@@ -123,8 +125,8 @@ class _Design:
         total = float(mass.sum())
         self.looks: list[_Look] = []
         self.draws = stream(random_state, "lime.stability").standard_normal((STABILITY_DRAWS, n))
-        first = min(most, FIRST + 4 * n)
-        if n < 60 and 2**n <= first:
+        first = min(most, FIRST + 2 * n)
+        if n < 60 and 2**n <= min(most, ENUMERATED):
             shown = (np.arange(2**n)[:, None] >> np.arange(n)) & 1 == 1
             size = shown.sum(axis=1)
             each = mass[size] / np.array([comb(n, k) for k in size.tolist()])
@@ -151,19 +153,19 @@ class _Sampler:
         at = np.arange(self._taken, self._taken + count)
         sizes = np.searchsorted(self._ends, (_van_der_corput(at) + self._shift) % 1.0, side="right")
         shown = np.zeros((count, self._n), dtype=bool)
+        rng = stream(self._seed, f"lime.masks.{self._n}", self._taken)
         for size in np.unique(sizes).tolist():
             rows = np.flatnonzero(sizes == size)
-            shown[rows] = self._cuts(size, len(rows))
+            shown[rows] = self._cuts(size, len(rows), rng)
         self._taken += count
         return shown
 
-    def _cuts(self, size: int, count: int) -> Bool2:
+    def _cuts(self, size: int, count: int, rng: np.random.Generator) -> Bool2:
         """Coalitions of one size, or of what it leaves hidden where that is smaller."""
         n, few = self._n, min(size, self._n - size)
         marked = np.zeros((count, n), dtype=bool)
         if few:
             per_order = n // few
-            rng = stream(self._seed, f"lime.masks.{n}.{size}", self._taken)
             orders = rng.permuted(np.tile(np.arange(n), (-(-count // per_order), 1)), axis=1)
             members = orders[:, : per_order * few].reshape(-1, few)[:count]
             marked[np.arange(count)[:, None], members] = True

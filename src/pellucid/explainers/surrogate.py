@@ -14,6 +14,8 @@ RIDGE = 1.0
 """lime's penalty."""
 SMALL_PRODUCT = 1 << 18
 """Multiplications below which OpenBLAS does not start threads."""
+LEAST_COLUMNS = 256
+"""Samples in a piece of a product at least: hundreds of features are too large for one thread's sake anyway."""
 JITTER = 1e-5
 """Added to a correlation matrix that repeated columns make singular."""
 
@@ -99,7 +101,7 @@ def _spread(apart: Array, error: Float1) -> Float2:
 
 def _product(a: Array, b: Array) -> Array:
     """Return ``a @ b.T`` in pieces, added up in order."""
-    columns = max(16, SMALL_PRODUCT // (len(a) * len(b)))
+    columns = max(LEAST_COLUMNS, SMALL_PRODUCT // (len(a) * len(b)))
     total = np.zeros((len(a), len(b)), dtype=a.dtype)
     for first in range(0, a.shape[1], columns):
         total += a[:, first : first + columns] @ b[:, first : first + columns].T
