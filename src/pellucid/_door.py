@@ -22,6 +22,7 @@ from pellucid.explainers.choice import METHODS, Choice, choose, no_such_method
 from pellucid.explainers.importance import permutation_importance
 from pellucid.explainers.interactions import BoundPairs
 from pellucid.explainers.options import check_effect, check_output, check_question, check_unused
+from pellucid.explainers.sage import sage_importance
 from pellucid.explanation import Effect, Explanation, Importance, Interactions, Provenance, Quality
 from pellucid.explanation.explanation import distinct_positions
 from pellucid.ir import Model, Space
@@ -420,10 +421,10 @@ def importance(
     model, X, background, method, output, space, budget, tol, random_state, n_jobs, progress
         As in `explain`.
     y : array of shape (rows,), optional
-        True targets; needed for ``measure="permutation"`` and in loss space.
-    measure : {"shapley", "permutation"}
-        Mean absolute Shapley value, or the rise of the loss when a feature is shuffled
-        (Breiman, 2001).
+        True targets; needed for ``measure="permutation"`` and ``"sage"``, and in loss space.
+    measure : {"shapley", "permutation", "sage"}
+        Mean absolute Shapley value, the rise of the loss when a feature is shuffled (Breiman, 2001), or the
+        feature's share of the loss that the model takes away (Covert et al., 2020), which needs `background`.
 
     Examples
     --------
@@ -450,17 +451,30 @@ def importance(
             progress=progress,
             y=y,
         ).importance()
-    if measure != "permutation":
-        raise InputError(f"measure must be 'shapley' or 'permutation'; got {measure!r}.")
+    if measure not in ("permutation", "sage"):
+        raise InputError(f"measure must be 'shapley', 'permutation' or 'sage'; got {measure!r}.")
     if y is None:
-        raise InputError("measure='permutation' compares predictions with the truth: pass y.")
+        raise InputError(f"measure={measure!r} compares predictions with the truth: pass y.")
     check_seed(random_state)
     chosen = None if method == "auto" else method
     units = None if space in ("raw", "loss") else Space.of(space)
-    given = {"background": background, "method": chosen, "output": output, "space": units, "budget": budget, "tol": tol}
-    check_unused(measure, given)
+    given = {"method": chosen, "output": output, "space": units, "budget": budget, "tol": tol}
+    check_unused(measure, given if measure == "sage" else {"background": background, **given})
     read, table = read_model(model, X)
-    return permutation_importance(read, table, read.targets(y, len(table)), random_state=random_state)
+    target = read.targets(y, len(table))
+    if measure == "permutation":
+        return permutation_importance(read, table, target, random_state=random_state)
+    rows = None if background is None else Table.of(background, what="background").aligned(table.names)
+    question = Question(
+        model=read,
+        background=rows,
+        space=Space.LOSS,
+        random_state=random_state,
+        n_jobs=n_jobs,
+        progress=progress,
+    )
+    check_question(question)
+    return sage_importance(question, table, target)
 
 
 def read_model(model: Any, X: Any) -> tuple[Model, Table]:

@@ -115,7 +115,7 @@ def fit_chain(game: MarginalGame, question: Question, pairs: int, *, choose: boo
         return None
     n = int(relevant.sum())
     if lone:
-        return Fitted(Chain(_designs(n, pairs, question)[-1], None, choose=choose), relevant, 0)
+        return Fitted(Chain(_designs(n, pairs, question)[0], None, choose=choose), relevant, 0)
     shown = pair_design(n, min(FIT_PAIRS + n, 2 ** min(n - 1, 40) - 1), question.random_state).shown
     games = game.rows(game.background.take(_fit_rows(game, question.random_state)))
     values, cost = games.evaluate([(row, np.concatenate([shown, ~shown])) for row in range(len(games))])

@@ -52,8 +52,8 @@ def check_unused(measure: str, given: Mapping[str, Any]) -> None:
     used = [name for name, value in given.items() if value is not None]
     if used:
         raise UnsupportedRequestError(
-            f"measure={measure!r} has no use for {', '.join(f'{name}=' for name in used)}: it measures the loss by "
-            "shuffling X. Leave it out, or use measure='shapley'."
+            f"measure={measure!r} has no use for {', '.join(f'{name}=' for name in used)}: it measures the loss. "
+            "Leave it out, or use measure='shapley'."
         )
 
 

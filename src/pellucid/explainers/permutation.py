@@ -61,18 +61,13 @@ class AntitheticPermutations:
         first = self.pairs[level - 1] if level else 0
         step = max(1, BLOCK // (2 * self.n))
         for a in range(first, self.pairs[level], step):
-            yield np.concatenate([_along(order) for order in self.orders[a : min(a + step, self.pairs[level])]])
+            yield np.concatenate([along(order) for order in self.orders[a : min(a + step, self.pairs[level])]])
 
     def solve(self, level: int, values: Float2, empty: Float1, full: Float1) -> Estimate:
         """Mean and standard error over pairs."""
-        m, n, outputs = self.pairs[level], self.n, values.shape[1]
-        path = np.empty((m, 2, n + 1, outputs))
-        path[:, :, 0], path[:, :, -1] = empty, full
-        path[:, :, 1:-1] = values.reshape(m, 2, n - 1, outputs)
-        moved = np.diff(path, axis=2)
-        by_player = np.empty((m, n, outputs))
-        for pair, order in enumerate(self.orders[:m]):
-            by_player[pair, order] = (moved[pair, 0] + moved[pair, 1, ::-1]) / 2
+        m = self.pairs[level]
+        by_pair = values.reshape(m, -1, values.shape[1])
+        by_player = np.stack([moves(*pair, empty, full) for pair in zip(self.orders[:m], by_pair, strict=True)])
         mean = np.add.reduce(by_player, axis=0) / m
         spread = np.add.reduce((by_player - mean) ** 2, axis=0) / max(1, m - 1)
         return Estimate(mean, np.sqrt(spread / m) * self._student[level])
@@ -85,7 +80,19 @@ def _student(pairs: int) -> float:
     return float(stdtrit(pairs - 1, 0.975) / ndtri(0.975))
 
 
-def _along(order: Int1) -> Bool2:
+def moves(order: Int1, between: Float2, empty: Float1, full: Float1) -> Float2:
+    """What each player moves, the mean of an order and its reverse, from the values of the coalitions `along` it."""
+    n, outputs = len(order), between.shape[1]
+    path = np.empty((2, n + 1, outputs))
+    path[:, 0], path[:, -1] = empty, full
+    path[:, 1:-1] = between.reshape(2, n - 1, outputs)
+    moved = np.diff(path, axis=1)
+    found = np.empty((n, outputs))
+    found[order] = (moved[0] + moved[1, ::-1]) / 2
+    return found
+
+
+def along(order: Int1) -> Bool2:
     """Coalitions met along an order and along its reverse, the empty and the full one left out."""
     n = len(order)
     rank = np.empty(n, dtype=np.int64)
