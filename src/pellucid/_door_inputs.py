@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from pellucid._base.progress import Progress
 from pellucid._door import Explainer
 from pellucid.adapters.inputs import as_input_model
@@ -86,7 +88,7 @@ def explain_text(
         model, parts, outputs=outputs, method=MaskedLime() if method == "lime" else method, output=output, space=space,
         budget=budget, tol=tol, random_state=random_state, n_jobs=n_jobs, progress=progress,
     )  # fmt: skip
-    data = Table.of({name: [token] for name, token in zip(parts.names, parts.tokens, strict=True)})
+    data = Table.of(np.array([parts.tokens], dtype=object), names=parts.names)
     return _told(found, parts, {"text": hashlib.sha256(text.encode()).hexdigest()}, data, started)
 
 

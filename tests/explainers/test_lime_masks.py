@@ -119,14 +119,15 @@ def test_the_estimand_for_images_is_that_of_lime_image():
 
 def test_sizes_come_in_their_shares_and_parts_equally_often():
     design = _Design(MaskedLime(), 20, 4000, random_state=3)
-    for look in design.looks:
+    looks = list(design.looks())
+    for look in looks:
         share = np.bincount(look.shown.sum(axis=1), minlength=21) / len(look.shown)
         mass = MaskedLime().masses(20)
         np.testing.assert_allclose(share, mass / mass.sum(), atol=12 / len(look.shown))
         assert np.ptp(look.shown.mean(axis=0)) < 1.2 / np.sqrt(len(look.shown))
         assert look.weight.sum() == pytest.approx(5000 * mass.sum())
-    assert [len(look.shown) for look in design.looks] == [104, 208, 416, 832, 1664, 3328, 4000]
-    for before, after in itertools.pairwise(design.looks):
+    assert [len(look.shown) for look in looks] == [104, 208, 416, 832, 1664, 3328, 4000]
+    for before, after in itertools.pairwise(looks):
         np.testing.assert_array_equal(after.shown[: len(before.shown)], before.shown)
 
 

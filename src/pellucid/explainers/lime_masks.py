@@ -1,7 +1,9 @@
 """LIME for texts, images and any other game: a local surrogate over which parts are shown."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from math import comb
+from threading import Lock
 from typing import ClassVar, Literal, TypeAlias, get_args
 
 import numpy as np
@@ -121,24 +123,38 @@ class _Design:
     """Nested samples of which of n parts are shown, the same for every row with n parts that matter."""
 
     def __init__(self, options: MaskedLime, n: int, most: int, random_state: int) -> None:
-        mass = options.masses(n)
-        total = float(mass.sum())
-        self.looks: list[_Look] = []
+        self._n, self._most, self._penalty = n, most, options.n_samples
+        self._mass = options.masses(n)
+        self._sampler = _Sampler(n, self._mass / self._mass.sum(), random_state)
+        self._known: list[_Look] = []
+        self._lock = Lock()
         self.draws = stream(random_state, "lime.stability").standard_normal((STABILITY_DRAWS, n))
-        first = min(most, FIRST + 2 * n)
-        if n < 60 and 2**n <= min(most, ENUMERATED):
-            shown = (np.arange(2**n)[:, None] >> np.arange(n)) & 1 == 1
-            size = shown.sum(axis=1)
-            each = mass[size] / np.array([comb(n, k) for k in size.tolist()])
-            self.looks.append(_Look(shown, options.n_samples * each, exact=True))
+
+    def looks(self) -> Iterator[_Look]:
+        """Yield all sets of parts where there are few, else samples that double, each made when a row first asks."""
+        if self._n < 60 and 2**self._n <= min(self._most, ENUMERATED):
+            yield self._all()
             return
-        sampler = _Sampler(n, mass / total, random_state)
-        shown = np.empty((0, n), dtype=bool)
-        while len(shown) < most:
-            wanted = first if not len(shown) else min(most, 2 * len(shown))
-            shown = np.concatenate([shown, sampler.take(wanted - len(shown))])
-            weight = np.full(len(shown), total * options.n_samples / len(shown))
-            self.looks.append(_Look(shown, weight, exact=False))
+        samples, level = min(self._most, FIRST + 2 * self._n), 0
+        while True:
+            with self._lock:
+                if level == len(self._known):
+                    self._known.append(self._doubled(samples))
+            yield self._known[level]
+            if samples == self._most:
+                return
+            samples, level = min(self._most, 2 * samples), level + 1
+
+    def _all(self) -> _Look:
+        shown = (np.arange(2**self._n)[:, None] >> np.arange(self._n)) & 1 == 1
+        size = shown.sum(axis=1)
+        each = self._mass[size] / np.array([comb(self._n, k) for k in size.tolist()])
+        return _Look(shown, self._penalty * each, exact=True)
+
+    def _doubled(self, samples: int) -> _Look:
+        before = self._known[-1].shown if self._known else np.empty((0, self._n), dtype=bool)
+        shown = np.concatenate([before, self._sampler.take(samples - len(before))])
+        return _Look(shown, np.full(samples, self._mass.sum() * self._penalty / samples), exact=False)
 
 
 class _Sampler:
@@ -232,7 +248,7 @@ class MaskedLimeBound:
         """Fit level after level until the answer is good enough; also the samples and model rows it took."""
         known: dict[bytes, Float1] = {}
         cost = 0
-        for look in design.looks:
+        for look in design.looks():
             keys = [packed.tobytes() for packed in np.packbits(look.shown, axis=1)]
             new = {key: i for i, key in enumerate(keys) if key not in known}
             [values], spent = games.evaluate([(row, look.shown[list(new.values())])])

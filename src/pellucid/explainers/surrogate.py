@@ -14,6 +14,8 @@ RIDGE = 1.0
 """lime's penalty."""
 SMALL_PRODUCT = 1 << 18
 """Multiplications below which OpenBLAS does not start threads."""
+ERROR_SAMPLES = 2048
+"""Samples of which the errors are measured at most: the beginning of an evenly spread sequence is one too."""
 LEAST_COLUMNS = 256
 """Samples in a piece of a product at least: hundreds of features are too large for one thread's sake anyway."""
 JITTER = 1e-5
@@ -67,10 +69,12 @@ def fit_surrogate(same: Bool2, outputs: Float2, weight: Float1, *, top_k: int, d
     shift = np.einsum("j,jk->k", mean[:d], coefficients)
     residual = lines[d : d + k] - np.einsum("jk,ji->ki", coefficients, lines[:d]) + shift[:, None]
     variance, unexplained = np.diag(cross)[d : d + k], np.einsum("i,ki->k", weight, residual**2)
-    freedom = n / max(n - d - 1, 1)
+    first = min(n, ERROR_SAMPLES)
+    freedom = n / first * n / max(n - d - 1, 1)
     # Three digits of an error are enough: single precision, of numbers that are made to be about one.
-    apart = (same - mean[:d, None].astype(np.float32)) * moves[:, None].astype(np.float32)
-    covariances = [freedom * inverse @ _spread(apart, weight * error) @ inverse for error in residual]
+    apart = (same[:, :first] - mean[:d, None].astype(np.float32)) * moves[:, None].astype(np.float32)
+    errors = (weight * residual)[:, :first]
+    covariances = [freedom * inverse @ _spread(apart, error) @ inverse for error in errors]
     std_error = np.stack([np.sqrt(np.diag(covariance).clip(min=0.0)) for covariance in covariances], axis=1)
     return Surrogate(
         coefficients=coefficients * scale,
