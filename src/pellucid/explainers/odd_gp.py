@@ -115,14 +115,14 @@ class Triples:
         others = ((x.sum(axis=1, keepdims=True) - x) ** 2 - (self.second - self.reach**2)) / 2.0
         return np.asarray(2.0 / 3.0 * self.scale * x * others)
 
-    def slope(self, signs: Float2, push: Float2) -> Float1:
+    def slope(self, signs: Float2, push: Float2, kernel: Float2) -> Float1:
         """Gradient of ``Σ push * kernel`` by the logarithms of the reaches, for a symmetric `push`."""
         w = self.reach
         z = (signs * w) @ signs.T
         by_sums = ((push * (z * z - self.second)) @ signs * signs).sum(axis=0) / 2.0
         by_sums += w**2 * ((push @ signs) * signs).sum(axis=0) - w * np.vdot(push, z)
         of_scale = (self.first**2 - self.second) / 2.0 - w * self.first + w**2
-        return np.asarray(self.scale * w * (by_sums - of_scale * np.vdot(push, self.kernel(signs))))
+        return np.asarray(self.scale * w * (by_sums - of_scale * np.vdot(push, kernel)))
 
 
 def sinh_kernel(signs: Float2, reach: Float1) -> tuple[Float2, Float2]:

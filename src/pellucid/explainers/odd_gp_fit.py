@@ -5,8 +5,10 @@ import numpy as np
 from pellucid._base.typing import Bool2, Float1, Float2
 from pellucid.explainers.odd_gp import DUST, Prior, Triples, sinh_kernel
 
-STEPS = 60
+STEPS = 40
 """Iterations of the search at most."""
+ENOUGH = 1e-5
+"""Relative gain of the likelihood below which the search ends: the answer is rounded anyway."""
 GRID = 16.0
 """Logarithms are rounded to 1/16, so rounding errors in a model's output do not reach the answer."""
 
@@ -31,7 +33,7 @@ def fit_prior(shown: Bool2, odd: Float2, spread: float) -> Prior | None:
     bounds = [(-9.0, 1.0)] * n + [(-12.0, 20.0), (-16.0, 12.0), (-16.0, 12.0), (-21.0, 0.0)]
     found = minimize(
         _loss, start, args=(signs, signs @ signs.T / n, odd, centre, spread), jac=True, method="L-BFGS-B",
-        bounds=bounds, options={"maxiter": STEPS},
+        bounds=bounds, options={"maxiter": STEPS, "ftol": ENOUGH},
     ).x  # fmt: skip
     rounded = np.exp(np.round(found * GRID) / GRID)
     return Prior(rounded[:n], *rounded[n:].tolist())
@@ -63,7 +65,7 @@ def _loss(
     of_sinh, trace = np.vdot(push, sinh), np.trace(push)
     by_reach = np.sum(((push * cosh) @ signs) * signs, axis=0) - of_sinh / np.tanh(total)
     gradient = np.empty_like(logs)
-    gradient[:n] = -0.5 * (smooth * reach * by_reach + cubic * triples.slope(signs, push))
+    gradient[:n] = -0.5 * (smooth * reach * by_reach + cubic * triples.slope(signs, push, threes))
     gradient[:n] += (logs[:n] - centre) / spread**2
     gradient[n] = -0.5 * linear * (np.vdot(push, additive) + DUST * trace)
     gradient[n + 1] = -0.5 * cubic * (np.vdot(push, threes) + DUST * trace)
