@@ -1,4 +1,4 @@
-"""`python -m benchmarks.blackbox [--full]`: every method on every task, resumable, into a Markdown table and a chart."""
+"""`python -m benchmarks.blackbox [--full]`: every method on every task, resumable, into a table and a chart."""
 
 import argparse
 import json
@@ -11,10 +11,13 @@ import numpy as np
 
 from benchmarks.blackbox.methods import METHODS, answer, runs
 from benchmarks.blackbox.peers import peer
-from benchmarks.blackbox.tasks import TASKS, task
+from benchmarks.blackbox.table import chart, page
+from benchmarks.blackbox.tasks import TASKS
+from benchmarks.blackbox.tasks import task as subject
 
 ROOT = Path(__file__).parents[2]
 CELLS = ROOT / "build" / "benchmarks-blackbox"
+PAGE = ROOT / "docs" / "benchmarks-blackbox.md"
 FACTORS = (10, 20, 5, 50, 100, 200)
 
 
@@ -31,16 +34,16 @@ def cell(name: str, method: str, factor: int, seed: int, rows: int, *, measure: 
         return dict(json.loads(path.read_text()))
     if not measure:
         return None
-    subject = task(name, rows)
-    result = {"task": name, "d": subject.d, "method": method, "factor": factor, "seed": seed}
+    asked = subject(name, rows)
+    result = {"task": name, "d": asked.d, "method": method, "factor": factor, "seed": seed}
     try:
-        found = answer(method, subject, factor * subject.d, seed)
+        found = answer(method, asked, factor * asked.d, seed)
     except RuntimeError as error:  # a peer that refuses a budget is said to refuse
         result |= {"error": None, "refused": str(error), "covered": None, "overhead": None, "coalitions": None}
     else:
-        difference = np.abs(found.values - subject.exact)
+        difference = np.abs(found.values - asked.exact)
         result |= {
-            "error": ((difference**2).sum(axis=1) / (subject.exact**2).sum(axis=1)).tolist(),
+            "error": ((difference**2).sum(axis=1) / (asked.exact**2).sum(axis=1)).tolist(),
             "covered": None if found.half_width is None else float(np.mean(difference <= found.half_width + 1e-12)),
             "overhead": found.overhead / rows,
             "coalitions": found.coalitions / rows,
@@ -67,14 +70,26 @@ def main() -> None:
     parser.add_argument("--measured", action="store_true", help="measure nothing; write the page from what is there")
     options = parser.parse_args()
     rows, seeds = (20, 5) if options.full else (5, 2)
-    for factor in options.budget or FACTORS:
-        for name in options.task or TASKS:
-            subject = task(name, rows)
-            if factor not in factors(subject.d):
-                continue
-            for method in options.method or METHODS:
-                for seed in range(seeds) if runs(method, subject) else ():
-                    cell(name, method, factor, seed, rows, measure=not options.measured)
+    only = {"budget": options.budget or FACTORS, "task": options.task or TASKS, "method": options.method or METHODS}
+    for one in _cells(rows, seeds, **only):
+        cell(*one, rows, measure=not options.measured)
+    known = [cell(*one, rows, measure=False) for one in _cells(rows, seeds, FACTORS, TASKS, METHODS)]
+    measured = [one for one in known if one is not None]
+    PAGE.write_text(page(measured, rows, seeds, versions()))
+    chart(measured, PAGE.with_suffix(".svg"))
+
+
+def _cells(rows: int, seeds: int, budget: Any, task: Any, method: Any) -> list[tuple[str, str, int, int]]:
+    """Task, method, budget and seed of every cell, the budgets that are asked about first."""
+    return [
+        (name, one, factor, seed)
+        for factor in budget
+        for name in task
+        if factor in factors(subject(name, rows).d)
+        for one in method
+        if runs(one, subject(name, rows))
+        for seed in range(seeds)
+    ]
 
 
 if __name__ == "__main__":

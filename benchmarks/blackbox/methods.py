@@ -80,9 +80,7 @@ def shap_kernel(l1_reg: Any) -> Callable[[Task, int, int], Answer]:
         for row in task.rows:
             np.random.seed(seed)  # noqa: NPY002 - the peer draws from numpy's global generator
             rows.append(explainer.shap_values(row, nsamples=budget - 2, l1_reg=l1_reg, silent=True))
-        return Answer(
-            np.array(rows), None, time.process_time() - started - predict.seconds, predict.rows / BACKGROUND
-        )
+        return Answer(np.array(rows), None, time.process_time() - started - predict.seconds, predict.rows / BACKGROUND)
 
     return answer
 

@@ -16,16 +16,16 @@ from shapiq import approximator
 from shapiq.approximator.regression.kadd_shap import kADDSHAP
 
 METHODS = {
-    "shapiq.KernelSHAP paired": lambda n, m, seed: approximator.KernelSHAP(n, pairing_trick=True, random_state=seed),
-    "shapiq.LeverageSHAP": lambda n, m, seed: approximator.LeverageSHAP(n, random_state=seed),
-    "shapiq.OddSHAP": lambda n, m, seed: approximator.OddSHAP(n, random_state=seed),
-    "shapiq.ProxySHAP adjusted": lambda n, m, seed: approximator.ProxySHAP(
+    "shapiq.KernelSHAP paired": lambda n, _, seed: approximator.KernelSHAP(n, pairing_trick=True, random_state=seed),
+    "shapiq.LeverageSHAP": lambda n, _, seed: approximator.LeverageSHAP(n, random_state=seed),
+    "shapiq.OddSHAP": lambda n, _, seed: approximator.OddSHAP(n, random_state=seed),
+    "shapiq.ProxySHAP adjusted": lambda n, _, seed: approximator.ProxySHAP(
         n, max_order=1, index="SV", adjustment=True, random_state=seed
     ),
     "shapiq.PolySHAP order 3": lambda n, m, seed: approximator.PolySHAP(
         n, max_order=3, max_terms=max(n + 2, m // 2), pairing_trick=True, random_state=seed
     ),
-    "shapiq.kADDSHAP order 3": lambda n, m, seed: kADDSHAP(n, max_order=3, pairing_trick=True, random_state=seed),
+    "shapiq.kADDSHAP order 3": lambda n, _, seed: kADDSHAP(n, max_order=3, pairing_trick=True, random_state=seed),
 }
 
 
@@ -49,7 +49,7 @@ def serve():
         started = time.process_time()
         try:
             found = METHODS[method](n, budget, seed).approximate(budget, asked).get_n_order_values(1)
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is the peer's answer
+        except Exception as error:  # whatever it is, it is the peer's answer
             send("failed", repr(error)[:200], 0.0)
             continue
         send("done", np.asarray(found), time.process_time() - started)

@@ -20,9 +20,11 @@ class Peer:
 
     def __init__(self) -> None:
         if not ENVIRONMENT.exists():
-            subprocess.run([os.environ.get("PEER_PYTHON", "python3.12"), "-m", "venv", str(ENVIRONMENT)], check=True)
-            subprocess.run([ENVIRONMENT / "bin" / "python", "-m", "pip", "install", "-q", *PACKAGES], check=True)
-        self._process = subprocess.Popen(
+            python = os.environ.get("PEER_PYTHON", "python3.12")
+            subprocess.run([python, "-m", "venv", str(ENVIRONMENT)], check=True)  # noqa: S603 - our own words
+            pip = [ENVIRONMENT / "bin" / "python", "-m", "pip", "install", "-q", *PACKAGES]
+            subprocess.run(pip, check=True)  # noqa: S603 - our own words
+        self._process = subprocess.Popen(  # noqa: S603 - our own words
             [ENVIRONMENT / "bin" / "python", HERE / "peer.py"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

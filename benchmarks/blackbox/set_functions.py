@@ -105,4 +105,8 @@ def _sentences() -> tuple[list[str], Any]:
     return [found[i][0] for i in order], np.array([found[i][1] for i in order])
 
 
-SET_FUNCTIONS: dict[str, Callable[[int], Games]] = {"digits_blocks-mlp": digits_blocks, "image-svm": image, "text-mlp": text}
+SET_FUNCTIONS: dict[str, Callable[[int], Games]] = {
+    "digits_blocks-mlp": digits_blocks,
+    "image-svm": image,
+    "text-mlp": text,
+}

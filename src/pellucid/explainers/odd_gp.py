@@ -1,9 +1,10 @@
 """A Gaussian process over the odd part of a game: its kernel, and the Shapley values that belong to it.
 
 Shapley values depend only on the odd part ``g(s) = (v(S) - v(S^c)) / 2`` of a game, with s in {-1, 1}^n.
-The prior covariance of g is ``linear * s·t / n + cubic * e₃(w s t) / e₃(w) + smooth * sinh(Σ w s t) / sinh(Σ w) +
-rough * [s = t]`` (for pairs, s and t stand for one coalition of each; e₃ is the elementary symmetric polynomial). Every term has Shapley values in closed form, so what is known
-of g is known of them. The derivation is in docs/odd-gp.md.
+The prior covariance of g is ``linear * s·t / n + cubic * e₃(w s t) / e₃(w) + smooth * sinh(Σ w s t) / sinh(Σ w)
++ rough * [s = t]`` (for pairs, s and t stand for one coalition of each; e₃ is the elementary symmetric polynomial).
+Every term has Shapley values in closed form, so what is known of g is known of them. The derivation is in
+docs/odd-gp.md.
 """
 
 from collections.abc import Sequence

@@ -32,20 +32,19 @@ def fit_prior(shown: Bool2, odd: Float2, spread: float) -> Prior | None:
     start = np.concatenate([np.full(n, centre), np.log([float(n), 0.1, 0.1, 1e-3])])
     bounds = [(-9.0, 1.0)] * n + [(-12.0, 20.0), (-16.0, 12.0), (-16.0, 12.0), (-21.0, 0.0)]
     found = minimize(
-        _loss, start, args=(signs, signs @ signs.T / n, odd, centre, spread), jac=True, method="L-BFGS-B",
+        _loss, start, args=(signs, odd, centre, spread), jac=True, method="L-BFGS-B",
         bounds=bounds, options={"maxiter": STEPS, "ftol": ENOUGH},
     ).x  # fmt: skip
     rounded = np.exp(np.round(found * GRID) / GRID)
     return Prior(rounded[:n], *rounded[n:].tolist())
 
 
-def _loss(
-    logs: Float1, signs: Float2, additive: Float2, odd: Float2, centre: float, spread: float
-) -> tuple[float, Float1]:
+def _loss(logs: Float1, signs: Float2, odd: Float2, centre: float, spread: float) -> tuple[float, Float1]:
     """Negative log marginal likelihood per game and its gradient (Rasmussen and Williams, 2006, equation 5.9)."""
     from scipy.linalg.lapack import dpotrf, dpotri  # a third party, loaded only where games are sampled
 
     n, games = signs.shape[1], odd.shape[1]
+    additive = signs @ signs.T / n
     reach, (linear, cubic, smooth, rough) = np.exp(logs[:n]), np.exp(logs[n:])
     triples = Triples.of(reach)
     threes = triples.kernel(signs)

@@ -47,7 +47,8 @@ class Shapley:
         model only within its errors. ``"least_squares"`` is the Shapley-kernel regression, unbiased for large
         budgets and linear in the model (the default). ``"auto"`` takes, for every row and output, the one
         with the smaller leave-one-out error. A row whose varying features are not those of the
-        background, a background of one row and the loss space are left to least squares.
+        background and the loss space are left to least squares; with a background of one row every row is fitted by
+        itself.
 
     Examples
     --------
