@@ -1,7 +1,8 @@
 """The local linear surrogate of LIME: weighted ridge regression with its own error.
 
 Products over the sample are cut so small that a BLAS library computes each in one thread, and are added up in
-the order of the sample: bits depend neither on the other rows nor on the number of threads.
+the order of the sample: bits depend neither on the other rows nor on the number of threads, up to some sixty features
+on those of the BLAS library either.
 """
 
 from dataclasses import dataclass, replace
@@ -61,7 +62,7 @@ def fit_surrogate(same: Bool2, outputs: Float2, weight: Float1, *, top_k: int, d
     y = (outputs / scale - outputs[0] / scale).T
     y_mean = np.einsum("ki,i->k", y, weight / weight.sum())
     lines = np.concatenate([same, y - y_mean[:, None], np.ones((1, n))])
-    cross, mean = _centred(_product(lines * weight, lines))
+    cross, mean = _centred(_squared(lines * np.sqrt(weight)))
     count = lines[:d] @ np.ones(n)
     moves: Bool1 = np.asarray((count > 0) & (count < n))
     inverse = np.linalg.inv(np.where(moves[:, None] & moves, cross[:d, :d], 0.0) + RIDGE * np.eye(d))
@@ -73,8 +74,8 @@ def fit_surrogate(same: Bool2, outputs: Float2, weight: Float1, *, top_k: int, d
     freedom = n / first * n / max(n - d - 1, 1)
     # Three digits of an error are enough: single precision, of numbers that are made to be about one.
     apart = (same[:, :first] - mean[:d, None].astype(np.float32)) * moves[:, None].astype(np.float32)
-    errors = (weight * residual)[:, :first]
-    covariances = [freedom * inverse @ _spread(apart, error) @ inverse for error in errors]
+    pull = _times(apart.T, inverse.astype(np.float32)).T
+    covariances = [freedom * _spread(pull, error) for error in (weight * residual)[:, :first]]
     std_error = np.stack([np.sqrt(np.diag(covariance).clip(min=0.0)) for covariance in covariances], axis=1)
     return Surrogate(
         coefficients=coefficients * scale,
@@ -96,23 +97,23 @@ def _centred(product: Float2) -> tuple[Float2, Float1]:
     return product - np.outer(product[-1], mean), mean
 
 
-def _spread(apart: Array, error: Float1) -> Float2:
-    """Sum of the products of two lines of `apart`, weighed by squared errors."""
+def _spread(pull: Array, error: Float1) -> Float2:
+    """Sum over samples of the squares of what each error pulls the coefficients by."""
     largest = float(np.abs(error).max(initial=0.0)) or 1.0
-    share = ((error / largest) ** 2).astype(np.float32)
-    return np.asarray(_product(apart * share, apart).astype(np.float64) * largest**2)
+    return np.asarray(_squared(pull * (error / largest).astype(np.float32)).astype(np.float64) * largest**2)
 
 
-def _product(a: Array, b: Array) -> Array:
-    """Return ``a @ b.T`` in pieces, added up in order."""
-    columns = max(LEAST_COLUMNS, SMALL_PRODUCT // (len(a) * len(b)))
-    total = np.zeros((len(a), len(b)), dtype=a.dtype)
-    for first in range(0, a.shape[1], columns):
-        total += a[:, first : first + columns] @ b[:, first : first + columns].T
+def _squared(lines: Array) -> Array:
+    """Return ``lines @ lines.T`` in pieces, added up in order."""
+    columns = max(LEAST_COLUMNS, SMALL_PRODUCT // len(lines) ** 2)
+    total = np.zeros((len(lines), len(lines)), dtype=lines.dtype)
+    for first in range(0, lines.shape[1], columns):
+        piece = lines[:, first : first + columns]
+        total += piece @ piece.T
     return total
 
 
-def _times(a: Float2, b: Float2) -> Float2:
+def _times(a: Array, b: Array) -> Array:
     """Return ``a @ b`` in pieces."""
     rows = max(16, SMALL_PRODUCT // (b.shape[0] * b.shape[1]))
     return np.concatenate([a[first : first + rows] @ b for first in range(0, len(a), rows)])
