@@ -8,7 +8,7 @@ import pellucid
 PUBLIC = {
     "AdapterMismatchError", "AdditivityError", "Audit", "ColumnError", "Constraints", "Counterfactuals", "Effect",
     "Exact", "Explainer", "Explanation", "FileError", "Importance", "InputError", "Interactions", "Lime", "Linear",
-    "LinearForm", "MaskedLime", "MissingDependencyError", "Model", "ModelError", "PellucidError", "Permutation", "Policy",
+    "LinearForm", "MaskedLime", "MissingDependencyError", "Model", "ModelError", "Owen", "PellucidError", "Permutation", "Policy",
     "Provenance", "Quality", "Shapley", "Space", "Table", "Tree", "TreeEnsemble", "UnsupportedModelError",
     "UnsupportedRequestError", "__version__", "ale", "audit", "audit_data", "counterfactuals", "datasets", "explain",
     "explain_image", "explain_text", "fairness", "glassbox", "ice", "importance", "interactions",

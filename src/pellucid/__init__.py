@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from pellucid.explainers.lime import Lime
     from pellucid.explainers.lime_masks import MaskedLime
     from pellucid.explainers.linear import Linear
+    from pellucid.explainers.owen import Owen
     from pellucid.explainers.permutation import Permutation
     from pellucid.explainers.shapley import Shapley
     from pellucid.explainers.tree import Tree
@@ -75,6 +76,7 @@ _HOMES = {
     "pellucid.explainers.lime": ("Lime",),
     "pellucid.explainers.lime_masks": ("MaskedLime",),
     "pellucid.explainers.linear": ("Linear",),
+    "pellucid.explainers.owen": ("Owen",),
     "pellucid.explainers.permutation": ("Permutation",),
     "pellucid.explainers.shapley": ("Shapley",),
     "pellucid.explainers.tree": ("Tree",),

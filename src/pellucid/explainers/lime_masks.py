@@ -85,6 +85,11 @@ class MaskedLime:
             if not is_whole(value) or value < least:
                 raise InputError(f"{name} must be a whole number of at least {least}; got {value!r:.80}.")
 
+    @property
+    def adapts(self) -> bool:
+        """The number of samples depends on the model, so the values are linear in it only within their errors."""
+        return True
+
     def bind(self, question: Question) -> "MaskedLimeBound":
         """Prepare the game."""
         game = marginal_game(question.model, question.background, question.space, method=self.name)

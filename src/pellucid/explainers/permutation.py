@@ -54,7 +54,11 @@ class AntitheticPermutations:
         self.rounding_terms = 4 * (n + pairs)
         self._student = [_student(m) for m in self.pairs]
         rng = stream(random_state, f"permutation.orders.{n}")
-        self.orders = np.stack([rng.permutation(n) for _ in range(pairs)])
+        self.orders = np.stack([self.draw(rng) for _ in range(pairs)])
+
+    def draw(self, rng: np.random.Generator) -> Int1:
+        """Draw an order of the players."""
+        return np.asarray(rng.permutation(self.n))
 
     def blocks(self, level: int) -> Iterator[Bool2]:
         """Yield, for each pair, the n - 1 coalitions along the order, then the n - 1 along its reverse."""
@@ -145,15 +149,26 @@ class PermutationBound:
         return estimate_rows(self.question, self.game.rows(X, y), by_count(self._plan))
 
     def _plan(self, n: int) -> AntitheticPermutations:
-        smallest = coalitions_of(n, 2)
-        budget = self.question.budget
-        if budget is None:
-            budget = max(2048 + 2 * n, coalitions_of(n, 10))
-        if budget < smallest:
-            raise UnsupportedRequestError(
-                f"method='permutation' needs at least {smallest} coalitions per row for {n} features that matter: "
-                f"two pairs of orders, or there is no standard error; got budget={budget}. "
-                f"Pass budget={smallest} or more."
-            )
-        pairs = (budget - 2) // (2 * (n - 1)) if n > 1 else 2
+        pairs = pairs_for(n, self.question)
         return AntitheticPermutations(n, pairs, self.question.random_state, stops=self.question.tol is not None)
+
+
+def pairs_for(n: int, question: Question, name: str = Permutation.name) -> int:
+    """Pairs of orders of n players that the budget pays for.
+
+    Raises
+    ------
+    UnsupportedRequestError
+        When they are fewer than two.
+    """
+    smallest = coalitions_of(n, 2)
+    budget = question.budget
+    if budget is None:
+        budget = max(2048 + 2 * n, coalitions_of(n, 10))
+    if budget < smallest:
+        raise UnsupportedRequestError(
+            f"method={name!r} needs at least {smallest} coalitions per row for {n} features that matter: "
+            f"two pairs of orders, or there is no standard error; got budget={budget}. "
+            f"Pass budget={smallest} or more."
+        )
+    return (budget - 2) // (2 * (n - 1)) if n > 1 else 2
