@@ -8,10 +8,10 @@ import pellucid
 PUBLIC = {
     "AdapterMismatchError", "AdditivityError", "Audit", "ColumnError", "Constraints", "Counterfactuals", "Effect",
     "Exact", "Explainer", "Explanation", "FileError", "Importance", "InputError", "Interactions", "Lime", "Linear",
-    "LinearForm", "MaskedLime", "MissingDependencyError", "Model", "ModelError", "Owen", "PellucidError", "Permutation", "Policy",
-    "Provenance", "Quality", "Shapley", "Space", "Table", "Tree", "TreeEnsemble", "UnsupportedModelError",
-    "UnsupportedRequestError", "__version__", "ale", "audit", "audit_data", "counterfactuals", "datasets", "explain",
-    "explain_image", "explain_text", "fairness", "glassbox", "ice", "importance", "interactions",
+    "LinearForm", "MaskedLime", "MissingDependencyError", "Model", "ModelError", "Owen", "PellucidError", "Permutation",
+    "Policy", "Provenance", "Quality", "Shapley", "Space", "Table", "Tree", "TreeEnsemble", "UnsupportedModelError",
+    "UnsupportedRequestError", "__version__", "ale", "audit", "audit_data", "counterfactuals", "datasets",
+    "explain", "explain_image", "explain_text", "fairness", "glassbox", "ice", "importance", "interactions",
     "load_model", "pdp", "plot", "quality", "save_report", "superpixels", "testing",
 }  # fmt: skip
 HEAVY = ("sklearn", "scipy", "pandas", "altair", "torch")

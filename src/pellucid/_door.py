@@ -1,11 +1,8 @@
 """The doors: `explain`, `Explainer`, `importance`, `interactions` and the effects."""
 
-import platform
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, is_dataclass, replace
-from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import numpy as np
@@ -26,6 +23,7 @@ from pellucid.explainers.options import check_effect, check_output, check_questi
 from pellucid.explainers.sage import sage_importance
 from pellucid.explanation import Effect, Explanation, Importance, Interactions, Provenance, Quality
 from pellucid.explanation.explanation import distinct_positions
+from pellucid.explanation.provenance import package_versions
 from pellucid.ir import Model, Space
 from pellucid.table import Table
 
@@ -289,7 +287,7 @@ class Explainer:
             parameters=asdict(method) if is_dataclass(method) and not isinstance(method, type) else {},
             random_state=self._question.random_state,
             hashes=hashes,
-            versions=dict(_versions()),
+            versions=package_versions(),
             seconds=seconds,
         )
 
@@ -387,17 +385,6 @@ def _outputs_of(found: Interactions, output: str | int | Sequence[str | int]) ->
     kept = distinct_positions(output, found.outputs, "output")
     names = tuple(found.outputs[k] for k in kept)
     return replace(found, values=found.values[..., kept], base_values=found.base_values[:, kept], outputs=names)
-
-
-@cache
-def _versions() -> Mapping[str, str]:
-    found = {"python": platform.python_version()}
-    for package in ("pellucid", "numpy"):
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found
 
 
 def importance(
