@@ -61,8 +61,12 @@ def chart(cells: list[dict[str, Any]], path: Path) -> None:
         alt.Chart(frame, width=210, height=150)
         .mark_line(point=True)
         .encode(
-            alt.X("budget:Q", title="coalitions per row / d").scale(type="log"),
-            alt.Y("mean(error):Q", title="relative squared error").scale(type="log", domainMin=EXACT, clamp=True),
+            alt.X("budget:Q", title="coalitions per row / d")
+            .scale(type="log", domain=[4, 250])
+            .axis(values=[5, 10, 20, 50, 100, 200], grid=False),
+            alt.Y("mean(error):Q", title="relative squared error")
+            .scale(type="log", domainMin=EXACT, clamp=True)
+            .axis(values=[1e-1, 1e-3, 1e-5, 1e-7, 1e-9], format=".0e"),
             alt.Color("method:N", title=None),
             alt.Facet("task:N", columns=3, title=None),
         )
