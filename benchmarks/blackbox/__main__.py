@@ -1,26 +1,29 @@
-"""`python -m benchmarks.blackbox [--full]`: every method on every task, resumable, into a Markdown table."""
+"""`python -m benchmarks.blackbox [--full]`: every method on every task, resumable, into a table and a chart."""
 
 import argparse
 import json
 import platform
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from benchmarks.blackbox.methods import METHODS, answer, runs
-from benchmarks.blackbox.table import page
-from benchmarks.blackbox.tasks import BACKGROUND, TASKS, task
+from benchmarks.blackbox.peers import peer
+from benchmarks.blackbox.table import chart, page
+from benchmarks.blackbox.tasks import TASKS
+from benchmarks.blackbox.tasks import task as subject
 
 ROOT = Path(__file__).parents[2]
 CELLS = ROOT / "build" / "benchmarks-blackbox"
 PAGE = ROOT / "docs" / "benchmarks-blackbox.md"
+FACTORS = (10, 20, 5, 50, 100, 200)
 
 
 def factors(d: int) -> list[int]:
-    """Budgets in units of d; those that hold every coalition are exact for all and left out."""
-    return [f for f in ((5, 10, 20, 50, 100, 200) if d <= 16 else (5, 10, 20, 50, 100)) if f * d < 2**d]
+    """Budgets in units of d; those that hold every coalition are exact for ours and left out."""
+    return [factor for factor in FACTORS if factor * d < 2**d and (factor < 200 or d <= 16)]
 
 
 def cell(name: str, method: str, factor: int, seed: int, rows: int, *, measure: bool = True) -> dict[str, Any] | None:
@@ -31,31 +34,30 @@ def cell(name: str, method: str, factor: int, seed: int, rows: int, *, measure: 
         return dict(json.loads(path.read_text()))
     if not measure:
         return None
-    subject = task(name, rows)
-    found = answer(method, subject, factor * subject.d, seed)
-    difference = np.abs(found.values - subject.exact)
-    result = {
-        "task": name, "d": subject.d, "method": method, "factor": factor, "seed": seed,
-        "error": ((difference**2).sum(axis=1) / (subject.exact**2).sum(axis=1)).tolist(),
-        "covered": None if found.half_width is None else float(np.mean(difference <= found.half_width + 1e-12)),
-        "overhead": found.overhead / rows,
-        "coalitions": found.model_rows / rows / BACKGROUND,
-    }  # fmt: skip
+    asked = subject(name, rows)
+    result = {"task": name, "d": asked.d, "method": method, "factor": factor, "seed": seed}
+    try:
+        found = answer(method, asked, factor * asked.d, seed)
+    except RuntimeError as error:  # a peer that refuses a budget is said to refuse
+        result |= {"error": None, "refused": str(error), "covered": None, "overhead": None, "coalitions": None}
+    else:
+        difference = np.abs(found.values - asked.exact)
+        result |= {
+            "error": ((difference**2).sum(axis=1) / (asked.exact**2).sum(axis=1)).tolist(),
+            "covered": None if found.half_width is None else float(np.mean(difference <= found.half_width + 1e-12)),
+            "overhead": found.overhead / rows,
+            "coalitions": found.coalitions / rows,
+        }
     CELLS.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(result))
-    print(f"{label}: {np.mean(result['error']):.1e}", flush=True)
+    print(f"{label}: {np.mean(result['error']):.1e}" if result["error"] else f"{label}: refused", flush=True)
     return result
 
 
 def versions() -> str:
     """Say what was measured on what."""
-    found = [f"Python {platform.python_version()}"]
-    for package in ("shap", "shapiq", "xgboost-cpu", "scikit-learn"):
-        try:
-            found.append(f"{package} {version(package)}")
-        except PackageNotFoundError:
-            found.append(f"{package} not installed")
-    return ", ".join(found)
+    found = [f"{package} {version(package)}" for package in ("shap", "xgboost-cpu", "scikit-learn")]
+    return ", ".join([f"Python {platform.python_version()}", *found, f"shapiq {peer().version} on its own Python"])
 
 
 def main() -> None:
@@ -63,18 +65,31 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--full", action="store_true", help="20 rows and 5 seeds instead of 5 and 2")
     parser.add_argument("--task", action="append", choices=TASKS, help="only these tasks")
+    parser.add_argument("--method", action="append", choices=METHODS, help="only these methods")
+    parser.add_argument("--budget", action="append", type=int, choices=FACTORS, help="only these budgets, in d")
     parser.add_argument("--measured", action="store_true", help="measure nothing; write the page from what is there")
     options = parser.parse_args()
     rows, seeds = (20, 5) if options.full else (5, 2)
-    cells = [
-        cell(name, method, factor, seed, rows, measure=not options.measured)
-        for name in options.task or TASKS
-        for factor in factors(task(name, rows).d)
-        for method in METHODS
-        if runs(method, task(name, rows).d)
+    only = {"budget": options.budget or FACTORS, "task": options.task or TASKS, "method": options.method or METHODS}
+    for one in _cells(rows, seeds, **only):
+        cell(*one, rows, measure=not options.measured)
+    known = [cell(*one, rows, measure=False) for one in _cells(rows, seeds, FACTORS, TASKS, METHODS)]
+    measured = [one for one in known if one is not None]
+    PAGE.write_text(page(measured, rows, seeds, versions()))
+    chart(measured, PAGE.with_suffix(".svg"))
+
+
+def _cells(rows: int, seeds: int, budget: Any, task: Any, method: Any) -> list[tuple[str, str, int, int]]:
+    """Task, method, budget and seed of every cell, the budgets that are asked about first."""
+    return [
+        (name, one, factor, seed)
+        for factor in budget
+        for name in task
+        if factor in factors(subject(name, rows).d)
+        for one in method
+        if runs(one, subject(name, rows))
         for seed in range(seeds)
     ]
-    PAGE.write_text(page([one for one in cells if one is not None], rows, seeds, versions()))
 
 
 if __name__ == "__main__":

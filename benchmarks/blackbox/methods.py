@@ -4,23 +4,26 @@ import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 
 import pellucid
-from benchmarks.blackbox.tasks import Task
+from benchmarks.blackbox.peers import peer
+from benchmarks.blackbox.tasks import BACKGROUND, Task
 
 
 @dataclass(frozen=True, eq=False)
 class Answer:
-    """Values (rows, players), half widths of 95 % intervals or None, processor seconds beyond the model, model rows."""
+    """Values (rows, players), half widths of 95 % intervals or None, processor seconds beyond the model, coalitions.
+
+    The coalitions are those of all rows, whatever was evaluated for them included.
+    """
 
     values: Any
     half_width: Any
     overhead: float
-    model_rows: int
+    coalitions: float
 
 
 class _Clocked:
@@ -40,30 +43,26 @@ class _Clocked:
         return found
 
 
-def _clocked(task: Task, explain: Callable[[_Clocked], tuple[Any, Any]]) -> Answer:
-    predict = _Clocked(task.predict)
-    started = time.process_time()
-    values, half_width = explain(predict)
-    return Answer(values, half_width, time.process_time() - started - predict.seconds, predict.rows)
-
-
 def ours(estimator: Any) -> Callable[[Task, int, int], Answer]:
-    """`method="shapley"`, its fit included."""
+    """`method="shapley"`, its fit included; set functions are rows of ones against a background of zeros."""
 
     def answer(task: Task, budget: int, seed: int) -> Answer:
-        def explain(predict: _Clocked) -> tuple[Any, Any]:
-            found = pellucid.explain(
-                predict,
-                task.rows,
-                background=task.background,
-                method=pellucid.Shapley(estimator),
-                budget=budget,
-                random_state=seed,
-            )
-            error = None if found.std_error is None else 1.96 * found.std_error[:, :, 0]
-            return found.values[:, :, 0], error
-
-        return _clocked(task, explain)
+        asked = (
+            [(task.predict, task.rows, task.background)]
+            if task.predict is not None
+            else [(task.game(row), np.ones((1, task.d)), np.zeros((1, task.d))) for row in range(len(task))]
+        )
+        options = {"method": pellucid.Shapley(estimator), "budget": budget, "random_state": seed}
+        values, errors, overhead, coalitions = [], [], 0.0, 0.0
+        for function, rows, background in asked:
+            predict = _Clocked(function)
+            started = time.process_time()
+            found = pellucid.explain(predict, rows, background=background, **options)
+            overhead += time.process_time() - started - predict.seconds
+            coalitions += predict.rows / len(background)
+            values.append(found.values[:, :, 0])
+            errors.append(np.zeros_like(values[-1]) if found.std_error is None else found.std_error[:, :, 0])
+        return Answer(np.concatenate(values), 1.96 * np.concatenate(errors), overhead, coalitions)
 
     return answer
 
@@ -74,15 +73,14 @@ def shap_kernel(l1_reg: Any) -> Callable[[Task, int, int], Answer]:
     def answer(task: Task, budget: int, seed: int) -> Answer:
         import shap
 
-        def explain(predict: _Clocked) -> tuple[Any, Any]:
-            explainer = shap.KernelExplainer(predict, task.background)
-            rows = []
-            for row in task.rows:
-                np.random.seed(seed)  # noqa: NPY002 - the peer draws from numpy's global generator
-                rows.append(explainer.shap_values(row, nsamples=budget - 2, l1_reg=l1_reg, silent=True))
-            return np.array(rows), None
-
-        return _clocked(task, explain)
+        predict = _Clocked(task.predict)
+        started = time.process_time()
+        explainer = shap.KernelExplainer(predict, task.background)
+        rows = []
+        for row in task.rows:
+            np.random.seed(seed)  # noqa: NPY002 - the peer draws from numpy's global generator
+            rows.append(explainer.shap_values(row, nsamples=budget - 2, l1_reg=l1_reg, silent=True))
+        return Answer(np.array(rows), None, time.process_time() - started - predict.seconds, predict.rows / BACKGROUND)
 
     return answer
 
@@ -91,68 +89,54 @@ def shap_permutation(task: Task, budget: int, seed: int) -> Answer:
     """`shap.PermutationExplainer`, with as many passes as the budget holds (at least one)."""
     import shap
 
-    def explain(predict: _Clocked) -> tuple[Any, Any]:
-        masker = shap.maskers.Independent(task.background, max_samples=len(task.background))
-        explainer = shap.PermutationExplainer(predict, masker, seed=seed)
-        found = explainer(task.rows, max_evals=max(budget, 2 * task.d + 1), silent=True)
-        return found.values, None
+    masker = shap.maskers.Independent(task.background, max_samples=len(task.background))
+    shap.PermutationExplainer(task.predict, masker, seed=seed)(task.rows[:1], silent=True)  # it compiles at first
+    predict = _Clocked(task.predict)
+    started = time.process_time()
+    found = shap.PermutationExplainer(predict, masker, seed=seed)(
+        task.rows, max_evals=max(budget, 2 * task.d + 1), silent=True
+    )
+    return Answer(found.values, None, time.process_time() - started - predict.seconds, predict.rows / BACKGROUND)
 
-    return _clocked(task, explain)
 
-
-def shapiq_of(name: str, **options: Any) -> Callable[[Task, int, int], Answer]:
-    """Run an approximator of shapiq on the same game, all coalitions of a call in one predict."""
+def shapiq(method: str) -> Callable[[Task, int, int], Answer]:
+    """Run an estimator of shapiq on the same games."""
 
     def answer(task: Task, budget: int, seed: int) -> Answer:
-        import shapiq.approximator as approximators
-
-        def explain(predict: _Clocked) -> tuple[Any, Any]:
-            empty = float(np.mean(predict(task.background)))
-            rows = []
-            for row in task.rows:
-                approximator = getattr(approximators, name)(n=task.d, random_state=seed, **options)
-                found = approximator.approximate(budget, _game(predict, row, task.background, empty))
-                rows.append(found.get_n_order_values(1))
-            return np.array(rows), None
-
-        return _clocked(task, explain)
+        values, overhead = [], 0.0
+        for row in range(len(task)):
+            found, seconds = peer().shapley(method, task.game(row), task.d, budget, seed)
+            values.append(found)
+            overhead += seconds
+        return Answer(np.array(values), None, overhead, float(budget * len(task)))
 
     return answer
 
 
-def _game(predict: _Clocked, row: Any, background: Any, empty: float) -> Callable[[Any], Any]:
-    def value(coalitions: Any) -> Any:
-        shown = np.asarray(coalitions, dtype=bool)
-        found = np.empty(len(shown))
-        step = max(1, (1 << 16) // len(background))
-        for first in range(0, len(shown), step):
-            some = shown[first : first + step]
-            filled = np.where(some[:, None, :], row, background)
-            outputs = predict(filled.reshape(-1, background.shape[1]))
-            found[first : first + step] = outputs.reshape(len(some), -1).mean(axis=1)
-        return found - empty
-
-    return value
-
-
+SHAPIQ = (
+    "shapiq.KernelSHAP paired",
+    "shapiq.LeverageSHAP",
+    "shapiq.OddSHAP",
+    "shapiq.ProxySHAP adjusted",
+    "shapiq.PolySHAP order 3",
+    "shapiq.kADDSHAP order 3",
+)
 METHODS: dict[str, Callable[[Task, int, int], Answer]] = {
     "pellucid": ours("auto"),
     "pellucid least_squares": ours("least_squares"),
     "shap.Kernel default": shap_kernel("num_features(10)"),
     "shap.Kernel l1_reg=False": shap_kernel(False),
     "shap.Permutation": shap_permutation,
+    **{method: shapiq(method) for method in SHAPIQ},
 }
-if find_spec("shapiq"):
-    METHODS["shapiq.KernelSHAP paired"] = shapiq_of("KernelSHAP", pairing_trick=True)
-    METHODS["shapiq.kADDSHAP order 3"] = shapiq_of("kADDSHAP", max_order=3, pairing_trick=True)
 
-MOST_FEATURES = {"shapiq.kADDSHAP order 3": 16}
+MOST_FEATURES = {"shapiq.PolySHAP order 3": 16, "shapiq.kADDSHAP order 3": 16}
 """Beyond so many features a method has too many terms to be fitted in a benchmark's time."""
 
 
-def runs(method: str, d: int) -> bool:
-    """Whether a method takes part on d features."""
-    return d <= MOST_FEATURES.get(method, d)
+def runs(method: str, task: Task) -> bool:
+    """Whether a method takes part: shap explains rows of a model, not set functions."""
+    return task.d <= MOST_FEATURES.get(method, task.d) and (task.predict is not None or not method.startswith("shap."))
 
 
 def answer(method: str, task: Task, budget: int, seed: int) -> Answer:

@@ -1,7 +1,8 @@
 """pellucid: explanations of machine-learning models that carry the measure of their own error.
 
-The doors are `explain`, `Explainer`, `interactions`, `importance`, `pdp`, `ice`, `ale` and `audit`. Everything here is
-loaded when it is first used, so importing pellucid loads none of scikit-learn, scipy, pandas, altair or torch.
+The doors are `explain`, `explain_text`, `explain_image`, `Explainer`, `interactions`, `importance`, `pdp`, `ice`, `ale`
+and `audit`. Everything here is loaded when it is first used, so importing pellucid loads none of scikit-learn, scipy,
+pandas, altair or torch.
 """
 
 import importlib
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
         UnsupportedRequestError,
     )
     from pellucid._door import Explainer, ale, explain, ice, importance, interactions, pdp
+    from pellucid._door_inputs import explain_image, explain_text
     from pellucid.adapters.files import load_model
     from pellucid.auditing.audit import Audit, audit, audit_data
     from pellucid.auditing.policy import Policy
@@ -35,7 +37,9 @@ if TYPE_CHECKING:
     from pellucid.explainers.counterfactuals import Constraints, counterfactuals
     from pellucid.explainers.exact import Exact
     from pellucid.explainers.lime import Lime
+    from pellucid.explainers.lime_masks import MaskedLime
     from pellucid.explainers.linear import Linear
+    from pellucid.explainers.owen import Owen
     from pellucid.explainers.permutation import Permutation
     from pellucid.explainers.shapley import Shapley
     from pellucid.explainers.tree import Tree
@@ -49,6 +53,7 @@ if TYPE_CHECKING:
         Quality,
     )
     from pellucid.improvement.slices import find_slices
+    from pellucid.games.image import superpixels
     from pellucid.ir import LinearForm, Model, Space, TreeEnsemble
     from pellucid.report import save_artefact, save_report
     from pellucid.table import Table
@@ -70,6 +75,7 @@ _HOMES = {
         "UnsupportedRequestError",
     ),
     "pellucid._door": ("Explainer", "ale", "explain", "ice", "importance", "interactions", "pdp"),
+    "pellucid._door_inputs": ("explain_image", "explain_text"),
     "pellucid.adapters.files": ("load_model",),
     "pellucid.auditing.audit": ("Audit", "audit", "audit_data"),
     "pellucid.auditing.policy": ("Policy",),
@@ -83,7 +89,9 @@ _HOMES = {
     "pellucid.explainers.counterfactuals": ("Constraints", "counterfactuals"),
     "pellucid.explainers.exact": ("Exact",),
     "pellucid.explainers.lime": ("Lime",),
+    "pellucid.explainers.lime_masks": ("MaskedLime",),
     "pellucid.explainers.linear": ("Linear",),
+    "pellucid.explainers.owen": ("Owen",),
     "pellucid.explainers.permutation": ("Permutation",),
     "pellucid.explainers.shapley": ("Shapley",),
     "pellucid.explainers.tree": ("Tree",),
@@ -97,6 +105,7 @@ _HOMES = {
         "Quality",
     ),
     "pellucid.improvement.slices": ("find_slices",),
+    "pellucid.games.image": ("superpixels",),
     "pellucid.ir": ("LinearForm", "Model", "Space", "TreeEnsemble"),
     "pellucid.report": ("save_artefact", "save_report"),
     "pellucid.table": ("Table",),

@@ -1,27 +1,29 @@
 """The doors: `explain`, `Explainer`, `importance`, `interactions` and the effects."""
 
-import platform
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, is_dataclass, replace
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import numpy as np
 
 from pellucid._base.errors import AdditivityError, ColumnError, InputError, UnsupportedRequestError
 from pellucid._base.progress import Progress
+from pellucid._base.randomness import check_seed
 from pellucid._base.typing import Array, Names
 from pellucid.adapters import as_model
+from pellucid.adapters.function_of_rows import prove_deterministic, prove_row_by_row
 from pellucid.adapters.proof import prove
 from pellucid.explainers import effects
 from pellucid.explainers.base import Attribution, Bound, Method, Question
 from pellucid.explainers.choice import METHODS, Choice, choose, no_such_method
 from pellucid.explainers.importance import permutation_importance
 from pellucid.explainers.interactions import BoundPairs
-from pellucid.explainers.options import check_effect, check_output, check_question, check_seed, check_unused
+from pellucid.explainers.options import check_effect, check_output, check_question, check_unused
+from pellucid.explainers.sage import sage_importance
 from pellucid.explanation import Effect, Explanation, Importance, Interactions, Provenance, Quality
 from pellucid.explanation.explanation import distinct_positions
+from pellucid.explanation.provenance import package_versions
 from pellucid.ir import Model, Space
 from pellucid.table import Table
 
@@ -160,7 +162,9 @@ class Explainer:
         AdapterMismatchError
             When our reading of the model differs from the model on these rows.
         AdditivityError
-            When exact values do not add up to the model's output.
+            When exact values do not add up to the model's output, or it is not deterministic.
+        ModelError
+            When the model's output for a row depends on the other rows.
         """
         started = time.perf_counter()
         table = self._aligned(Table.of(X))
@@ -168,6 +172,8 @@ class Explainer:
         attribution = self._bound.explain(table, target)
         predicted = self.model.predict(self._as_the_method_sees(table), self.space, target)
         residual = self._residual(attribution, predicted, table, target)
+        if self.choice.method.needs == "predict" and self.background is not None and self.space is not Space.LOSS:
+            prove_row_by_row(self.model, self.background, table, predicted, self.space)
         explanation = Explanation(
             values=attribution.values,
             base_values=attribution.base_values,
@@ -194,13 +200,14 @@ class Explainer:
         Raises
         ------
         UnsupportedRequestError
-            When the method has no interaction values: only tree ensembles have, as Shapley values.
+            When the method has no interaction values: tree ensembles have, and any model whose coalitions are all
+            evaluated.
         """
         started = time.perf_counter()
         if not isinstance(self._bound, BoundPairs):
             raise UnsupportedRequestError(
-                f"interactions need a tree ensemble and method='tree'; {self.model.label} is explained by "
-                f"method={self.choice.method.name!r}."
+                f"interactions need a tree ensemble and method='tree', or method='exact' with background= and a "
+                f"budget= of all coalitions; {self.model.label} is explained by method={self.choice.method.name!r}."
             )
         table = self._aligned(Table.of(X))
         values, sums = self._bound.interactions(table)
@@ -257,12 +264,7 @@ class Explainer:
         residual = float(gap.max(initial=0.0))
         if attribution.sums and not residual <= attribution.bound:
             worst = int(gap.max(axis=1).argmax())
-            again = self.model.predict(self._as_the_method_sees(table), self.space, target)
-            if not np.array_equal(again, predicted):
-                raise AdditivityError(
-                    f"{self.model.label} is not deterministic: it gave the same rows outputs that differ by up to "
-                    f"{np.abs(again - predicted).max():.2g}. Fix its seed, or switch off what is random in it."
-                )
+            prove_deterministic(self.model, self._as_the_method_sees(table), predicted, self.space, target)
             if self.choice.method.needs != "predict":
                 prove(self.model, table.take([worst]))
             raise AdditivityError(
@@ -285,7 +287,7 @@ class Explainer:
             parameters=asdict(method) if is_dataclass(method) and not isinstance(method, type) else {},
             random_state=self._question.random_state,
             hashes=hashes,
-            versions=_versions(),
+            versions=package_versions(),
             seconds=seconds,
         )
 
@@ -350,11 +352,14 @@ def interactions(
     background: Any = None,
     method: str | Method = "auto",
     output: str | int | Sequence[str | int] | None = None,
+    budget: int | None = None,
     n_jobs: int | None = None,
 ) -> Interactions:
-    """Explain how pairs of features of a tree ensemble move its output together, exactly.
+    """Explain how pairs of features move a model's output together, exactly.
 
-    Parameters are those of `Explainer`.
+    Tree ensembles are read. Any other model needs `background` and is asked for all coalitions of its features:
+    without a `budget` up to 2^14 with ``method="exact"``, else as many as the budget says. Parameters are those of
+    `Explainer`.
 
     Returns
     -------
@@ -372,23 +377,14 @@ def interactions(
     >>> pellucid.interactions(model, X.head(3)).values.shape
     (3, 10, 10, 1)
     """
-    return Explainer(model, background, method=method, output=output, n_jobs=n_jobs).interactions(X)
+    explainer = Explainer(model, background, method=method, output=output, budget=budget, n_jobs=n_jobs)
+    return explainer.interactions(X)
 
 
 def _outputs_of(found: Interactions, output: str | int | Sequence[str | int]) -> Interactions:
     kept = distinct_positions(output, found.outputs, "output")
     names = tuple(found.outputs[k] for k in kept)
     return replace(found, values=found.values[..., kept], base_values=found.base_values[:, kept], outputs=names)
-
-
-def _versions() -> dict[str, str]:
-    found = {"python": platform.python_version()}
-    for package in ("pellucid", "numpy"):
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found
 
 
 def importance(
@@ -414,10 +410,10 @@ def importance(
     model, X, background, method, output, space, budget, tol, random_state, n_jobs, progress
         As in `explain`.
     y : array of shape (rows,), optional
-        True targets; needed for ``measure="permutation"`` and in loss space.
-    measure : {"shapley", "permutation"}
-        Mean absolute Shapley value, or the rise of the loss when a feature is shuffled
-        (Breiman, 2001).
+        True targets; needed for ``measure="permutation"`` and ``"sage"``, and in loss space.
+    measure : {"shapley", "permutation", "sage"}
+        Mean absolute Shapley value, the rise of the loss when a feature is shuffled (Breiman, 2001), or the
+        feature's share of the loss that the model takes away (Covert et al., 2020), which needs `background`.
 
     Examples
     --------
@@ -444,17 +440,30 @@ def importance(
             progress=progress,
             y=y,
         ).importance()
-    if measure != "permutation":
-        raise InputError(f"measure must be 'shapley' or 'permutation'; got {measure!r}.")
+    if measure not in ("permutation", "sage"):
+        raise InputError(f"measure must be 'shapley', 'permutation' or 'sage'; got {measure!r}.")
     if y is None:
-        raise InputError("measure='permutation' compares predictions with the truth: pass y.")
+        raise InputError(f"measure={measure!r} compares predictions with the truth: pass y.")
     check_seed(random_state)
     chosen = None if method == "auto" else method
     units = None if space in ("raw", "loss") else Space.of(space)
-    given = {"background": background, "method": chosen, "output": output, "space": units, "budget": budget, "tol": tol}
-    check_unused(measure, given)
+    given = {"method": chosen, "output": output, "space": units, "budget": budget, "tol": tol}
+    check_unused(measure, given if measure == "sage" else {"background": background, **given})
     read, table = read_model(model, X)
-    return permutation_importance(read, table, read.targets(y, len(table)), random_state=random_state)
+    target = read.targets(y, len(table))
+    if measure == "permutation":
+        return permutation_importance(read, table, target, random_state=random_state)
+    rows = None if background is None else Table.of(background, what="background").aligned(table.names)
+    question = Question(
+        model=read,
+        background=rows,
+        space=Space.LOSS,
+        random_state=random_state,
+        n_jobs=n_jobs,
+        progress=progress,
+    )
+    check_question(question)
+    return sage_importance(question, table, target)
 
 
 def read_model(model: Any, X: Any) -> tuple[Model, Table]:

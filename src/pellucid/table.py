@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias
 import numpy as np
 
 from pellucid._base.errors import ColumnError, InputError
-from pellucid._base.typing import Array, Bool1, Float2, Int1, Int2, Names
+from pellucid._base.typing import Array, Bool1, Bool2, Float2, Int1, Int2, Names
 from pellucid._containers import Container, Kind, container_of
 
 if TYPE_CHECKING:
@@ -45,6 +45,8 @@ class Table:
         Whether the container had column names of its own.
     by_name : bool
         Whether columns are matched by name: the container has names, or somebody gave them.
+    disposable : bool
+        Whether the cells were put together for one prediction, whose model may write into them.
 
     Examples
     --------
@@ -55,15 +57,24 @@ class Table:
     array([31., nan])
     """
 
-    __slots__ = ("_container", "_positions", "by_name", "kinds", "n_rows", "named", "names")
+    __slots__ = ("_container", "_positions", "by_name", "disposable", "kinds", "n_rows", "named", "names")
 
-    def __init__(self, *, names: Names, kinds: tuple[Kind, ...], container: Container, by_name: bool = True) -> None:
+    def __init__(
+        self,
+        *,
+        names: Names,
+        kinds: tuple[Kind, ...],
+        container: Container,
+        by_name: bool = True,
+        disposable: bool = False,
+    ) -> None:
         self.names = names
         self.kinds = kinds
         self.named = container.labels is not None
         self.n_rows = len(container)
         self._container = container
         self.by_name = by_name
+        self.disposable = disposable
         self._positions: dict[str, int] | None = None
 
     @classmethod
@@ -175,6 +186,29 @@ class Table:
         if index.ndim != 2 or index.shape[1] != self.n_columns:
             raise InputError(f"the index must have shape (rows, {self.n_columns}); got {index.shape}.")
         return self._with(self._container.gather(index))
+
+    def mixed(self, others: range, requests: Sequence[tuple[int, Bool2]]) -> "Table":
+        """Return other rows in which some cells are those of one row; the result may be written into.
+
+        Parameters
+        ----------
+        others : range
+            Consecutive rows of this table.
+        requests : sequence of (int, bool array of shape (n, columns))
+            A row and, in each line, the columns that show it.
+
+        Returns
+        -------
+        Table
+            Request by request, for each of the other rows all lines: ``sum(n) * len(others)`` rows.
+        """
+        return Table(
+            names=self.names,
+            kinds=self.kinds,
+            container=self._container.mixed(others, requests),
+            by_name=self.by_name,
+            disposable=True,
+        )
 
     def stack(self, other: "Table") -> "Table":
         """Return this table's rows followed by those of `other`, in this table's container.

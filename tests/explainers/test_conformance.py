@@ -6,7 +6,7 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
-from pellucid import Exact, Lime, Linear, Permutation, Shapley, Tree
+from pellucid import Exact, Lime, Linear, MaskedLime, Owen, Permutation, Shapley, Tree
 from pellucid.testing.conformance_explainers import check_explainer
 
 
@@ -19,6 +19,9 @@ from pellucid.testing.conformance_explainers import check_explainer
         Permutation(),
         Lime(),
         Lime(kernel_width=2.0, n_samples=600, top_k=2),
+        MaskedLime(),
+        MaskedLime(sizes="binomial", top_k=2),
+        Owen([["f0", "f1"], {"x": ["f2", ["f3", "f4"]]}]),
         Tree(),
         Linear(),
     ],

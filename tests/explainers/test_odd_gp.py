@@ -1,5 +1,7 @@
 """The odd Gaussian process against enumeration: its kernel, its posterior, its errors."""
 
+from itertools import combinations
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,6 +9,7 @@ from hypothesis import strategies as st
 
 import pellucid
 from pellucid import InputError, Shapley
+from pellucid.explainers.coalitions import pair_design, pairs_of_two
 from pellucid.explainers.estimation import Estimate
 from pellucid.explainers.exact import Enumeration
 from pellucid.explainers.odd_gp import Posterior, Prior, average, sinh_kernel
@@ -22,15 +25,19 @@ def signs_of(shown):
 
 
 def prior_of(n, rng):
-    return Prior(rng.uniform(0.01, 1.5, n), *rng.uniform(0.1, 2.0, 3).tolist())
+    return Prior(rng.uniform(0.01, 1.5, n), *rng.uniform(0.1, 2.0, 4).tolist())
 
 
 def odd_covariance(prior, n):
     """The prior covariance of g at all 2^n coalitions, from the definition."""
     signs = signs_of(every(n))
     smooth = np.sinh((signs * prior.reach) @ signs.T) / np.sinh(prior.reach.sum())
+    threes = [list(three) for three in combinations(range(n), 3)]
+    products = np.array([signs[:, three].prod(axis=1) for three in threes]).reshape(len(threes), 2**n)
+    weights = np.array([prior.reach[three].prod() for three in threes]).reshape(len(threes))
+    cubic = (products.T * weights) @ products / max(weights.sum(), 1e-300)
     alone = np.eye(2**n) - np.eye(2**n)[::-1]
-    return prior.linear * signs @ signs.T / n + prior.smooth * smooth + prior.rough * alone
+    return prior.linear * signs @ signs.T / n + prior.cubic * cubic + prior.smooth * smooth + prior.rough * alone
 
 
 def exactly(values):
@@ -65,7 +72,7 @@ def test_the_prior_variance_of_shapley_values_is_that_of_enumeration(n, seed):
 def test_the_kernel_does_not_overflow_and_its_values_add_up_for_many_players():
     rng = np.random.default_rng(0)
     signs = signs_of(rng.random((20, 300)) < 0.5)
-    prior = Prior(np.full(300, 2.7), 1.0, 1.0, 1.0)
+    prior = Prior(np.full(300, 2.7), 1.0, 0.0, 1.0, 1.0)
     sinh, cosh = sinh_kernel(np.concatenate([signs, np.ones((1, 300))]), prior.reach)
     assert np.isfinite(sinh).all()
     assert np.isfinite(cosh).all()
@@ -108,7 +115,7 @@ def test_left_out_errors_are_those_of_leaving_out():
 
 def test_errors_of_games_drawn_from_the_prior_are_as_large_as_they_say():
     rng = np.random.default_rng(2)
-    n, prior = 7, Prior(np.array([0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7]), 1.0, 0.5, 0.01)
+    n, prior = 7, Prior(np.array([0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7]), 1.0, 0.3, 0.5, 0.01)
     covariance = odd_covariance(prior, n)
     values, vectors = np.linalg.eigh(covariance)
     games = vectors @ (np.sqrt(np.maximum(values, 0.0))[:, None] * rng.normal(size=(2**n, 400)))
@@ -122,11 +129,11 @@ def test_errors_of_games_drawn_from_the_prior_are_as_large_as_they_say():
 def test_the_gradient_of_the_fit_is_that_of_differences():
     rng = np.random.default_rng(3)
     signs, odd = signs_of(rng.random((15, 5)) < 0.5), rng.normal(size=(15, 3))
-    logs = np.concatenate([rng.normal(size=5) - 1.0, [0.3, -0.4, -2.0]])
-    arguments = (signs, odd @ odd.T / 3, -0.8, 1.5)
+    logs = np.concatenate([rng.normal(size=5) - 1.0, [0.3, -0.7, -0.4, -2.0]])
+    arguments = (signs, odd, -0.8, 1.5)
     step = 1e-6
     differences = [
-        (_loss(logs + step * e, *arguments)[0] - _loss(logs - step * e, *arguments)[0]) / (2 * step) for e in np.eye(8)
+        (_loss(logs + step * e, *arguments)[0] - _loss(logs - step * e, *arguments)[0]) / (2 * step) for e in np.eye(9)
     ]
     np.testing.assert_allclose(_loss(logs, *arguments)[1], differences, rtol=1e-5, atol=1e-6)
 
@@ -142,6 +149,21 @@ def test_the_fit_finds_who_interacts():
 
 def test_games_without_any_change_leave_nothing_to_fit():
     assert fit_prior(every(3), np.zeros((8, 2)), 1.0) is None
+
+
+def test_the_design_with_the_smaller_expected_error_is_taken():
+    X = rows(10, 30)
+
+    def threes(X):
+        return products(X)
+
+    def wild(X):
+        return np.sin(4.0 * X.sum(axis=1))
+
+    exact = {f: pellucid.explain(f, X[:4], background=X, method="exact").values for f in (threes, wild)}
+    found = {f: pellucid.explain(f, X[:4], background=X, method=Shapley("odd_gp"), budget=200).values for f in exact}
+    assert np.mean((found[threes] - exact[threes]) ** 2) < 1e-6 * np.mean(exact[threes] ** 2)
+    assert np.mean((found[wild] - exact[wild]) ** 2) < np.mean(exact[wild] ** 2)
 
 
 def test_the_average_counts_disagreement_as_error():
@@ -197,11 +219,39 @@ def test_what_was_chosen_is_said():
     assert "least_squares for" in chosen
 
 
-def test_least_squares_answers_what_the_process_cannot():
+def test_without_a_background_to_learn_from_every_game_is_fitted_by_itself():
     X = rows(14)
-    one = pellucid.explain(products, X[:3], background=X[3:4], method=Shapley("auto"), budget=300)
-    other = pellucid.explain(products, X[:3], background=X[3:4], method=Shapley("least_squares"), budget=300)
-    np.testing.assert_array_equal(one.values, other.values)
+    truth = pellucid.explain(products, X[:3], background=X[3:4], method="exact").values
+    error = {}
+    for name in ("auto", "least_squares"):
+        found = pellucid.explain(products, X[:3], background=X[3:4], method=Shapley(name), budget=300)
+        error[name] = np.mean((found.values - truth) ** 2)
+    assert error["auto"] < error["least_squares"] / 4
+    same = pellucid.explain(lambda X: 0.0 * X[:, 0], X[:3], background=X[3:4], method=Shapley("auto"), budget=300)
+    np.testing.assert_array_equal(same.values, 0.0)
+
+
+def test_least_squares_answers_in_the_loss_space():
+    X = rows(14)
+    options = {"background": X, "budget": 300, "space": "loss", "y": np.zeros(3)}
+    one, other = (
+        pellucid.explain(products, X[:3], method=Shapley(name), **options).values for name in ("auto", "least_squares")
+    )
+    np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("n", [6, 10, 12])
+def test_games_of_three_player_interactions_are_exact_once_all_pairs_of_players_are_known(n):
+    rng = np.random.default_rng(n)
+    signs = signs_of(every(n))
+    values = signs @ rng.normal(size=n)
+    for three in combinations(range(n), 3):
+        values = values + rng.normal() * signs[:, list(three)].prod(axis=1)
+    shown = pair_design(n, pairs_of_two(n), 0, complete=True).shown
+    codes = shown @ (1 << np.arange(n))
+    odd = (values[codes] - values[2**n - 1 - codes])[:, None] / 2
+    found, _ = Posterior.of(Prior(np.full(n, 0.3), 1.0, 1.0, 0.0, 0.0), shown).solve(odd, values[-1:] - values[:1])
+    np.testing.assert_allclose(found.values, exactly(values[:, None]), atol=1e-5)
 
 
 def test_rows_in_which_other_features_matter_are_answered_too():
@@ -217,8 +267,8 @@ def test_the_fit_is_counted():
     X = rows(13)
     fitted = pellucid.explain(products, X[:1], background=X, method=Shapley("auto"), budget=260)
     plain = pellucid.explain(products, X[:1], background=X, method=Shapley("least_squares"), budget=260)
-    # Four rows' designs beside the one that is asked about, and their own outputs.
-    assert fitted.quality.evaluations.model_rows == plain.quality.evaluations.model_rows + 4 * 258 * 12 + 4
+    # Four background rows on 128 + 13 pairs each, and their own outputs.
+    assert fitted.quality.evaluations.model_rows == plain.quality.evaluations.model_rows + 4 * 2 * (128 + 13) * 12 + 4
 
 
 def test_repeated_background_rows_do_not_change_the_fit():

@@ -168,17 +168,17 @@ def test_a_row_alone_and_in_company_gives_the_same_bits():
 @pytest.mark.parametrize("outputs", [1, 2, 5])
 @pytest.mark.parametrize("b", [1, 2, 9, 100, 1000])
 def test_the_mean_over_the_background_does_not_depend_on_its_neighbours(b, outputs):
-    values = np.random.default_rng(b).normal(size=(6, b, outputs)) * 1e3
+    values = np.random.default_rng(b).normal(size=(b, 6, outputs)) * 1e3
     together = mean_over_background(values)
     for k in range(6):
-        np.testing.assert_array_equal(mean_over_background(values[k : k + 1])[0], together[k])
-    np.testing.assert_allclose(together, values.mean(axis=1), atol=1e-11)
+        np.testing.assert_array_equal(mean_over_background(values[:, k : k + 1])[0], together[k])
+    np.testing.assert_allclose(together, values.mean(axis=0), atol=1e-11)
 
 
 def test_the_mean_of_equal_outputs_is_that_output():
-    values = np.random.default_rng(0).normal(size=(500, 1, 2)) ** 5
+    values = np.random.default_rng(0).normal(size=(1, 500, 2)) ** 5
     for b in (3, 7, 40, 100):
-        np.testing.assert_array_equal(mean_over_background(np.repeat(values, b, axis=1)), values[:, 0])
+        np.testing.assert_array_equal(mean_over_background(np.repeat(values, b, axis=0)), values[0])
 
 
 def test_repeated_coalitions_are_paid_once_and_the_ends_are_free():

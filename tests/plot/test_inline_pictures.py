@@ -70,6 +70,14 @@ def test_tokens_have_their_sign_twice_and_their_number_in_the_tooltip() -> None:
     assert "tokens together +0.25." in Seen(picture).words
 
 
+def test_values_that_are_nothing_beside_the_largest_have_no_mark() -> None:
+    picture = plot.text({"token": ["large", "small"], "value": [1.0, -0.03]})
+    assert [*classes(picture).values()] == ["plv-t plv-u16", "plv-t plv-z"]
+    assert "small: −0.03" in picture
+    seen = np.asarray(Image.open(io.BytesIO(_heat_file(np.array([[1.0, -0.03]]), 1.0))).convert("RGBA"))
+    assert seen[0, 1, 3] == 0
+
+
 def test_tokens_of_an_explanation_stand_in_their_text_with_base_sum_and_residual() -> None:
     values = np.array([[[-0.5, 0.5], [0.25, -0.25]]])
     text = "  Not, bad!\nReally."

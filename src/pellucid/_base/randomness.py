@@ -5,8 +5,11 @@ batch cannot change what is drawn.
 """
 
 import hashlib
+from typing import Any
 
 import numpy as np
+
+from pellucid._base.errors import InputError
 
 
 def stream(random_state: int, purpose: str, row: int = 0) -> np.random.Generator:
@@ -23,3 +26,16 @@ def stream(random_state: int, purpose: str, row: int = 0) -> np.random.Generator
     """
     digest = hashlib.blake2b(f"{random_state}|{purpose}|{row}".encode(), digest_size=16).digest()
     return np.random.Generator(np.random.Philox(key=int.from_bytes(digest, "little")))
+
+
+def is_whole(value: Any) -> bool:
+    """Whether a value is a whole number; True and False are none."""
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
+
+
+def check_seed(random_state: Any) -> None:
+    """Refuse a seed that is not a whole number."""
+    if not is_whole(random_state):
+        raise InputError(
+            f"random_state must be a whole number, so that the answer can be made again; got {random_state!r:.80}."
+        )

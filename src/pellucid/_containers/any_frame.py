@@ -7,8 +7,8 @@ import narwhals as nw
 import numpy as np
 
 from pellucid._base.errors import ColumnError, InputError
-from pellucid._base.typing import Array, Float1, Int1, Int2, Names
-from pellucid._containers.base import Container, array_of_columns
+from pellucid._base.typing import Array, Bool2, Float1, Int1, Int2, Names
+from pellucid._containers.base import Container, array_of_columns, mixed_index
 from pellucid._containers.cells import Kind, floats_of_objects, kind_of_objects, plain_objects
 
 if TYPE_CHECKING:
@@ -78,6 +78,10 @@ class AnyFrame:
         if not index.size:
             return self.rows(index[:, 0] if index.shape[1] else np.empty(0, dtype=np.int64))
         return type(self)(_frame_of([column[index[:, j]] for j, column in enumerate(self.columns())]))
+
+    def mixed(self, others: range, requests: Sequence[tuple[int, Bool2]]) -> Self:
+        """By the index of every cell."""
+        return self.gather(mixed_index(others, requests))
 
     def adopt(self, other: Container, names: Names) -> Self:
         """Through pandas."""

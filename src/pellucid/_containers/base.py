@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import numpy as np
 
-from pellucid._base.typing import Array, Float1, Int1, Int2, Names
+from pellucid._base.typing import Array, Bool2, Float1, Int1, Int2, Names
 from pellucid._containers.cells import Kind
 
 if TYPE_CHECKING:
@@ -55,6 +55,10 @@ class Container(Protocol):
         """Return the table whose cell (i, j) is this container's cell (index[i, j], j)."""
         ...
 
+    def mixed(self, others: range, requests: Sequence[tuple[int, Bool2]]) -> Self:
+        """Return, for each request and each of the other rows, that row with some cells of the request's row."""
+        ...
+
     def adopt(self, other: "Container", names: Names) -> Self:
         """Return the cells of `other` in a container of this type."""
         ...
@@ -79,3 +83,9 @@ def array_of_columns(container: Container, kinds: tuple[Kind, ...]) -> Array:
     for j, number in enumerate(numeric):
         result[:, j] = container.floats(j) if number else container.objects(j)
     return result
+
+
+def mixed_index(others: range, requests: Sequence[tuple[int, Bool2]]) -> Int2:
+    """The row that each cell of `Container.mixed` comes from."""
+    place = np.asarray(others)[:, None, None]
+    return np.concatenate([np.where(shown, row, place).reshape(-1, shown.shape[1]) for row, shown in requests])

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from pellucid._base.typing import Array, Float1, Int1, Int2, Names
+from pellucid._base.typing import Array, Bool2, Float1, Int1, Int2, Names
 from pellucid._containers.base import Container
 from pellucid._containers.cells import Kind, floats_of_objects, kind_of_code, kind_of_objects, objects_of, plain_objects
 
@@ -63,6 +63,10 @@ class Matrix:
         """Fancy-index the cells."""
         return type(self)(gathered(self._array, index))
 
+    def mixed(self, others: range, requests: Sequence[tuple[int, Bool2]]) -> Self:
+        """Take cells of rows laid side by side."""
+        return type(self)(mixed(self._array, others, requests))
+
     def adopt(self, other: Container, names: Names) -> Self:
         """Take floats where every column is a number, else objects."""
         return type(self)(other.array(other.kinds(names, "the table")))
@@ -95,3 +99,18 @@ def gathered(array: Array, index: Int2) -> Array:
             np.take(array[:, j], index[:, j], out=result[:, j])
         return result
     return array[index, np.arange(array.shape[1])]
+
+
+def mixed(array: Array, others: range, requests: Sequence[tuple[int, Bool2]]) -> Array:
+    """The cells of `Container.mixed`: from the other rows and the request's row side by side, without an index."""
+    columns = array.shape[1]
+    counts = [len(shown) * len(others) for _, shown in requests]
+    result = np.empty((sum(counts), columns), dtype=array.dtype)
+    both = np.empty((len(others), 2 * columns), dtype=array.dtype)
+    both[:, :columns] = array[others.start : others.stop]
+    for (row, shown), part in zip(requests, np.split(result, np.cumsum(counts)[:-1]), strict=True):
+        both[:, columns:] = array[row]
+        place = (np.arange(columns) + columns * shown).ravel()
+        # "clip" writes straight into the result; no place is out of bounds
+        np.take(both, place, axis=1, out=part.reshape(len(others), -1), mode="clip")
+    return result

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from pellucid._base.errors import ColumnError
-from pellucid._base.typing import Array, Float1, Int1, Int2, Names
-from pellucid._containers.base import Container, array_of_columns
+from pellucid._base.typing import Array, Bool2, Float1, Int1, Int2, Names
+from pellucid._containers.base import Container, array_of_columns, mixed_index
 from pellucid._containers.cells import Kind, floats_of_objects, kind_of_code, kind_of_objects, objects_of, plain_objects
-from pellucid._containers.matrix import gathered
+from pellucid._containers.matrix import gathered, mixed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -78,16 +78,33 @@ class PandasFrame:
 
     def gather(self, index: Int2) -> Self:
         """One fancy index where all columns are one numpy array, else one take per column."""
-        import pandas as pd  # the user's own frame library
+        block = self._as_block()
+        if block is not None:
+            return self._framed(gathered(block, index))
+        columns = {j: array.take(index[:, j]) for j, array in enumerate(self.arrays())}
+        return type(self)(self._like(columns, len(index)))
 
+    def mixed(self, others: range, requests: Sequence[tuple[int, Bool2]]) -> Self:
+        """As a matrix where all columns are one numpy array, else by the index of every cell."""
+        block = self._as_block()
+        return (
+            self.gather(mixed_index(others, requests))
+            if block is None
+            else self._framed(mixed(block, others, requests))
+        )
+
+    def _as_block(self) -> Array | None:
+        """All cells where they are numbers of one numpy dtype."""
         if self._block is None and self._frame.shape[1]:
             first = self._frame.dtypes.iloc[0]
             whole = isinstance(first, np.dtype) and first.kind in "biuf" and (self._frame.dtypes == first).all()
             self._block = self._frame.to_numpy() if whole else np.empty(0)
-        if self._block is not None and self._block.size:
-            return type(self)(pd.DataFrame(gathered(self._block, index), columns=self._frame.columns, copy=False))
-        columns = {j: array.take(index[:, j]) for j, array in enumerate(self.arrays())}
-        return type(self)(self._like(columns, len(index)))
+        return self._block if self._block is not None and self._block.size else None
+
+    def _framed(self, block: Array) -> Self:
+        import pandas as pd  # the user's own frame library
+
+        return type(self)(pd.DataFrame(block, columns=self._frame.columns, copy=False))
 
     def _like(self, columns: Mapping[int, Any], n_rows: int) -> "pd.DataFrame":
         """Make a frame of these arrays under this frame's labels, with fresh row labels and untouched dtypes."""

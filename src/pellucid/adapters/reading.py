@@ -180,7 +180,7 @@ def _guarded(reading: Reading, function: Callable[[Any], Array]) -> Callable[[Ta
     """Feed tables to `function`, and say whose error it is when it fails."""
 
     def called(table: Table) -> Array:
-        result: Array = call(reading.label, function, feed(table, reading))
+        result: Array = call(reading.label, function, feed(table, reading), disposable=table.disposable)
         return result
 
     return called
@@ -193,10 +193,13 @@ def _encoded(reading: Reading, structure: TreeEnsemble | LinearForm) -> Callable
     return lambda table: encode(table) if len(table) else np.empty((0, width))
 
 
-def call(label: str, function: Callable[[Any], Any], native: Any) -> Any:
-    """Apply a function of the library to rows; its own errors become a `ModelError` with the model's name."""
+def call(label: str, function: Callable[[Any], Any], native: Any, *, disposable: bool = False) -> Any:
+    """Apply a function of the library to rows; its own errors become a `ModelError` with the model's name.
+
+    The function gets a copy to write into, unless the rows are `disposable`.
+    """
     try:
-        return function(own_copy(native))
+        return function(native if disposable else own_copy(native))
     except PellucidError:
         raise
     except Exception as error:

@@ -3,7 +3,9 @@
 Pairs (Musco and Witter, 2025, section 3) isolate the odd part of a game, the only part that Shapley
 values depend on. Sizes are drawn equally often, which is the leverage of a coalition's row in
 the regression; within a size, coalitions are distinct and come in cuts of one permutation, so every
-player is shown about equally often. A longer sequence begins with every shorter one.
+player is shown about equally often. A complete design holds all coalitions of one and of two players: together with the
+two ends they determine the Shapley values of every game whose odd part has no interactions of more than three players
+(docs/odd-gp.md).
 """
 
 from collections.abc import Iterator
@@ -66,13 +68,19 @@ def pairs_of_size(n: int, k: int) -> int:
     return comb(n, k) // 2 if 2 * k == n else comb(n, k)
 
 
-@lru_cache(maxsize=16)
-def pair_design(n: int, pairs: int, random_state: int) -> PairDesign:
-    """Return the first `pairs` of the sequence for `n` ≥ 2 players.
+def pairs_of_two(n: int) -> int:
+    """Return the number of pairs whose smaller coalition shows one or two of n players."""
+    return sum(pairs_of_size(n, k) for k in (1, 2) if 2 * k <= n)
 
-    All single players come first: with them the regression always has full rank.
+
+@lru_cache(maxsize=16)
+def pair_design(n: int, pairs: int, random_state: int, *, complete: bool = False) -> PairDesign:
+    """Return `pairs` distinct pairs for `n` ≥ 2 players.
+
+    All single players come first: with them the regression always has full rank. The other sizes are spread evenly
+    over the sequence, so that its beginnings are designs too. A `complete` design needs `pairs_of_two(n)` pairs.
     """
-    size = np.fromiter(_sizes(n, pairs), dtype=np.int64, count=pairs)
+    size = _spread(np.fromiter(_sizes(n, pairs, complete=complete), dtype=np.int64, count=pairs))
     shown = np.zeros((pairs, n), dtype=bool)
     for k in np.unique(size).tolist():
         at = np.flatnonzero(size == k)
@@ -83,13 +91,18 @@ def pair_design(n: int, pairs: int, random_state: int) -> PairDesign:
     return PairDesign(shown, size)
 
 
-def _sizes(n: int, pairs: int) -> Iterator[int]:
+def _sizes(n: int, pairs: int, *, complete: bool) -> Iterator[int]:
     """Size of each pair: the single players, then every size in turn by its number of leverage shares."""
     singles = min(pairs, pairs_of_size(n, 1))
     yield from [1] * singles
     half = n // 2
     left = np.array([float(min(pairs_of_size(n, k), 1 << 60)) for k in range(1, half + 1)])
     left[0] -= singles
+    if complete:
+        twos = pairs_of_two(n) - singles
+        yield from [2] * twos
+        left[1:2] -= twos
+        singles += twos
     share = np.where(2 * np.arange(1, half + 1) == n, 1.0, 2.0)
     credit = np.zeros(half)
     for _ in range(pairs - singles):
@@ -99,6 +112,15 @@ def _sizes(n: int, pairs: int) -> Iterator[int]:
         credit[k] -= 1.0
         left[k] -= 1
         yield k + 1
+
+
+def _spread(size: Int1) -> Int1:
+    """Order sizes so that every beginning beyond the single players holds about the same share of each."""
+    place = np.empty(len(size))
+    for k in np.unique(size).tolist():
+        at = np.flatnonzero(size == k)
+        place[at] = -1.0 if k == 1 else (np.arange(len(at)) + 0.5) / len(at)
+    return np.asarray(size[np.lexsort((size, place))])
 
 
 def _draws(n: int, k: int, random_state: int) -> Iterator[list[int]]:

@@ -183,7 +183,7 @@ def _collect(
         values=values,
         base_values=games.empty,
         std_error=None if exact else std_error,
-        bound=_rounding_bound(games, max((one.rounding for one in solved), default=0.0)),
+        bound=rounding_bound(games, max((one.rounding for one in solved), default=0.0)),
         evaluations=Evaluations(
             coalitions=max((one.coalitions for one in solved), default=0), model_rows=cost + games.fixed_cost
         ),
@@ -213,7 +213,7 @@ def _tolerance_warnings(tol: float | None, solved: list[_Solved]) -> tuple[str, 
     )
 
 
-def _rounding_bound(games: RowGames, terms: float) -> float:
+def rounding_bound(games: RowGames, terms: float) -> float:
     """Largest gap that rounding can leave between base value plus values and the model's output.
 
     A model whose outputs are all float32 numbers computes in float32, where a row alone and in a

@@ -29,12 +29,14 @@ class PairedLeastSquares:
     random_state : int
     stops : bool
         Whether there are levels to stop at before the last.
+    complete : bool
+        Whether the design holds all coalitions of two players.
     """
 
     exact = False
 
-    def __init__(self, n: int, pairs: int, random_state: int, *, stops: bool = False) -> None:
-        self.design = pair_design(n, pairs, random_state)
+    def __init__(self, n: int, pairs: int, random_state: int, *, stops: bool = False, complete: bool = False) -> None:
+        self.design = pair_design(n, pairs, random_state, complete=complete)
         self.pairs = [pairs]
         while stops and self.pairs[0] // 2 >= 2 * n:
             self.pairs.insert(0, self.pairs[0] // 2)

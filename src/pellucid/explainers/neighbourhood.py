@@ -11,7 +11,7 @@ import numpy as np
 
 from pellucid._base.errors import UnsupportedRequestError
 from pellucid._base.randomness import stream
-from pellucid._base.typing import Bool2, Float1, Float2, Int2
+from pellucid._base.typing import Bool1, Bool2, Float1, Float2, Int2
 from pellucid.table import Table, Vocabulary
 
 MISSING = -1.0
@@ -50,40 +50,52 @@ class Neighbourhood:
         """
         vocabulary = background.vocabulary()
         codes = background.codes(vocabulary)
-        edges = tuple(
-            _edges(codes[:, j], n_bins) if kind in ("number", "datetime") else None
-            for j, kind in enumerate(background.kinds)
-        )
-        order = np.argsort(codes, axis=0, kind="stable")
+        edges = _edges(codes, [kind in ("number", "datetime") for kind in background.kinds], n_bins)
         picked = _ranks(n_samples, codes, random_state)
-        index = np.take_along_axis(order, picked, axis=0)
-        bins = _bins(np.take_along_axis(codes, index, axis=0), edges)
-        return cls(background.gather(index), bins, edges, vocabulary)
+        index, sampled = np.empty_like(picked), np.empty(picked.shape)
+        for j in range(codes.shape[1]):  # three times as fast as np.take_along_axis
+            column = np.ascontiguousarray(codes[:, j])
+            index[:, j] = np.argsort(column, kind="stable")[picked[:, j]]
+            sampled[:, j] = column[index[:, j]]
+        return cls(background.gather(index), _bins(sampled, edges), edges, vocabulary)
 
     def same_bin(self, X: Table) -> "SameBin":
         """Bins of explained rows; a value that the background never had is in a bin of its own."""
         coded = [j for j, name in enumerate(X.names) if name in self.vocabulary]
-        return SameBin(self.bins, _bins(X.codes(self.vocabulary), self.edges, coded))
+        return SameBin(np.ascontiguousarray(self.bins.T), _bins(X.codes(self.vocabulary), self.edges, coded))
 
 
 @dataclass(frozen=True, eq=False)
 class SameBin:
-    """LIME's binary encoding, row by row."""
+    """LIME's binary encoding, row by row.
+
+    Parameters
+    ----------
+    sampled : float64 array of shape (columns, samples)
+        Bin of every sampled cell.
+    explained : float64 array of shape (rows, columns)
+        Bin of every explained cell.
+    """
 
     sampled: Float2
     explained: Float2
 
     def of(self, row: int) -> Bool2:
-        """Whether each sampled cell is in the same bin as the explained row's, of shape (samples, columns)."""
-        return np.asarray(self.sampled == self.explained[row])
+        """Whether each sampled cell is in the same bin as the explained row's, of shape (columns, samples)."""
+        return np.asarray(self.sampled == self.explained[row][:, None])
 
 
-def _edges(values: Float1, n_bins: int) -> Float1:
-    """Inner quantiles of what is finite; ties leave fewer bins, a constant one."""
-    present = values[np.isfinite(values)]
-    if not len(present):
-        return np.empty(0)
-    return np.unique(np.percentile(present, np.linspace(0, 100, n_bins + 1)[1:-1]))
+def _edges(codes: Float2, ordered: list[bool], n_bins: int) -> tuple[Float1 | None, ...]:
+    """Inner quantiles of what is finite in each ordered column; ties leave fewer bins, a constant one."""
+    levels = np.linspace(0, 100, n_bins + 1)[1:-1]
+    finite = np.isfinite(codes)
+    whole: Bool1 = np.asarray(finite.all(axis=0))
+    together = iter(np.percentile(codes[:, whole], levels, axis=0).T)  # one call costs little more than one column's
+    quantiles = [
+        next(together) if known else np.percentile(column[here], levels) if here.any() else np.empty(0)
+        for column, here, known in zip(codes.T, finite.T, whole.tolist(), strict=True)
+    ]
+    return tuple(np.unique(ends) if has_order else None for ends, has_order in zip(quantiles, ordered, strict=True))
 
 
 def _bins(codes: Float2, edges: tuple[Float1 | None, ...], coded: Collection[int] = ()) -> Float2:

@@ -1,9 +1,10 @@
 """A Gaussian process over the odd part of a game: its kernel, and the Shapley values that belong to it.
 
 Shapley values depend only on the odd part ``g(s) = (v(S) - v(S^c)) / 2`` of a game, with s in {-1, 1}^n.
-The prior covariance of g is ``linear * s·t / n + smooth * sinh(Σ w s t) / sinh(Σ w) + rough * [s = t]``
-(for pairs, s and t stand for one coalition of each). Every term has Shapley values in closed form, so what is known
-of g is known of them. The derivation is in docs/odd-gp.md.
+The prior covariance of g is ``linear * s·t / n + cubic * e₃(w s t) / e₃(w) + smooth * sinh(Σ w s t) / sinh(Σ w)
++ rough * [s = t]`` (for pairs, s and t stand for one coalition of each; e₃ is the elementary symmetric polynomial).
+Every term has Shapley values in closed form, so what is known of g is known of them. The derivation is in
+docs/odd-gp.md.
 """
 
 from collections.abc import Sequence
@@ -27,19 +28,22 @@ class Prior:
     ----------
     reach : float64 array of shape (players,)
         w: how much a player takes part in interactions.
-    linear, smooth, rough : float
-        Variances of the additive part, of the interactions and of what no other pair tells of.
+    linear, cubic, smooth, rough : float
+        Variances of the additive part, of interactions of three, of interactions of any odd order and of what no other
+        pair tells of.
     """
 
     reach: Float1
     linear: float
+    cubic: float
     smooth: float
     rough: float
 
     def covariance(self, signs: Float2) -> Float2:
         """Covariance of g at distinct pairs, of shape (pairs, pairs); `signs` is (pairs, players)."""
         found = self.linear / signs.shape[1] * (signs @ signs.T) + self.smooth * sinh_kernel(signs, self.reach)[0]
-        found.flat[:: len(found) + 1] += self.rough + DUST * (self.linear + self.smooth)
+        found += self.cubic * Triples.of(self.reach).kernel(signs)
+        found.flat[:: len(found) + 1] += self.rough + DUST * (self.linear + self.cubic + self.smooth)
         return np.asarray(found)
 
     def shapley(self, signs: Float2) -> Float2:
@@ -57,7 +61,7 @@ class Prior:
             product = np.exp(np.log(factors).sum(axis=1) + _log_scale(self.reach))
             integral += weight * product[:, None] / factors
         found = self.linear * 2.0 / n * signs + self.smooth * signs * rho * integral + self.rough * alone
-        return np.asarray(found)
+        return np.asarray(found + self.cubic * Triples.of(self.reach).shapley(signs))
 
     def shapley_variance(self) -> Float1:
         """Prior variance of every player's Shapley value."""
@@ -71,7 +75,55 @@ class Prior:
         smooth = np.array([r * np.sum(weight * np.exp(logs - np.log1p(r * product))) for r in rho.tolist()])
         sizes = np.arange(1, n + 1)
         alone = np.sum(2.0 / n * _indicator_shapley(n, sizes))
-        return np.asarray(self.linear * 4.0 / n + self.smooth * smooth + self.rough * alone)
+        cubic = Triples.of(self.reach).shapley(np.ones((1, n)))[0] * 2.0 / 3.0
+        return np.asarray(self.linear * 4.0 / n + self.cubic * cubic + self.smooth * smooth + self.rough * alone)
+
+
+@dataclass(frozen=True, eq=False)
+class Triples:
+    """``e₃(w s t) / e₃(w)``: one term for every three players, by Newton's identities from power sums.
+
+    Parameters
+    ----------
+    reach : float64 array of shape (players,)
+    first, second, third : float
+        Sums of the reaches, of their squares and of their cubes.
+    scale : float
+        ``1 / e₃(w)``; 0 for fewer than three players.
+    """
+
+    reach: Float1
+    first: float
+    second: float
+    third: float
+    scale: float
+
+    @classmethod
+    def of(cls, reach: Float1) -> "Triples":
+        """Prepare the sums."""
+        first, second, third = (float(np.sum(reach**k)) for k in (1, 2, 3))
+        whole = (first**3 - 3.0 * first * second + 2.0 * third) / 6.0
+        return cls(reach, first, second, third, 1.0 / whole if len(reach) >= 3 else 0.0)
+
+    def kernel(self, signs: Float2) -> Float2:
+        """The kernel between all pairs, of shape (pairs, pairs)."""
+        z, cubes = (signs * self.reach) @ signs.T, (signs * self.reach**3) @ signs.T
+        return np.asarray((z * (z * z - 3.0 * self.second) + 2.0 * cubes) * (self.scale / 6.0))
+
+    def shapley(self, signs: Float2) -> Float2:
+        """Shapley values of the kernel's columns: a product of three players gives each of them 2/3."""
+        x = signs * self.reach
+        others = ((x.sum(axis=1, keepdims=True) - x) ** 2 - (self.second - self.reach**2)) / 2.0
+        return np.asarray(2.0 / 3.0 * self.scale * x * others)
+
+    def slope(self, signs: Float2, push: Float2, kernel: Float2) -> Float1:
+        """Gradient of ``Σ push * kernel`` by the logarithms of the reaches, for a symmetric `push`."""
+        w = self.reach
+        z = (signs * w) @ signs.T
+        by_sums = ((push * (z * z - self.second)) @ signs * signs).sum(axis=0) / 2.0
+        by_sums += w**2 * ((push @ signs) * signs).sum(axis=0) - w * np.vdot(push, z)
+        of_scale = (self.first**2 - self.second) / 2.0 - w * self.first + w**2
+        return np.asarray(self.scale * w * (by_sums - of_scale * np.vdot(push, kernel)))
 
 
 def sinh_kernel(signs: Float2, reach: Float1) -> tuple[Float2, Float2]:
@@ -116,10 +168,10 @@ class Posterior:
     @classmethod
     def of(cls, prior: Prior, shown: Bool2) -> "Posterior":
         """Condition on the pairs whose shown coalitions are given, and on the two ends."""
-        from scipy.linalg import cho_factor, cho_solve  # a third party, loaded only where games are sampled
+        from scipy.linalg import cho_solve  # a third party, loaded only where games are sampled
 
         signs = np.concatenate([np.where(shown, 1.0, -1.0), np.ones((1, shown.shape[1]))])
-        factor = cho_factor(prior.covariance(signs), lower=True, overwrite_a=True, check_finite=False)
+        factor = (_factorised(prior.covariance(signs)), True)
         shapley = prior.shapley(signs)
         to_values = cho_solve(factor, shapley, check_finite=False)
         left = prior.shapley_variance() - np.einsum("jp,jp->p", shapley, to_values)
@@ -141,6 +193,19 @@ class Posterior:
         values += (total - values.sum(axis=0)) / n
         error = np.sqrt(self.variance[:, None] * scale)
         return Estimate(values, error), np.mean((solved / diagonal) ** 2, axis=0)
+
+
+def _factorised(covariance: Float2) -> Float2:
+    """Lower Cholesky factor; the diagonal grows until rounding leaves the matrix positive definite."""
+    from scipy.linalg.lapack import dpotrf  # a third party, loaded only where games are sampled
+
+    dust = DUST * float(np.trace(covariance)) / len(covariance)
+    while True:
+        factor, failed = dpotrf(covariance, lower=1)
+        if not failed:
+            return np.asarray(factor)
+        covariance.flat[:: len(covariance) + 1] += dust
+        dust *= 10.0
 
 
 def average(answers: Sequence[tuple[Estimate, Float1]]) -> tuple[Estimate, Float1]:

@@ -3,10 +3,12 @@
 import numpy as np
 
 from pellucid._base.typing import Bool2, Float1, Float2
-from pellucid.explainers.odd_gp import DUST, Prior, sinh_kernel
+from pellucid.explainers.odd_gp import DUST, Prior, Triples, sinh_kernel
 
-STEPS = 60
+STEPS = 40
 """Iterations of the search at most."""
+ENOUGH = 1e-5
+"""Relative gain of the likelihood below which the search ends: the answer is rounded anyway."""
 GRID = 16.0
 """Logarithms are rounded to 1/16, so rounding errors in a model's output do not reach the answer."""
 
@@ -27,43 +29,45 @@ def fit_prior(shown: Bool2, odd: Float2, spread: float) -> Prior | None:
     signs = np.where(shown, 1.0, -1.0)
     n = signs.shape[1]
     centre = -0.5 * np.log(n)
-    start = np.concatenate([np.full(n, centre), np.log([float(n), 0.1, 1e-3])])
-    bounds = [(-9.0, 1.0)] * n + [(-12.0, 20.0), (-16.0, 12.0), (-21.0, 0.0)]
-    outer = odd @ odd.T / odd.shape[1]
+    start = np.concatenate([np.full(n, centre), np.log([float(n), 0.1, 0.1, 1e-3])])
+    bounds = [(-9.0, 1.0)] * n + [(-12.0, 20.0), (-16.0, 12.0), (-16.0, 12.0), (-21.0, 0.0)]
     found = minimize(
-        _loss, start, args=(signs, outer, centre, spread), jac=True, method="L-BFGS-B", bounds=bounds,
-        options={"maxiter": STEPS},
+        _loss, start, args=(signs, odd, centre, spread), jac=True, method="L-BFGS-B",
+        bounds=bounds, options={"maxiter": STEPS, "ftol": ENOUGH},
     ).x  # fmt: skip
     rounded = np.exp(np.round(found * GRID) / GRID)
     return Prior(rounded[:n], *rounded[n:].tolist())
 
 
-def _loss(logs: Float1, signs: Float2, outer: Float2, centre: float, spread: float) -> tuple[float, Float1]:
+def _loss(logs: Float1, signs: Float2, odd: Float2, centre: float, spread: float) -> tuple[float, Float1]:
     """Negative log marginal likelihood per game and its gradient (Rasmussen and Williams, 2006, equation 5.9)."""
-    from scipy.linalg import LinAlgError, cho_factor, cho_solve  # a third party, loaded only where games are sampled
+    from scipy.linalg.lapack import dpotrf, dpotri  # a third party, loaded only where games are sampled
 
-    n = signs.shape[1]
-    reach, (linear, smooth, rough) = np.exp(logs[:n]), np.exp(logs[n:])
+    n, games = signs.shape[1], odd.shape[1]
     additive = signs @ signs.T / n
+    reach, (linear, cubic, smooth, rough) = np.exp(logs[:n]), np.exp(logs[n:])
+    triples = Triples.of(reach)
+    threes = triples.kernel(signs)
     sinh, cosh = sinh_kernel(signs, reach)
-    covariance = linear * additive + smooth * sinh
-    covariance.flat[:: len(covariance) + 1] += rough + DUST * (linear + smooth)
-    try:
-        factor = cho_factor(covariance, lower=True, check_finite=False)
-    except LinAlgError:
+    covariance = linear * additive + cubic * threes + smooth * sinh
+    covariance.flat[:: len(covariance) + 1] += rough + DUST * (linear + cubic + smooth)
+    factor, failed = dpotrf(covariance, lower=1)
+    if failed:
         return 1e25, np.zeros_like(logs)
-    precision = cho_solve(factor, np.eye(len(signs)), check_finite=False)
-    explained = precision @ outer
-    loss = 0.5 * np.trace(explained) + np.log(np.diagonal(factor[0])).sum()
+    precision = dpotri(factor, lower=1)[0]
+    precision = np.tril(precision) + np.tril(precision, -1).T
+    solved = precision @ odd
+    loss = 0.5 * np.sum(solved * odd) / games + np.log(np.diagonal(factor)).sum()
     # d loss / d covariance, twice and negated.
-    push = explained @ precision - precision
+    push = solved @ solved.T / games - precision
     total = reach.sum()
-    of_sinh = np.sum(push * sinh)
-    coth = 1.0 / np.tanh(total)
-    by_reach = np.sum((push * cosh) @ signs * signs, axis=0) - of_sinh * coth
+    of_sinh, trace = np.vdot(push, sinh), np.trace(push)
+    by_reach = np.sum(((push * cosh) @ signs) * signs, axis=0) - of_sinh / np.tanh(total)
     gradient = np.empty_like(logs)
-    gradient[:n] = -0.5 * smooth * reach * by_reach + (logs[:n] - centre) / spread**2
-    gradient[n] = -0.5 * linear * (np.sum(push * additive) + DUST * np.trace(push))
-    gradient[n + 1] = -0.5 * smooth * (of_sinh + DUST * np.trace(push))
-    gradient[n + 2] = -0.5 * rough * np.trace(push)
+    gradient[:n] = -0.5 * (smooth * reach * by_reach + cubic * triples.slope(signs, push, threes))
+    gradient[:n] += (logs[:n] - centre) / spread**2
+    gradient[n] = -0.5 * linear * (np.vdot(push, additive) + DUST * trace)
+    gradient[n + 1] = -0.5 * cubic * (np.vdot(push, threes) + DUST * trace)
+    gradient[n + 2] = -0.5 * smooth * (of_sinh + DUST * trace)
+    gradient[n + 3] = -0.5 * rough * trace
     return float(loss + np.sum((logs[:n] - centre) ** 2) / (2.0 * spread**2)), gradient

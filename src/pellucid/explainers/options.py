@@ -7,6 +7,8 @@ import numpy as np
 
 from pellucid._base.errors import InputError, UnsupportedRequestError
 from pellucid._base.parallel import thread_count
+from pellucid._base.progress import check_progress
+from pellucid._base.randomness import check_seed, is_whole
 from pellucid._base.typing import Names
 from pellucid.explainers.base import Question
 from pellucid.explanation.explanation import distinct_positions
@@ -27,19 +29,8 @@ def check_question(question: Question) -> None:
     if tol is not None and not (_is_number(tol) and tol > 0):
         raise InputError(f"tol must be a positive error in units of the output; got {tol!r:.80}.")
     check_seed(question.random_state)
-    if not (progress is None or isinstance(progress, bool) or callable(progress)):
-        raise InputError(
-            f"progress must be True, False, None or a function of (task, done, total); got {progress!r:.80}."
-        )
+    check_progress(progress)
     thread_count(question.n_jobs)
-
-
-def check_seed(random_state: Any) -> None:
-    """Refuse a seed that is not a whole number."""
-    if not is_whole(random_state):
-        raise InputError(
-            f"random_state must be a whole number, so that the answer can be made again; got {random_state!r:.80}."
-        )
 
 
 def check_effect(options: Mapping[str, Any]) -> None:
@@ -61,14 +52,9 @@ def check_unused(measure: str, given: Mapping[str, Any]) -> None:
     used = [name for name, value in given.items() if value is not None]
     if used:
         raise UnsupportedRequestError(
-            f"measure={measure!r} has no use for {', '.join(f'{name}=' for name in used)}: it measures the loss by "
-            "shuffling X. Leave it out, or use measure='shapley'."
+            f"measure={measure!r} has no use for {', '.join(f'{name}=' for name in used)}: it measures the loss. "
+            "Leave it out, or use measure='shapley'."
         )
-
-
-def is_whole(value: Any) -> bool:
-    """Whether a value is a whole number; True and False are none."""
-    return isinstance(value, int | np.integer) and not isinstance(value, bool)
 
 
 def _is_number(value: Any) -> bool:

@@ -54,25 +54,24 @@ class AntitheticPermutations:
         self.rounding_terms = 4 * (n + pairs)
         self._student = [_student(m) for m in self.pairs]
         rng = stream(random_state, f"permutation.orders.{n}")
-        self.orders = np.stack([rng.permutation(n) for _ in range(pairs)])
+        self.orders = np.stack([self.draw(rng) for _ in range(pairs)])
+
+    def draw(self, rng: np.random.Generator) -> Int1:
+        """Draw an order of the players."""
+        return np.asarray(rng.permutation(self.n))
 
     def blocks(self, level: int) -> Iterator[Bool2]:
         """Yield, for each pair, the n - 1 coalitions along the order, then the n - 1 along its reverse."""
         first = self.pairs[level - 1] if level else 0
         step = max(1, BLOCK // (2 * self.n))
         for a in range(first, self.pairs[level], step):
-            yield np.concatenate([_along(order) for order in self.orders[a : min(a + step, self.pairs[level])]])
+            yield np.concatenate([along(order) for order in self.orders[a : min(a + step, self.pairs[level])]])
 
     def solve(self, level: int, values: Float2, empty: Float1, full: Float1) -> Estimate:
         """Mean and standard error over pairs."""
-        m, n, outputs = self.pairs[level], self.n, values.shape[1]
-        path = np.empty((m, 2, n + 1, outputs))
-        path[:, :, 0], path[:, :, -1] = empty, full
-        path[:, :, 1:-1] = values.reshape(m, 2, n - 1, outputs)
-        moved = np.diff(path, axis=2)
-        by_player = np.empty((m, n, outputs))
-        for pair, order in enumerate(self.orders[:m]):
-            by_player[pair, order] = (moved[pair, 0] + moved[pair, 1, ::-1]) / 2
+        m = self.pairs[level]
+        by_pair = values.reshape(m, -1, values.shape[1])
+        by_player = np.stack([moves(*pair, empty, full) for pair in zip(self.orders[:m], by_pair, strict=True)])
         mean = np.add.reduce(by_player, axis=0) / m
         spread = np.add.reduce((by_player - mean) ** 2, axis=0) / max(1, m - 1)
         return Estimate(mean, np.sqrt(spread / m) * self._student[level])
@@ -85,7 +84,19 @@ def _student(pairs: int) -> float:
     return float(stdtrit(pairs - 1, 0.975) / ndtri(0.975))
 
 
-def _along(order: Int1) -> Bool2:
+def moves(order: Int1, between: Float2, empty: Float1, full: Float1) -> Float2:
+    """What each player moves, the mean of an order and its reverse, from the values of the coalitions `along` it."""
+    n, outputs = len(order), between.shape[1]
+    path = np.empty((2, n + 1, outputs))
+    path[:, 0], path[:, -1] = empty, full
+    path[:, 1:-1] = between.reshape(2, n - 1, outputs)
+    moved = np.diff(path, axis=1)
+    found = np.empty((n, outputs))
+    found[order] = (moved[0] + moved[1, ::-1]) / 2
+    return found
+
+
+def along(order: Int1) -> Bool2:
     """Coalitions met along an order and along its reverse, the empty and the full one left out."""
     n = len(order)
     rank = np.empty(n, dtype=np.int64)
@@ -138,15 +149,26 @@ class PermutationBound:
         return estimate_rows(self.question, self.game.rows(X, y), by_count(self._plan))
 
     def _plan(self, n: int) -> AntitheticPermutations:
-        smallest = coalitions_of(n, 2)
-        budget = self.question.budget
-        if budget is None:
-            budget = max(2048 + 2 * n, coalitions_of(n, 10))
-        if budget < smallest:
-            raise UnsupportedRequestError(
-                f"method='permutation' needs at least {smallest} coalitions per row for {n} features that matter: "
-                f"two pairs of orders, or there is no standard error; got budget={budget}. "
-                f"Pass budget={smallest} or more."
-            )
-        pairs = (budget - 2) // (2 * (n - 1)) if n > 1 else 2
+        pairs = pairs_for(n, self.question)
         return AntitheticPermutations(n, pairs, self.question.random_state, stops=self.question.tol is not None)
+
+
+def pairs_for(n: int, question: Question, name: str = Permutation.name) -> int:
+    """Pairs of orders of n players that the budget pays for.
+
+    Raises
+    ------
+    UnsupportedRequestError
+        When they are fewer than two.
+    """
+    smallest = coalitions_of(n, 2)
+    budget = question.budget
+    if budget is None:
+        budget = max(2048 + 2 * n, coalitions_of(n, 10))
+    if budget < smallest:
+        raise UnsupportedRequestError(
+            f"method={name!r} needs at least {smallest} coalitions per row for {n} features that matter: "
+            f"two pairs of orders, or there is no standard error; got budget={budget}. "
+            f"Pass budget={smallest} or more."
+        )
+    return (budget - 2) // (2 * (n - 1)) if n > 1 else 2

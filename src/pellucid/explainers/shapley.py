@@ -47,7 +47,8 @@ class Shapley:
         model only within its errors. ``"least_squares"`` is the Shapley-kernel regression, unbiased for large
         budgets and linear in the model (the default). ``"auto"`` takes, for every row and output, the one
         with the smaller leave-one-out error. A row whose varying features are not those of the
-        background, a background of one row and the loss space are left to least squares.
+        background and the loss space are left to least squares; with a background of one row every row is fitted by
+        itself.
 
     Examples
     --------
@@ -78,7 +79,7 @@ class Shapley:
     def bind(self, question: Question) -> "ShapleyBound":
         """Prepare the game and, unless least squares is asked for, fit the Gaussian process."""
         game = marginal_game(question.model, question.background, question.space, method=self.name)
-        pairs = pairs_for(int(game.varying.sum()), question) if self.adapts else None
+        pairs = pairs_for(int(game.varying.sum()) or game.n_players, question) if self.adapts else None
         fitted = None if pairs is None else fit_chain(game, question, pairs, choose=self.estimator == "auto")
         return ShapleyBound(question, game, fitted)
 

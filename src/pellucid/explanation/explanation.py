@@ -8,6 +8,7 @@ from typing import Any, Self
 import numpy as np
 
 from pellucid._base.errors import InputError
+from pellucid._base.randomness import check_seed
 from pellucid._base.typing import Array, Bool1, Float2, Float3, Int1, Names
 from pellucid.explanation import _html
 from pellucid.explanation._axes import distinct_positions, largest_first, named_positions, summary
@@ -197,8 +198,9 @@ class Explanation(Saved):
         Raises
         ------
         InputError
-            When there is no row.
+            When there is no row, or the seed is no whole number.
         """
+        check_seed(random_state)
         if not len(self):
             raise InputError("the importance of features needs at least one explained row; there is none.")
         mean, low, high = mean_with_interval(np.abs(self.values), random_state)

@@ -79,7 +79,7 @@ class MarginalGame:
         if self.space is not Space.LOSS:
             every = np.arange(len(self.background))[:, None].repeat(columns, axis=1)
             outputs = predict_gathered(self.model, self.background, every, self.space, None)
-            object.__setattr__(self, "empty", mean_over_background(outputs[None])[0])
+            object.__setattr__(self, "empty", mean_over_background(outputs[:, None])[0])
 
     @property
     def n_players(self) -> int:
@@ -156,12 +156,20 @@ class RowGames:
 
         Repeated coalitions of a request are evaluated once; the empty and the full one not at all.
         """
-        known = [self._known(row, coalitions) for row, coalitions in requests]
-        todo = [(row, distinct) for (row, _), (_, distinct, _) in zip(requests, known, strict=True)]
-        for (values, _, position), new in zip(known, self._evaluate(todo), strict=True):
+        found: dict[int, tuple[Bool2, Bool2, Int1]] = {}  # rows mostly ask for the same coalitions
+        for _, coalitions in requests:
+            if id(coalitions) not in found:
+                found[id(coalitions)] = _distinct(coalitions)
+        todo = [(row, found[id(coalitions)][0]) for row, coalitions in requests]
+        answers = []
+        for (row, coalitions), new in zip(requests, self._evaluate(todo), strict=True):
+            _, ends, position = found[id(coalitions)]
+            values = np.empty((len(coalitions), self.full.shape[1]))
+            values[ends[:, 0]], values[ends[:, 1]] = self.empty[row], self.full[row]
             inside = position >= 0
             values[inside] = new[position[inside]]
-        return [values for values, _, _ in known], sum(len(distinct) for _, distinct in todo) * self.cost_of_one
+            answers.append(values)
+        return answers, sum(len(distinct) for _, distinct in todo) * self.cost_of_one
 
     def _ends(self) -> tuple[Float2, Float2]:
         """Values of the full and the empty coalition of every row."""
@@ -173,21 +181,6 @@ class RowGames:
             return full, np.tile(game.empty, (self.n_rows, 1))
         hidden = [(row, np.zeros((1, int(self.relevant[row].sum())), dtype=bool)) for row in range(self.n_rows)]
         return full, np.concatenate([full[:0], *self._evaluate(hidden)])
-
-    def _known(self, row: int, coalitions: Bool2) -> tuple[Float2, Bool2, Int1]:
-        """Fill in what is known; return values, the distinct rest and each coalition's position in it (or -1)."""
-        values = np.empty((len(coalitions), self.full.shape[1]))
-        size = coalitions.sum(axis=1)
-        values[size == 0] = self.empty[row]
-        values[size == coalitions.shape[1]] = self.full[row]
-        position = np.full(len(coalitions), -1, dtype=np.int64)
-        open_ = np.flatnonzero((size > 0) & (size < coalitions.shape[1]))
-        if not len(open_):
-            return values, coalitions[open_], position
-        packed = np.packbits(coalitions[open_], axis=1)
-        _, first, inverse = np.unique(packed, axis=0, return_index=True, return_inverse=True)
-        position[open_] = inverse.reshape(-1)
-        return values, coalitions[open_[first]], position
 
     def _evaluate(self, requests: Sequence[Request]) -> Iterator[Float2]:
         """Evaluate every coalition of every request, several requests in one predict call where they fit."""
@@ -207,24 +200,46 @@ class RowGames:
         yield from self._evaluate_pack(pack)
 
     def _evaluate_pack(self, pack: Sequence[Request]) -> list[Float2]:
+        """Values of coalitions that share predict calls: all rows of the background at once where they fit."""
         if not pack:
             return []
-        b, game = len(self._game.background), self._game
-        index = np.concatenate([self._index(row, coalitions) for row, coalitions in pack])
+        game, b = self._game, len(self._game.background)
+        requests = [(b + row, self._by_column(row, coalitions)) for row, coalitions in pack]
+        counts = [len(coalitions) for _, coalitions in pack]
+        if not sum(counts):
+            return [np.empty((0, self.full.shape[1])) for _ in pack]
         y = None
         if game.space is Space.LOSS and self._y is not None:
-            y = np.repeat(self._y[[row for row, _ in pack]], [len(c) * b for _, c in pack])
-        outputs = predict_gathered(game.model, self._source, index, game.space, y)
-        values = mean_over_background(outputs.reshape(-1, b, outputs.shape[1]))
-        return np.split(values, np.cumsum([len(c) for _, c in pack])[:-1])
+            y = self._y[[row for row, _ in pack]]
+        step = max(1, min(b, row_cap(self._source.n_columns) // sum(counts)))
+        pieces: list[list[Float3]] = []
+        for first in range(0, b, step):
+            others = range(first, min(b, first + step))
+            targets = None if y is None else np.repeat(y, [count * len(others) for count in counts])
+            outputs = game.model.predict(self._source.mixed(others, requests), game.space, targets)
+            split = np.split(outputs, np.cumsum([count * len(others) for count in counts])[:-1])
+            pieces.append([part.reshape(len(others), count, -1) for part, count in zip(split, counts, strict=True)])
+        return [mean_over_background(np.concatenate(parts)) for parts in zip(*pieces, strict=True)]
 
-    def _index(self, row: int, coalitions: Bool2) -> Int2:
-        """Source row of every cell, of shape (coalitions * background rows, columns)."""
-        b = len(self._game.background)
+    def _by_column(self, row: int, coalitions: Bool2) -> Bool2:
+        """Which columns show the row's own cells, of shape (coalitions, columns)."""
         shown = np.zeros((len(coalitions), self._game.n_players), dtype=bool)
         shown[:, self.relevant[row]] = coalitions
-        by_column = shown[:, self._game.players][:, None, :]
-        return np.where(by_column, b + row, np.arange(b)[:, None]).reshape(-1, self._source.n_columns)
+        return np.asarray(shown[:, self._game.players])
+
+
+def _distinct(coalitions: Bool2) -> tuple[Bool2, Bool2, Int1]:
+    """Coalitions to evaluate, each once; which are the empty and the full one; each one's position or -1."""
+    size = coalitions.sum(axis=1)
+    ends = np.stack([size == 0, size == coalitions.shape[1]], axis=1)
+    position = np.full(len(coalitions), -1, dtype=np.int64)
+    open_ = np.flatnonzero(~ends.any(axis=1))
+    if not len(open_):
+        return coalitions[open_], ends, position
+    packed = np.packbits(coalitions[open_], axis=1)
+    _, first, inverse = np.unique(packed, axis=0, return_index=True, return_inverse=True)
+    position[open_] = inverse.reshape(-1)
+    return coalitions[open_[first]], ends, position
 
 
 def row_cap(columns: int) -> int:
@@ -233,17 +248,17 @@ def row_cap(columns: int) -> int:
 
 
 def mean_over_background(outputs: Float3) -> Float2:
-    """Mean over axis 1 of (coalitions, background rows, outputs), added up in the order of the rows.
+    """Mean over axis 0 of (background rows, coalitions, outputs), added up in the order of the rows.
 
     Counted from the first row, so equal outputs have exactly their own value as mean, and a
     feature that the model ignores changes no bit. A running sum keeps the bits of one coalition independent of
     how many are averaged with it.
     """
-    first = outputs[:, 0]
+    first = outputs[0]
     total = np.zeros_like(first)
-    for k in range(1, outputs.shape[1]):
-        total += outputs[:, k] - first
-    return np.asarray(first + total / outputs.shape[1])
+    for one in outputs[1:]:
+        total += one - first
+    return np.asarray(first + total / len(outputs))
 
 
 def predict_gathered(model: Model, source: Table, index: Int2, space: Space, y: Array | None) -> Float2:

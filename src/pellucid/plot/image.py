@@ -273,10 +273,10 @@ def _shrunk(array: Array, step: int) -> Array:
 def _heat_file(heat: Float2, limit: float) -> bytes:
     """The heat as a PNG of few colours: opacity for size, stripes for negative values."""
     share = np.clip(np.abs(heat) / limit, 0.0, 1.0) if limit else np.zeros_like(heat)
-    level = np.where(share > 0, np.clip(np.rint(share * LEVELS), 1, LEVELS), 0).astype(np.int64)
+    level = np.rint(share * LEVELS).astype(np.int64)
     rows, columns = np.indices(heat.shape)
     gap = (heat < 0) & ((rows + columns) // STRIPE % 2 == 1)
-    codes = np.where(heat < 0, LEVELS + level, level)
+    codes = np.where((heat < 0) & (level > 0), LEVELS + level, level)
     opacity = np.rint(np.arange(LEVELS + 1) * (255 / LEVELS)).astype(np.uint8)
     palette = np.zeros((3 * LEVELS + 1, 4), dtype=np.uint8)
     palette[1 : LEVELS + 1, :3], palette[LEVELS + 1 :, :3] = UP, DOWN

@@ -118,10 +118,10 @@ def literal(text: str) -> str:
 
 
 def level_of(value: float, limit: float) -> int:
-    """Tint of a value: 0 for zero, else 1 to `LEVELS` with its sign."""
-    if not limit or not value:
+    """Tint of a value: up to `LEVELS` with its sign; 0, as for zero, below a 32nd of the scale."""
+    if not limit:
         return 0
-    step = max(1, min(LEVELS, round(LEVELS * abs(value) / limit)))
+    step = min(LEVELS, round(LEVELS * abs(value) / limit))
     return step if value > 0 else -step
 
 

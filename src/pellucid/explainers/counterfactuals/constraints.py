@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from pellucid._base.errors import ColumnError, InputError
+from pellucid._base.randomness import is_whole
 from pellucid._base.typing import Bool1, Bool2, Float1, Float2, Int1, Names
-from pellucid.explainers.options import is_whole
 from pellucid.table import Table, listed
 
 Check = Callable[[Any, Any], Any]

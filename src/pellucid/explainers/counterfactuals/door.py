@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from pellucid._base.errors import InputError, ModelError
+from pellucid._base.randomness import check_seed, is_whole
 from pellucid._base.typing import Array, Float2, Int1, Int2
 from pellucid.adapters import as_model
 from pellucid.explainers.counterfactuals.constraints import Constraints, compiled
@@ -23,7 +24,6 @@ from pellucid.explainers.counterfactuals.search import (
     search,
 )
 from pellucid.explainers.counterfactuals.selection import distinct, diverse
-from pellucid.explainers.options import check_seed, is_whole
 from pellucid.explanation.counterfactuals import Counterfactuals
 from pellucid.explanation.provenance import Provenance
 from pellucid.ir import Model, Space
