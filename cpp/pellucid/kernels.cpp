@@ -1,5 +1,6 @@
 // Compiled once for each instruction set: everything that works on rows side by side.
 #include "path_walk.hpp"
+#include "row_walk.hpp"
 #include "table_walk.hpp"
 
 namespace pellucid {
@@ -14,15 +15,21 @@ constexpr TableKernel table_kernel{TableWalk<B, false>::scratch_bytes, look_up_v
 
 constexpr std::size_t packs = Pack::lanes > 1 ? 4 : 8;
 
+// Interactions and tables of leaves have no kernel for a single row.
+constexpr PathKernel row_kernel{1, RowWalk<most_points>::scratch_bytes, [](const Shape&, std::byte*) {}, run_row, nullptr};
+constexpr TableKernel row_tables{nullptr, nullptr, nullptr, look_up_row};
+
 }  // namespace
 
 #if defined(__AVX512F__)
-extern const Kernels kernels_avx512{"avx512", path_kernel<packs>, path_kernel<1>, table_kernel<packs>, table_kernel<1>};
+#define PELLUCID_KERNELS kernels_avx512{"avx512",
 #elif defined(__AVX2__)
-extern const Kernels kernels_avx2{"avx2", path_kernel<packs>, path_kernel<1>, table_kernel<packs>, table_kernel<1>};
+#define PELLUCID_KERNELS kernels_avx2{"avx2",
 #else
-extern const Kernels kernels_generic{"generic", path_kernel<packs>, path_kernel<1>, table_kernel<packs>,
-                                     table_kernel<1>};
+#define PELLUCID_KERNELS kernels_generic{"generic",
 #endif
+
+extern const Kernels PELLUCID_KERNELS path_kernel<packs>, path_kernel<1>, row_kernel,
+    table_kernel<packs>, table_kernel<1>, row_tables};
 
 }  // namespace pellucid

@@ -43,7 +43,7 @@ LeafTables::LeafTables(const Ensemble& trees, const Semivalue& semivalue, std::s
                        const Kernels& kernels, bool pairs)
     : trees_(trees), semivalue_(semivalue), table_players_(std::min(table_players, most_players)), kernels_(kernels),
       pairs_(pairs), used_(trees), walked_(trees.feature.size(), false),
-      shape_{1, 1, trees.width, used_.players.size(), trees.n_outputs()} {
+      shape_{1, 1, trees.width, used_.players.size(), trees.n_outputs(), 1} {
   for (std::size_t tree = 0; tree < trees.roots.size(); ++tree) {
     programs_.push_back(compile(trees, used_, tree));
     shape_.levels = std::max(shape_.levels, programs_.back().levels);

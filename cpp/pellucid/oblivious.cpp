@@ -27,6 +27,17 @@ std::vector<Split> common_splits(const Program& program) {
 
 }  // namespace
 
+PathTask task_of(const Program& program, const Shape& shape) {
+  PathTask task{};
+  task.splits = program.splits.data(), task.n_splits = program.splits.size();
+  task.moves = program.moves.data(), task.n_moves = program.moves.size();
+  task.leaves = program.leaves.data(), task.n_leaves = program.leaves.size();
+  task.finished = program.finished.data();
+  task.first_output = program.first_output;
+  task.shape = shape;
+  return task;
+}
+
 void run_parts(const PathKernel& kernel, const Quadrature& rule, bool pairs, PathTask task) {
   const std::size_t total = rule.point.size(), parts = (total + most_points - 1) / most_points;
   for (std::size_t part = 0; part < parts; ++part) {
@@ -64,9 +75,10 @@ Oblivious tabulate(const Program& program, const Quadrature& rule, Shape shape, 
       const std::size_t level = i / kernel.rows, kind = first + i % kernel.rows;
       x.numbers()[i] = kind >> level & 1 ? 0.0 : 1.0;  // goes left at the levels of the kind's bits
     }
-    run_parts(kernel, rule, false,
-              {splits.data(), program.moves.data(), program.moves.size(), 0, 0, {}, {}, shape, x.numbers(),
-               phi.numbers(), nullptr, scratch.bytes()});
+    PathTask task = task_of(program, shape);
+    task.splits = splits.data(), task.first_output = 0;
+    task.x = x.numbers(), task.phi = phi.numbers(), task.scratch = scratch.bytes();
+    run_parts(kernel, rule, false, task);
     for (std::size_t i = 0; i < earners; ++i) {
       std::copy_n(phi.numbers() + i * kernel.rows, std::min(kernel.rows, kinds - first),
                   tree.table.begin() + std::ptrdiff_t(i * tree.entries + first));

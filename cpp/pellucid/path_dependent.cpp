@@ -7,16 +7,36 @@
 #include "scratch.hpp"
 
 namespace pellucid {
+namespace {
+
+constexpr std::size_t most_single_rows = 1;  // two take less time side by side
+constexpr std::size_t least_splits = 1024;   // of a chunk of trees: so many are worth a thread's while
+
+// Where chunks of trees begin, and the end. Each is large beside the sums that it adds to.
+std::vector<std::size_t> chunks_of(const std::vector<Program>& programs, std::size_t n_sums) {
+  std::vector<std::size_t> first{0};
+  std::size_t splits = 0;
+  for (std::size_t tree = 0; tree < programs.size(); ++tree) {
+    if (splits >= std::max(least_splits, 4 * n_sums)) first.push_back(tree), splits = 0;
+    splits += programs[tree].splits.size();
+  }
+  first.push_back(programs.size());
+  return first;
+}
+
+}  // namespace
+
 PathDependent::PathDependent(const Ensemble& trees, const Semivalue& semivalue, const Kernels& kernels)
     : trees_(trees), kernels_(kernels), used_(trees), semivalue_(semivalue),
       base_(trees.base.begin(), trees.base.end()),
-      shape_{1, 1, trees.width, used_.players.size(), trees.n_outputs()} {
+      shape_{1, 1, trees.width, used_.players.size(), trees.n_outputs(), 1} {
   for (std::size_t tree = 0; tree < trees.roots.size(); ++tree) {
     programs_.push_back(compile(trees, used_, tree));
     const Program& program = programs_.back();
     for (std::size_t k = 0; k < trees.width; ++k) base_[program.first_output + k] += program.expectation[k];
     shape_.levels = std::max(shape_.levels, program.levels);
     shape_.slots = std::max(shape_.slots, program.distinct);
+    shape_.splits = std::max(shape_.splits, program.splits.size());
     if (program.splits.empty()) continue;
     const std::size_t points = semivalue_.points(program.distinct);
     if (!rules_.contains(points)) rules_.emplace(points, semivalue_.rule(points));
@@ -24,6 +44,7 @@ PathDependent::PathDependent(const Ensemble& trees, const Semivalue& semivalue, 
   for (const Program& program : programs_) {
     tables_.push_back(program.splits.empty() ? Oblivious{} : tabulate(program, rule(program), shape_, kernels_.many));
   }
+  first_tree_ = chunks_of(programs_, shape_.players * shape_.outputs);
 }
 
 const Quadrature& PathDependent::rule(const Program& program) const {
@@ -35,16 +56,16 @@ class PathDependent::Block {
  public:
   Block(const PathDependent& game, const PathKernel& kernel, const TableKernel& tables, bool pairs)
       : game_(game), kernel_(kernel), tables_(tables), players_(game.used_.players.size()), outputs_(game.trees_.n_outputs()),
-        x_(game.used_.n_inputs() * kernel.rows * sizeof(double)),
-        phi_(players_ * outputs_ * kernel.rows * sizeof(double)),
-        pair_(pairs ? n_pairs() * outputs_ * kernel.rows * sizeof(double) : 0),
+        x_(game.used_.n_inputs() * kernel.rows * sizeof(double)), phi_(size() * sizeof(double)),
+        total_(size() * sizeof(double)), pair_(pairs ? n_pairs() * outputs_ * kernel.rows * sizeof(double) : 0),
         scratch_(kernel.scratch_bytes(game.shape_)), pairs_(pairs) {
     kernel.reset(game.shape_, scratch_.bytes());
   }
 
+  std::size_t size() const { return players_ * outputs_ * kernel_.rows; }
   std::size_t n_pairs() const { return players_ < 2 ? 0 : players_ * (players_ - 1) / 2; }
   double phi(std::size_t player, std::size_t output, std::size_t row) {
-    return phi_.numbers()[(player * outputs_ + output) * kernel_.rows + row];
+    return total_.numbers()[(player * outputs_ + output) * kernel_.rows + row];
   }
   double pair(std::size_t i, std::size_t j, std::size_t output, std::size_t row) {
     return pair_.numbers()[((j * (j - 1) / 2 + i) * outputs_ + output) * kernel_.rows + row];
@@ -52,17 +73,32 @@ class PathDependent::Block {
 
   void explain(const Matrix& rows, std::size_t first) {
     load(rows, first);
-    std::fill_n(phi_.numbers(), players_ * outputs_ * kernel_.rows, 0.0);
+    clear();
+    for (std::size_t chunk = 0; chunk < game_.n_chunks(); ++chunk) add(explain(chunk));
+  }
+
+  void clear() {
+    std::fill_n(total_.numbers(), size(), 0.0);
     if (pairs_) std::fill_n(pair_.numbers(), n_pairs() * outputs_ * kernel_.rows, 0.0);
-    for (std::size_t tree = 0; tree < game_.programs_.size(); ++tree) {
+  }
+
+  // Adds one chunk's sums to the totals.
+  void add(const double* sums) {
+    for (std::size_t i = 0; i < size(); ++i) total_.numbers()[i] += sums[i];
+  }
+
+  // The sums of one chunk of trees; pairs go to their totals.
+  const double* explain(std::size_t chunk) {
+    std::fill_n(phi_.numbers(), size(), 0.0);
+    for (std::size_t tree = game_.first_tree_[chunk]; tree < game_.first_tree_[chunk + 1]; ++tree) {
       const Program& program = game_.programs_[tree];
       const Oblivious& table = game_.tables_[tree];
       if (!table.levels.empty() && !pairs_) look_up(table, program.first_output);
       else if (!program.splits.empty()) walk(program);
     }
+    return phi_.numbers();
   }
 
- private:
   // The last block repeats the last row, so that it runs through the very same code.
   void load(const Matrix& rows, std::size_t first) {
     for (std::size_t b = 0; b < kernel_.rows; ++b) {
@@ -71,9 +107,9 @@ class PathDependent::Block {
   }
 
   void walk(const Program& program) {
-    run_parts(kernel_, game_.rule(program), pairs_,
-              {program.splits.data(), program.moves.data(), program.moves.size(), program.first_output, 0, {}, {},
-               game_.shape_, x_.numbers(), phi_.numbers(), pair_.numbers(), scratch_.bytes()});
+    PathTask task = task_of(program, game_.shape_);
+    task.x = x_.numbers(), task.phi = phi_.numbers(), task.pair = pair_.numbers(), task.scratch = scratch_.bytes();
+    run_parts(kernel_, game_.rule(program), pairs_, task);
   }
 
   void look_up(const Oblivious& tree, std::size_t first_output) {
@@ -86,23 +122,46 @@ class PathDependent::Block {
   const PathKernel& kernel_;
   const TableKernel& tables_;
   std::size_t players_, outputs_;
-  Scratch x_, phi_, pair_, scratch_;
+  Scratch x_, phi_, total_, pair_, scratch_;
   bool pairs_;
 };
 
 // Hands every row to store(block, place in the block, row), in any order.
 template <class Store>
 void PathDependent::explain(const Matrix& rows, std::size_t threads, bool pairs, Store store) const {
+  const bool one = rows.rows <= most_single_rows && !pairs;
   const bool few = rows.rows < kernels_.many.rows * threads / 2 || 2 * rows.rows < kernels_.many.rows;
-  const PathKernel& kernel = few ? kernels_.few : kernels_.many;
-  const TableKernel& tables = few ? kernels_.few_tables : kernels_.many_tables;
-  parallel_for((rows.rows + kernel.rows - 1) / kernel.rows, threads, [&] {
+  const PathKernel& kernel = one ? kernels_.one : few ? kernels_.few : kernels_.many;
+  const TableKernel& tables = one ? kernels_.one_tables : few ? kernels_.few_tables : kernels_.many_tables;
+  const std::size_t blocks = (rows.rows + kernel.rows - 1) / kernel.rows;
+  if (blocks < threads && n_chunks() > 1 && !pairs) return explain_by_chunks(rows, threads, kernel, tables, store);
+  parallel_for(blocks, threads, [&] {
     return [&, block = std::make_shared<Block>(*this, kernel, tables, pairs)](std::size_t item) {
       const std::size_t first = item * kernel.rows;
       block->explain(rows, first);
       for (std::size_t b = 0; b < kernel.rows && first + b < rows.rows; ++b) store(*block, b, first + b);
     };
   });
+}
+
+// Few rows: the threads share out the trees. The chunks' sums meet in the order in which one thread would add them.
+template <class Store>
+void PathDependent::explain_by_chunks(const Matrix& rows, std::size_t threads, const PathKernel& kernel,
+                                      const TableKernel& tables, Store store) const {
+  const std::size_t blocks = (rows.rows + kernel.rows - 1) / kernel.rows, chunks = n_chunks();
+  Block whole(*this, kernel, tables, false);
+  std::vector<double> sums(blocks * chunks * whole.size());
+  parallel_for(blocks * chunks, threads, [&] {
+    return [&, block = std::make_shared<Block>(*this, kernel, tables, false)](std::size_t item) {
+      block->load(rows, item / chunks * kernel.rows);
+      std::copy_n(block->explain(item % chunks), whole.size(), sums.data() + item * whole.size());
+    };
+  });
+  for (std::size_t i = 0; i < blocks; ++i) {
+    whole.clear();
+    for (std::size_t chunk = 0; chunk < chunks; ++chunk) whole.add(sums.data() + (i * chunks + chunk) * whole.size());
+    for (std::size_t b = 0; b < kernel.rows && i * kernel.rows + b < rows.rows; ++b) store(whole, b, i * kernel.rows + b);
+  }
 }
 
 void PathDependent::values(const Matrix& rows, std::size_t threads, double* values) const {

@@ -32,15 +32,20 @@ class PathDependent {
   class Block;
 
   const Quadrature& rule(const Program& program) const;
+  std::size_t n_chunks() const { return first_tree_.size() - 1; }
 
   template <class Store>
   void explain(const Matrix& rows, std::size_t threads, bool pairs, Store store) const;
+  template <class Store>
+  void explain_by_chunks(const Matrix& rows, std::size_t threads, const PathKernel& kernel, const TableKernel& tables,
+                         Store store) const;
 
   const Ensemble& trees_;
   const Kernels& kernels_;
   Used used_;
   std::vector<Program> programs_;
   std::vector<Oblivious> tables_;  // per tree
+  std::vector<std::size_t> first_tree_;  // per chunk, and the end: trees are summed chunk by chunk, on one thread or many
   Semivalue semivalue_;
   std::map<std::size_t, Quadrature> rules_;  // by number of points
   std::vector<double> base_;

@@ -12,17 +12,19 @@ inline constexpr std::size_t most_points = 8;  // walked together: memory grows 
 
 // Sizes that scratch memory must serve: the largest of all trees.
 struct Shape {
-  std::size_t levels, slots, width, players, outputs;
+  std::size_t levels, slots, width, players, outputs, splits;
 };
 
 // One block of rows through one tree at a few points of the quadrature.
 struct PathTask {
   const Split* splits;
   const Move* moves;
-  std::size_t n_moves;
+  const std::uint32_t* finished;
+  const Leaf* leaves;
+  std::size_t n_splits, n_moves, n_leaves;
   std::size_t first_output;
   std::size_t points;
-  double point[most_points], weight[most_points];  // points beyond `points` are valid numbers, and unused
+  alignas(64) double point[most_points], weight[most_points];  // points beyond `points` are valid numbers, and unused
   Shape shape;
   const double* x;     // (columns, rows)
   double* phi;         // (players, outputs, rows)
@@ -78,11 +80,11 @@ struct TableKernel {
   void (*whole_tree)(const WholeTreeTask& task);
 };
 
-// Blocks of `many` rows, and of `few` that take less time when there are not more.
+// Blocks of `many` rows, of `few` that take less time when there are not more, and single rows.
 struct Kernels {
   const char* instructions;
-  PathKernel many, few;
-  TableKernel many_tables, few_tables;
+  PathKernel many, few, one;
+  TableKernel many_tables, few_tables, one_tables;
 };
 
 // Those that this processor runs, best first.

@@ -25,27 +25,38 @@
 namespace pellucid {
 namespace {
 
-// What a split does at each point of the quadrature, for the three kinds of rows.
+// What a split does at a pack of points, for the three kinds of rows.
 struct Factors {
-  alignas(64) double go[most_points], stay_go[most_points];  // r and 1 - r of a row that goes left
-  alignas(64) double no[most_points], stay_no[most_points];  // ... that goes right
+  Pack go, stay_go;  // r and 1 - r of a row that goes left
+  Pack no, stay_no;  // ... that goes right
+  Pack e_left, e_right;
+};
+
+template <bool repeated>
+PELLUCID_INLINE Factors factors(const Split& split, Pack t) {
+  const Pack one = Pack::of(1.0), w = Pack::of(split.share), v = Pack::of(split.rest), s = one - t;
+  if constexpr (!repeated) return {t + s * w, s * v, s * w, t + s * v, v, Pack::of(-split.share)};
+  const Pack z = Pack::of(split.cold), inverse = one / (t + s * z);
+  const Pack cold_left = s * z * w, cold_right = s * z * v;
+  return {(t + cold_left) * inverse, cold_right * inverse,     cold_left * inverse, (t + cold_right) * inverse,
+          z * v * inverse * inverse, Pack::of(-split.cold) * w * inverse * inverse};
+}
+
+// The same point by point, for kernels that have rows in their lanes.
+struct FactorTable {
+  alignas(64) double go[most_points], stay_go[most_points];
+  alignas(64) double no[most_points], stay_no[most_points];
   alignas(64) double e_left[most_points], e_right[most_points];
 };
 
 template <bool repeated>
-PELLUCID_INLINE Factors factors(const Split& split, const double* point) {
-  Factors c;
-  const double w = split.share, v = split.rest, z = split.cold;
-  for (std::size_t p = 0; p < most_points; ++p) {
-    const double t = point[p], s = 1 - t;
-    const double inverse = repeated ? 1 / (t + s * z) : 1.0;
-    const double cold_left = repeated ? s * z * w : s * w, cold_right = repeated ? s * z * v : s * v;
-    c.go[p] = (t + cold_left) * inverse;
-    c.stay_go[p] = cold_right * inverse;
-    c.no[p] = cold_left * inverse;
-    c.stay_no[p] = (t + cold_right) * inverse;
-    c.e_left[p] = z * v * inverse * inverse;
-    c.e_right[p] = -z * w * inverse * inverse;
+PELLUCID_INLINE FactorTable factor_table(const Split& split, const double* point) {
+  FactorTable c;
+  for (std::size_t p = 0; p < most_points; p += Pack::lanes) {
+    const Factors f = factors<repeated>(split, Pack::load(point + p));
+    f.go.store(c.go + p), f.stay_go.store(c.stay_go + p);
+    f.no.store(c.no + p), f.stay_no.store(c.stay_no + p);
+    f.e_left.store(c.e_left + p), f.e_right.store(c.e_right + p);
   }
   return c;
 }
@@ -137,7 +148,7 @@ class Walk {
       set_ratio(split, split.cold * split.share, now);
     }
     if (split.left) return spread(split.left, below_left(split.level));
-    const Factors c = factors<repeated>(split, task_.point);
+    const FactorTable c = factor_table<repeated>(split, task_.point);
     descend<repeated>(split, c.go, c.no, split.share);
   }
 
@@ -148,7 +159,7 @@ class Walk {
     for (std::size_t b = 0; b < B; ++b) now[b] = before[b] & ~goes[b];
     if constexpr (pairs) set_ratio(split, split.cold * split.rest, now);
     if (split.right) return spread(split.right, below_);
-    const Factors c = factors<repeated>(split, task_.point);
+    const FactorTable c = factor_table<repeated>(split, task_.point);
     descend<repeated>(split, c.stay_go, c.stay_no, split.rest);
   }
 
@@ -174,7 +185,7 @@ class Walk {
 
   template <bool repeated>
   void leave(const Split& split) {
-    const Factors c = factors<repeated>(split, task_.point);
+    const FactorTable c = factor_table<repeated>(split, task_.point);
     const Mask *goes = left(split), *before = kept(split);
     for (std::size_t k = 0; k < task_.shape.width; ++k) {
       const Pack *from_left = below_left(split.level) + k * block, *from_right = below_ + k * block;
@@ -190,8 +201,13 @@ class Walk {
           if (repeated) r = choose(before[b], r, Pack::of(split.share));
           up[at] = fma(r, gap, from_right[at]);
           change[at] = weight[at] * gap;
-          if (repeated) change[at] = change[at] * choose(goes[b], Pack::of(c.e_left[p]), Pack::of(c.e_right[p]));
-          sum[b] = sum[b] + change[at];
+          if constexpr (repeated) {
+            const Pack e = choose(goes[b], Pack::of(c.e_left[p]), Pack::of(c.e_right[p]));
+            sum[b] = fma(change[at], e, sum[b]);
+            if constexpr (pairs) change[at] = change[at] * e;
+          } else {
+            sum[b] = sum[b] + change[at];
+          }
         }
       }
       earn<repeated>(split, k, sum);
@@ -206,7 +222,7 @@ class Walk {
   // Both children are leaves: `below` is known without a walk, and at a first split so is all but one sum.
   template <bool repeated>
   void pass(const Split& split) {
-    const Factors c = factors<repeated>(split, task_.point);
+    const FactorTable c = factor_table<repeated>(split, task_.point);
     const Pack* weight = above(split.level);
     const Mask* before = alive(split);
     Mask goes[B];
@@ -214,8 +230,10 @@ class Walk {
     for (std::size_t k = 0; k < task_.shape.width; ++k) {
       const double last = split.right[k], gap = split.left[k] - last;
       alignas(64) double up_go[most_points], up_no[most_points];
-      for (std::size_t p = 0; p < most_points; ++p) up_go[p] = last + c.go[p] * gap, up_no[p] = last + c.no[p] * gap;
-      const Pack dead = Pack::of(last + split.share * gap);
+      for (std::size_t p = 0; p < most_points; ++p) {
+        up_go[p] = fma(c.go[p], gap, last), up_no[p] = fma(c.no[p], gap, last);
+      }
+      const Pack dead = Pack::of(fma(split.share, gap, last));
       Pack* up = result(split) + k * block;
       Pack sum[B];
       for (std::size_t b = 0; b < B; ++b) sum[b] = Pack::of(0.0);

@@ -9,6 +9,10 @@
 
 namespace pellucid {
 
+// Places: the tree's root, then the left and the right child of each split in turn.
+inline constexpr std::uint32_t root_place = 0;
+constexpr std::uint32_t place_below(std::size_t split, bool left) { return std::uint32_t(2 * split + (left ? 1 : 2)); }
+
 struct Split {
   double threshold;           // a value up to it goes left
   double share, rest;         // of the training weight: what goes left, and right
@@ -20,6 +24,8 @@ struct Split {
   std::uint32_t level;        // splits above this one
   std::uint32_t slot;         // the player's position among the different players on the path
   std::uint32_t others;       // different players on the path above, this one's included if it is among them
+  std::uint32_t place;        // where this split stands below its parent
+  std::uint32_t earlier;      // the place below the player's last split above, through which the path goes; root_place at a first split
   bool missing_left;
   bool repeated;              // the player already split above
   bool is_left;               // this split is its parent's left child
@@ -51,9 +57,16 @@ struct Used {
   void load(const Ensemble& trees, const double* row, double* to, std::size_t stride) const;
 };
 
+struct Leaf {
+  const double* value;
+  std::uint32_t place;
+};
+
 struct Program {
-  std::vector<Split> splits;
+  std::vector<Split> splits;             // parents before children
   std::vector<Move> moves;
+  std::vector<std::uint32_t> finished;   // splits in the order in which the moves finish them: children before parents
+  std::vector<Leaf> leaves;
   std::size_t levels = 0;           // most splits on a path
   std::size_t distinct = 0;         // most different players on a path
   std::size_t first_output = 0;

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <bit>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 
@@ -27,7 +28,7 @@ namespace {
 
 struct Mask {
   __mmask8 lanes;
-  static Mask all(bool yes) { return {__mmask8(yes ? 0xff : 0)}; }
+  static Mask all(bool yes) { return {__mmask8(-int(yes))}; }
   friend PELLUCID_INLINE Mask operator&(Mask a, Mask b) { return {__mmask8(a.lanes & b.lanes)}; }
   friend PELLUCID_INLINE Mask operator|(Mask a, Mask b) { return {__mmask8(a.lanes | b.lanes)}; }
   friend PELLUCID_INLINE Mask operator~(Mask a) { return {__mmask8(~a.lanes)}; }
@@ -42,6 +43,7 @@ struct Pack {
   friend PELLUCID_INLINE Pack operator+(Pack a, Pack b) { return {_mm512_add_pd(a.x, b.x)}; }
   friend PELLUCID_INLINE Pack operator-(Pack a, Pack b) { return {_mm512_sub_pd(a.x, b.x)}; }
   friend PELLUCID_INLINE Pack operator*(Pack a, Pack b) { return {_mm512_mul_pd(a.x, b.x)}; }
+  friend PELLUCID_INLINE Pack operator/(Pack a, Pack b) { return {_mm512_div_pd(a.x, b.x)}; }
   friend PELLUCID_INLINE Pack fma(Pack a, Pack b, Pack c) { return {_mm512_fmadd_pd(a.x, b.x, c.x)}; }
   friend PELLUCID_INLINE Mask operator<=(Pack a, Pack b) { return {_mm512_cmp_pd_mask(a.x, b.x, _CMP_LE_OQ)}; }
   friend PELLUCID_INLINE Mask missing(Pack a) { return {_mm512_cmp_pd_mask(a.x, a.x, _CMP_UNORD_Q)}; }
@@ -85,7 +87,7 @@ PELLUCID_INLINE Pack look_up(const double* table, Pattern at) {
 
 struct Mask {
   __m256d lanes;  // all bits of a lane, or none
-  static Mask all(bool yes) { return {_mm256_castsi256_pd(_mm256_set1_epi64x(yes ? -1 : 0))}; }
+  static Mask all(bool yes) { return {_mm256_castsi256_pd(_mm256_set1_epi64x(-std::int64_t(yes)))}; }
   friend PELLUCID_INLINE Mask operator&(Mask a, Mask b) { return {_mm256_and_pd(a.lanes, b.lanes)}; }
   friend PELLUCID_INLINE Mask operator|(Mask a, Mask b) { return {_mm256_or_pd(a.lanes, b.lanes)}; }
   friend PELLUCID_INLINE Mask operator~(Mask a) { return {_mm256_xor_pd(a.lanes, all(true).lanes)}; }
@@ -100,6 +102,7 @@ struct Pack {
   friend PELLUCID_INLINE Pack operator+(Pack a, Pack b) { return {_mm256_add_pd(a.x, b.x)}; }
   friend PELLUCID_INLINE Pack operator-(Pack a, Pack b) { return {_mm256_sub_pd(a.x, b.x)}; }
   friend PELLUCID_INLINE Pack operator*(Pack a, Pack b) { return {_mm256_mul_pd(a.x, b.x)}; }
+  friend PELLUCID_INLINE Pack operator/(Pack a, Pack b) { return {_mm256_div_pd(a.x, b.x)}; }
   friend PELLUCID_INLINE Pack fma(Pack a, Pack b, Pack c) { return {_mm256_fmadd_pd(a.x, b.x, c.x)}; }
   friend PELLUCID_INLINE Mask operator<=(Pack a, Pack b) { return {_mm256_cmp_pd(a.x, b.x, _CMP_LE_OQ)}; }
   friend PELLUCID_INLINE Mask missing(Pack a) { return {_mm256_cmp_pd(a.x, a.x, _CMP_UNORD_Q)}; }
@@ -131,7 +134,7 @@ PELLUCID_INLINE Pack look_up(const double* table, Pattern at) {
 // One lane; loops over packs are what the compiler makes vectors of.
 struct Mask {
   std::uint64_t lanes;
-  static Mask all(bool yes) { return {yes ? ~std::uint64_t(0) : 0}; }
+  static Mask all(bool yes) { return {-std::uint64_t(yes)}; }
   friend PELLUCID_INLINE Mask operator&(Mask a, Mask b) { return {a.lanes & b.lanes}; }
   friend PELLUCID_INLINE Mask operator|(Mask a, Mask b) { return {a.lanes | b.lanes}; }
   friend PELLUCID_INLINE Mask operator~(Mask a) { return {~a.lanes}; }
@@ -146,6 +149,7 @@ struct Pack {
   friend PELLUCID_INLINE Pack operator+(Pack a, Pack b) { return {a.x + b.x}; }
   friend PELLUCID_INLINE Pack operator-(Pack a, Pack b) { return {a.x - b.x}; }
   friend PELLUCID_INLINE Pack operator*(Pack a, Pack b) { return {a.x * b.x}; }
+  friend PELLUCID_INLINE Pack operator/(Pack a, Pack b) { return {a.x / b.x}; }
   friend PELLUCID_INLINE Pack fma(Pack a, Pack b, Pack c) { return {a.x * b.x + c.x}; }
   friend PELLUCID_INLINE Mask operator<=(Pack a, Pack b) { return Mask::all(a.x <= b.x); }
   friend PELLUCID_INLINE Mask missing(Pack a) { return Mask::all(a.x != a.x); }
@@ -172,6 +176,19 @@ PELLUCID_INLINE Pack look_up(const double* table, Pattern at) {
 }
 
 #endif
+
+// The same for one row, or one point.
+PELLUCID_INLINE double fma(double a, double b, double c) {
+#if defined(__AVX2__) || defined(__AVX512F__)
+  return std::fma(a, b, c);
+#else
+  return a * b + c;
+#endif
+}
+
+PELLUCID_INLINE bool goes_left(double x, double threshold, bool missing_left) {
+  return (x <= threshold) | ((x != x) & missing_left);
+}
 
 // Rows whose value is up to the threshold, or missing where that goes left too.
 PELLUCID_INLINE Mask goes_left(const double* x, double threshold, bool missing_left) {

@@ -155,6 +155,19 @@ void look_up_tree(const WholeTreeTask& task) {
   }
 }
 
+void look_up_row(const WholeTreeTask& task) {
+  std::size_t answers = 0;
+  for (std::size_t level = 0; level < task.n_levels; ++level) {
+    const Split& split = task.levels[level];
+    answers |= std::size_t(goes_left(task.x[split.column], split.threshold, split.missing_left)) << level;
+  }
+  const double* table = task.table + answers;
+  for (std::size_t slot = 0; slot < task.n_players; ++slot) {
+    double* to = task.phi + std::size_t(task.players[slot]) * task.outputs;
+    for (std::size_t k = 0; k < task.width; ++k, table += task.entries) to[k] += *table;
+  }
+}
+
 template <std::size_t B>
 void look_up_values(const TableTask& task) {
   TableWalk<B, false>(task).run();

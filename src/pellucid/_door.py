@@ -4,6 +4,7 @@ import platform
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, is_dataclass, replace
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -285,7 +286,7 @@ class Explainer:
             parameters=asdict(method) if is_dataclass(method) and not isinstance(method, type) else {},
             random_state=self._question.random_state,
             hashes=hashes,
-            versions=_versions(),
+            versions=dict(_versions()),
             seconds=seconds,
         )
 
@@ -381,7 +382,8 @@ def _outputs_of(found: Interactions, output: str | int | Sequence[str | int]) ->
     return replace(found, values=found.values[..., kept], base_values=found.base_values[:, kept], outputs=names)
 
 
-def _versions() -> dict[str, str]:
+@cache
+def _versions() -> Mapping[str, str]:
     found = {"python": platform.python_version()}
     for package in ("pellucid", "numpy"):
         try:

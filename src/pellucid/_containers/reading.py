@@ -28,6 +28,8 @@ def container_of(X: Any, what: str) -> Container:
     ColumnError
         When two columns have the same name.
     """
+    if type(X) is np.ndarray:  # the commonest, and for one row most of what reading costs is asking what it is
+        return Matrix(_array(X, what))
     if isinstance(X, Mapping):
         return PandasFrame(_frame_of_columns(X, what))
     if isinstance(X, list | tuple) and any(isinstance(row, Mapping) for row in X):

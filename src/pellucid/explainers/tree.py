@@ -86,9 +86,11 @@ class Tree:
             trees=trees,
             encoding=model.encoding,
             game=_game(trees, question, model.encoding, background, index),
-            n_background=None if background is None else len(background),
+            n_background=0 if background is None else len(background),
             index=index,
             n_jobs=question.n_jobs,
+            reading_bound=trees.rounding_bound(),
+            largest=float(trees.leaf_sizes().max(initial=0.0)),
         )
 
 
@@ -100,9 +102,11 @@ class BoundTree:
     trees: TreeEnsemble
     encoding: Encoding
     game: PathDependent | Interventional
-    n_background: int | None
+    n_background: int
     index: Index
     n_jobs: int | None
+    reading_bound: float
+    largest: float
 
     def explain(self, X: Table, y: Array | None = None) -> Attribution:  # noqa: ARG002 - trees do not compute the loss
         """Return exact values and the base value that all rows share."""
@@ -134,15 +138,15 @@ class BoundTree:
             base_values=self.model.structure_outputs(bases),
             evaluations=Evaluations(),
             sums=self.index == SHAPLEY,
-            bound=self.trees.rounding_bound() + self._rounding(values.shape[1]),
-            background="tree covers (path-dependent)" if self.n_background is None else rows,
+            bound=self.reading_bound + self._rounding(values.shape[1]),
+            background=rows if self.n_background else "tree covers (path-dependent)",
         )
 
     def _rounding(self, n_features: int) -> float:
         # A tree's values are averages of its leaves, made of a few products per split, and are then
         # summed over background rows, trees and features.
-        terms = 8 * self.trees.depth + self.trees.n_trees + n_features + (self.n_background or 0)
-        return float(4 * terms * np.finfo(float).eps * self.trees.leaf_sizes().max(initial=0.0))
+        terms = 8 * self.trees.depth + self.trees.n_trees + n_features + self.n_background
+        return float(4 * terms * np.finfo(float).eps * self.largest)
 
 
 def _game(
