@@ -20,7 +20,7 @@ PEERS = (
 )
 """Floors, so that pip does not settle on an old release to please another package."""
 DISTRIBUTIONS = tuple(wanted.partition(">=")[0] for wanted in PEERS)
-ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 
 def ready() -> Path:

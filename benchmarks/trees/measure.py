@@ -170,10 +170,12 @@ def _verdict(difference: float, gaps: list[float], tolerance: float, peer: str) 
     if difference <= tolerance:
         return "agrees"
     # XGBoost and CatBoost add leaves in float32; 1e-3 is far beyond that and far below any leaf.
-    wrong = [name for name, gap in zip((OURS, peer), gaps, strict=True) if not gap <= max(tolerance, 1e-3)]
-    if wrong:
-        return f"{' and '.join(wrong)} do not add up to the model's output (off by {max(gaps):.2g})"
-    return f"differs by {difference:.2g}; both add up"
+    wrong = [
+        f"{name} does not add up to the model's output (off by {gap:.2g})"
+        for name, gap in zip((OURS, peer), gaps, strict=True)
+        if not gap <= max(tolerance, 1e-3)
+    ]
+    return " and ".join(wrong) or f"differs by {difference:.2g}; both add up"
 
 
 def _alone(key: str, effort: Effort) -> dict[str, Any]:

@@ -29,11 +29,11 @@ processor time of the public call on a built explainer; a ratio is the median ov
 (peer's time per row) / (ours per row). Each call of ours also compares its sum with the model's own `predict`: that
 time stands beside, and the column "all in" counts it as ours. The best peer is the fastest whose answers are right.
 
-Peers with a cost linear in the rows got fewer rows where all would have taken long; WOODELF, FastTreeSHAP and CatBoost,
-which also do work per tree, got all rows or were ended after a minute. `shap` is shap's own kernel (for XGBoost, LightGBM
-and CatBoost its path-dependent explainer hands over to the library's built-in, which is measured under that library's
-name), with a masker that keeps the whole background. `shapiq kernel` is its compiled kernel on all rows in one call,
-which its public explainer makes row by row.
+Peers with a cost linear in the rows got fewer rows where all would have taken long; WOODELF, FastTreeSHAP and
+CatBoost, which also do work per tree, got all rows or were ended after a minute. `shap` is shap's own kernel (for
+XGBoost, LightGBM and CatBoost its path-dependent explainer hands over to the library's built-in, which is measured
+under that library's name), with a masker that keeps the whole background. `shapiq kernel` is its compiled kernel on
+all rows in one call, which its public explainer makes row by row.
 
 ![Ratios to the best peer](images/{picture})
 """
@@ -129,9 +129,9 @@ def _targets(lines: list[dict[str, Any]]) -> str:
     for line in lines:
         scenario = line["scenario"]
         shown.append(
-            f"| {scenario.title} | {line['rows']:,} | {_time(line, 'ours')} | {_time(line, 'predict')} | {line['peer']} | "
-            f"{_times(line['ratio'])} | {_times(line['all_in'])} | {_times(line['wall'])} | {scenario.must:.0f}x | "
-            f"{scenario.aim:.0f}x | {_reached(scenario, line['ratio'])} |"
+            f"| {scenario.title} | {line['rows']:,} | {_time(line, 'ours')} | {_time(line, 'predict')} | "
+            f"{line['peer']} | {_times(line['ratio'])} | {_times(line['all_in'])} | {_times(line['wall'])} | "
+            f"{scenario.must:.0f}x | {scenario.aim:.0f}x | {_reached(scenario, line['ratio'])} |"
         )
     return "\n".join(shown) + "\n"
 

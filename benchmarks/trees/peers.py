@@ -211,7 +211,7 @@ def shapiq_kernel(model: Any, background: Any, scenario: Scenario) -> Ready:
 
 
 def _matrix(values: Any, n_rows: int, n_features: int, pairs: bool) -> Any:
-    """Shapley interaction indices as shap's matrices: half of a pair's index on each side, lines add up to the value."""
+    """Shapley interaction indices as shap's matrices: half of an index on each side, lines add up to the value."""
     first = np.zeros((n_rows, n_features))
     matrix = np.zeros((n_rows, n_features, n_features))
     for key, column in values.items():
