@@ -8,7 +8,8 @@
 namespace pellucid {
 namespace {
 
-constexpr std::size_t most_kept = std::size_t(1) << 28;  // bytes of pieces
+constexpr std::size_t most_kept = std::size_t(1) << 28;      // bytes of pieces
+constexpr std::size_t most_at_once = std::size_t(1) << 25;   // numbers of whole matrices of interactions
 
 // Adds the trees' sum over the background rows of one piece.
 void add_predictions(const Ensemble& trees, const Piece& piece, double* sums) {
@@ -85,6 +86,27 @@ void Interventional::walk(const LeafTables& tables, const Matrix& rows, bool pai
 void Interventional::values(const Matrix& rows, std::size_t threads, double* values) const {
   walk(tables_, rows, false, threads, values);
   tables_.values(rows, threads, values);
+}
+
+std::vector<PlayerPair> Interventional::pairs() const { return tables_.used().renamed(pairs_that_meet(tables_.programs())); }
+
+void Interventional::pair_values(const Matrix& rows, std::span<const std::int32_t> chosen, std::size_t threads,
+                                 double* values) const {
+  const std::vector<PlayerPair> names = pairs();
+  const std::size_t outputs = trees_.n_outputs(), line = trees_.n_players * outputs, size = trees_.n_players * line;
+  const std::size_t at_once = std::max<std::size_t>(1, most_at_once / std::max<std::size_t>(1, size));
+  std::vector<double> whole(std::min(at_once, rows.rows) * size);
+  for (std::size_t first = 0; first < rows.rows; first += at_once) {
+    const std::size_t count = std::min(at_once, rows.rows - first);
+    interactions({rows.row(first), count, rows.columns}, threads, whole.data());
+    for (std::size_t row = 0; row < count; ++row) {
+      for (const std::int32_t position : chosen) {
+        const auto [i, j] = names[std::size_t(position)];
+        const double* half = whole.data() + row * size + std::size_t(i) * line + std::size_t(j) * outputs;
+        for (std::size_t k = 0; k < outputs; ++k) *values++ = 2 * half[k];
+      }
+    }
+  }
 }
 
 void Interventional::interactions(const Matrix& rows, std::size_t threads, double* values) const {

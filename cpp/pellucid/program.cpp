@@ -59,10 +59,11 @@ struct Compiler {
     const Split split{threshold(node), share.left, share.right, cold[player],
                       leaf_or_null(trees.left[node]), leaf_or_null(trees.right[node]),
                       node, input(node), std::int32_t(player), std::uint32_t(path.size()),
-                      slot_of[player], others, place, place_of[player], trees.missing_left[node] != 0, repeated, is_left};
+                      slot_of[player], others, place, place_of[player], std::uint32_t(program.meetings), trees.missing_left[node] != 0, repeated, is_left};
     cold[player] = split.cold * split.share;
     program.distinct = std::max(program.distinct, std::size_t(distinct));
     place_of[player] = place_below(at, true);
+    program.meetings += others;
     path.push_back(at);
     program.levels = std::max(program.levels, path.size());
     expected_left.resize(std::max(expected_left.size(), path.size() * trees.width));
@@ -147,6 +148,11 @@ Used::Used(const Ensemble& trees) {
   column_at = positions_of(columns, trees.n_columns());
   player_at = positions_of(players, trees.n_players);
   if (!categorical.empty()) categorical_at = positions_of(categorical, trees.feature.size());
+}
+
+std::vector<PlayerPair> Used::renamed(std::vector<PlayerPair> pairs) const {
+  for (auto& [first, second] : pairs) first = players[std::size_t(first)], second = players[std::size_t(second)];
+  return pairs;
 }
 
 void Used::load(const Ensemble& trees, const double* row, double* to, std::size_t stride) const {

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "ensemble.hpp"
@@ -26,6 +27,7 @@ struct Split {
   std::uint32_t others;       // different players on the path above, this one's included if it is among them
   std::uint32_t place;        // where this split stands below its parent
   std::uint32_t earlier;      // the place below the player's last split above, through which the path goes; root_place at a first split
+  std::uint32_t meetings;     // `others` of all splits before this one together
   bool missing_left;
   bool repeated;              // the player already split above
   bool is_left;               // this split is its parent's left child
@@ -43,6 +45,8 @@ struct Move {
   std::uint32_t split;
 };
 
+using PlayerPair = std::pair<std::int32_t, std::int32_t>;  // the smaller first
+
 // The columns and players that some split uses, in rising order. A categorical split has a column of its own behind
 // them: 0 where a row goes left, else 1.
 struct Used {
@@ -50,6 +54,9 @@ struct Used {
   std::vector<std::int32_t> column_at, player_at, categorical_at;  // back from the ensemble's own numbers; -1 where unused
 
   explicit Used(const Ensemble& trees);
+
+  // Pairs of players by the ensemble's own numbers, which keeps their order.
+  std::vector<PlayerPair> renamed(std::vector<PlayerPair> pairs) const;
 
   std::size_t n_inputs() const { return columns.size() + categorical.size(); }
 
@@ -69,6 +76,7 @@ struct Program {
   std::vector<Leaf> leaves;
   std::size_t levels = 0;           // most splits on a path
   std::size_t distinct = 0;         // most different players on a path
+  std::size_t meetings = 0;         // of splits with different players above them, this one's included
   std::size_t first_output = 0;
   std::vector<double> expectation;  // of the tree when every player is hidden, (width,)
 };

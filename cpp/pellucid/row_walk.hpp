@@ -9,25 +9,26 @@
 namespace pellucid {
 namespace {
 
-template <std::size_t P>
+template <class Real, std::size_t P>
 class RowWalk {
  public:
+  using Pack = pellucid::Pack<Real>;
   static constexpr std::size_t packs = (P + Pack::lanes - 1) / Pack::lanes;
 
-  explicit RowWalk(const PathTask& task) : task_(task), splits_(task.splits), x_(task.x) {
+  explicit RowWalk(const PathTask<Real>& task) : task_(task), splits_(task.splits), x_(task.x) {
     const std::size_t splits = task.shape.splits, places = 2 * splits + 1;
     Pack* pack = reinterpret_cast<Pack*>(task.scratch);
     above_ = pack, pack += places * packs;
     below_ = pack, pack += places * packs;
     r_ = pack, pack += splits * packs;
     e_ = pack, pack += splits * packs;
-    first_e_ = reinterpret_cast<double*>(pack);
+    first_e_ = reinterpret_cast<Real*>(pack);
     passing_ = reinterpret_cast<bool*>(first_e_ + splits);
   }
 
   static std::size_t scratch_bytes(const Shape& shape) {
     const std::size_t splits = shape.splits, places = 2 * splits + 1;
-    return 2 * (places + splits) * packs * sizeof(Pack) + splits * sizeof(double) + places + 64;
+    return 2 * (places + splits) * packs * sizeof(Pack) + splits * sizeof(Real) + places + 64;
   }
 
   void run() {
@@ -49,14 +50,14 @@ class RowWalk {
     const bool alive = passing_[split.earlier];
     const std::uint32_t left = place_below(i, true), right = place_below(i, false);
     passing_[left] = alive & goes, passing_[right] = alive & !goes;
-    const double first_e[] = {-split.share, split.rest};
-    first_e_[i] = repeated ? 1.0 : first_e[goes];
+    const Real first_e[] = {Real(-split.share), Real(split.rest)};
+    first_e_[i] = repeated ? Real(1) : first_e[goes];
     const Mask to_left = Mask::all(goes), is_alive = Mask::all(alive);
     for (std::size_t q = 0; q < packs; ++q) {
-      const Factors f = factors<repeated>(split, Pack::load(task_.point + q * Pack::lanes));
+      const auto f = factors<repeated>(split, Pack::load(task_.point + q * Pack::lanes));
       Pack r = choose(to_left, f.go, f.no), stay = choose(to_left, f.stay_go, f.stay_no), e = Pack::of(1.0);
       if constexpr (repeated) {
-        r = choose(is_alive, r, Pack::of(split.share)), stay = choose(is_alive, stay, Pack::of(split.rest));
+        r = choose(is_alive, r, Pack::of(Real(split.share))), stay = choose(is_alive, stay, Pack::of(Real(split.rest)));
         e = or_zero(is_alive, choose(to_left, f.e_left, f.e_right));
       }
       const Pack from = above_[split.place * packs + q];
@@ -68,19 +69,19 @@ class RowWalk {
   void climb(std::size_t k) {
     const Leaf* end_of_leaves = task_.leaves + task_.n_leaves;
     for (const Leaf* leaf = task_.leaves; leaf != end_of_leaves; ++leaf) {
-      for (std::size_t q = 0; q < packs; ++q) below_[leaf->place * packs + q] = Pack::of(leaf->value[k]);
+      for (std::size_t q = 0; q < packs; ++q) below_[leaf->place * packs + q] = Pack::of(Real(leaf->value[k]));
     }
-    double* phi = task_.phi + task_.first_output + k;
+    Real* phi = task_.phi + task_.first_output + k;
     const std::uint32_t *finished = task_.finished, *end = finished + task_.n_splits;
     const std::size_t outputs = task_.shape.outputs;
     for (; finished != end; ++finished) phi[std::size_t(splits_[*finished].player) * outputs] += earned(*finished);
   }
 
   // Between two leaves the gap is taken out of the sum, as the walk with rows in its lanes does.
-  PELLUCID_INLINE double earned(std::uint32_t i) {
+  PELLUCID_INLINE Real earned(std::uint32_t i) {
     const Split& split = splits_[i];
     const Pack *left = below_ + place_below(i, true) * packs, *right = below_ + place_below(i, false) * packs;
-    alignas(64) double change[packs * Pack::lanes], e[packs * Pack::lanes], common[Pack::lanes];
+    alignas(64) Real change[packs * Pack::lanes], e[packs * Pack::lanes], common[Pack::lanes];
     const Mask flat = Mask::all((split.left != nullptr) & (split.right != nullptr));
     const Pack one = Pack::of(1.0);
     for (std::size_t q = 0; q < packs; ++q) {
@@ -90,30 +91,31 @@ class RowWalk {
       e_[i * packs + q].store(e + q * Pack::lanes);
       if (q == 0) choose(flat, gap, one).store(common);
     }
-    double sum = 0.0;
+    Real sum = 0;
     for (std::size_t p = 0; p < P; ++p) sum = fma(change[p], e[p], sum);
     return sum * common[0] * first_e_[i];
   }
 
-  const PathTask& task_;
+  const PathTask<Real>& task_;
   const Split* splits_;
   const double* x_;
   Pack *above_, *below_;  // (places, packs)
   Pack *r_, *e_;          // (splits, packs): e where it differs from point to point, else 1
-  double* first_e_;       // (splits,): e at a player's first split, else 1
+  Real* first_e_;         // (splits,): e at a player's first split, else 1
   bool* passing_;         // (places,): whether the row passed the splits of the player above that leads here
 };
 
-void run_row(const PathTask& task) {
+template <class Real>
+void run_row(const PathTask<Real>& task) {
   switch (task.points) {
-    case 1: return RowWalk<1>(task).run();
-    case 2: return RowWalk<2>(task).run();
-    case 3: return RowWalk<3>(task).run();
-    case 4: return RowWalk<4>(task).run();
-    case 5: return RowWalk<5>(task).run();
-    case 6: return RowWalk<6>(task).run();
-    case 7: return RowWalk<7>(task).run();
-    default: return RowWalk<8>(task).run();
+    case 1: return RowWalk<Real, 1>(task).run();
+    case 2: return RowWalk<Real, 2>(task).run();
+    case 3: return RowWalk<Real, 3>(task).run();
+    case 4: return RowWalk<Real, 4>(task).run();
+    case 5: return RowWalk<Real, 5>(task).run();
+    case 6: return RowWalk<Real, 6>(task).run();
+    case 7: return RowWalk<Real, 7>(task).run();
+    default: return RowWalk<Real, 8>(task).run();
   }
 }
 

@@ -32,6 +32,8 @@ class _Game:
 class PathDependent(_Game):
     def __init__(self, ensemble: Ensemble, a: float, b: float, banzhaf: bool, instructions: str) -> None: ...
 
+class PathDependentFloat32(PathDependent): ...
+
 class Interventional(_Game):
     def __init__(
         self,

@@ -111,7 +111,7 @@ def interventional(
 class _Game:
     """A game of one ensemble, made ready to be solved for any rows. Thread-safe."""
 
-    def __init__(self, trees: TreeEnsemble, native: _native.PathDependent | _native.Interventional) -> None:
+    def __init__(self, trees: TreeEnsemble, native: "_native._Game") -> None:
         self._trees, self._native = trees, native
         self.base: Float1 = native.base()
         """Outputs when every feature is hidden, (outputs,)."""
@@ -133,15 +133,25 @@ class PathDependent(_Game):
     trees, groups, n_features
         As for `path_dependent`.
     index : Index
+    dtype : {"float64", "float32"}
+        What is reckoned in. Inputs are compared, and chunks of trees summed, in float64 either way.
     instructions : str
         One of `instruction_sets`; the processor's best when empty.
     """
 
     def __init__(
-        self, trees: TreeEnsemble, groups: Int1, n_features: int, *, index: Index = SHAPLEY, instructions: str = ""
+        self,
+        trees: TreeEnsemble,
+        groups: Int1,
+        n_features: int,
+        *,
+        index: Index = SHAPLEY,
+        dtype: str = "float64",
+        instructions: str = "",
     ) -> None:
         ensemble = _native_ensemble(trees, groups, n_features)
-        super().__init__(trees, _native.PathDependent(ensemble, index.a, index.b, index.banzhaf, instructions))
+        kind = _native.PathDependentFloat32 if dtype == "float32" else _native.PathDependent
+        super().__init__(trees, kind(ensemble, index.a, index.b, index.banzhaf, instructions))
 
 
 class Interventional(_Game):
