@@ -7,11 +7,11 @@ import pellucid
 
 PUBLIC = {
     "AdapterMismatchError", "AdditivityError", "Audit", "ColumnError", "Constraints", "Counterfactuals", "Effect",
-    "Exact", "Explainer", "Explanation", "FileError", "Importance", "InputError", "Interactions", "Lime", "Linear",
+    "Exact", "Explainer", "Explanation", "FileError", "Importance", "InputError", "Interactions", "Pairs", "Lime", "Linear",
     "LinearForm", "MissingDependencyError", "Model", "ModelError", "PellucidError", "Permutation", "Policy",
     "Provenance", "Quality", "Shapley", "Space", "Table", "Tree", "TreeEnsemble", "UnsupportedModelError",
     "UnsupportedRequestError", "__version__", "ale", "audit", "audit_data", "counterfactuals", "datasets", "explain",
-    "fairness", "glassbox", "ice", "importance", "interactions",
+    "fairness", "glassbox", "ice", "importance", "interactions", "pairs",
     "load_model", "pdp", "plot", "quality", "save_report", "testing",
 }  # fmt: skip
 HEAVY = ("sklearn", "scipy", "pandas", "altair", "torch")

@@ -186,29 +186,31 @@ void PathDependent<Real>::values(const Matrix& rows, std::size_t threads, double
 }
 
 template <class Real>
-const std::vector<PlayerPair>& PathDependent<Real>::meeting() const {
-  std::call_once(meeting_found_, [&] { meeting_ = pairs_that_meet(programs_); });
+auto PathDependent<Real>::meeting() const -> const Chosen& {
+  std::call_once(meeting_found_, [&] {
+    meeting_.pairs = pairs_that_meet(programs_);
+    for (const Program& program : programs_) meeting_.places.push_back(pair_places(program, meeting_.pairs));
+  });
   return meeting_;
 }
 
 template <class Real>
 std::vector<PlayerPair> PathDependent<Real>::pairs() const {
-  return used_.renamed(meeting());
-}
-
-template <class Real>
-auto PathDependent<Real>::choose(std::vector<PlayerPair> pairs) const -> Chosen {
-  Chosen chosen{std::move(pairs), {}};
-  for (const Program& program : programs_) chosen.places.push_back(pair_places(program, chosen.pairs));
-  return chosen;
+  return used_.renamed(meeting().pairs);
 }
 
 template <class Real>
 void PathDependent<Real>::pair_values(const Matrix& rows, std::span<const std::int32_t> positions, std::size_t threads,
                                       double* values) const {
-  std::vector<PlayerPair> pairs;
-  for (const std::int32_t position : positions) pairs.push_back(meeting()[std::size_t(position)]);
-  const Chosen chosen = choose(std::move(pairs));
+  std::vector<std::int32_t> place_of(meeting().pairs.size(), -1);
+  Chosen chosen{{}, meeting().places};
+  for (const std::int32_t position : positions) {
+    place_of[std::size_t(position)] = std::int32_t(chosen.pairs.size());
+    chosen.pairs.push_back(meeting().pairs[std::size_t(position)]);
+  }
+  for (auto& places : chosen.places) {
+    for (std::int32_t& place : places) place = place < 0 ? place : place_of[std::size_t(place)];
+  }
   const std::size_t outputs = trees_.n_outputs();
   explain(rows, threads, &chosen, [&](Block& block, std::size_t b, std::size_t row) {
     double* to = values + row * positions.size() * outputs;
@@ -221,9 +223,8 @@ void PathDependent<Real>::pair_values(const Matrix& rows, std::span<const std::i
 template <class Real>
 void PathDependent<Real>::interactions(const Matrix& rows, std::size_t threads, double* values) const {
   const std::size_t outputs = trees_.n_outputs(), line = trees_.n_players * outputs, size = trees_.n_players * line;
-  const Chosen all = choose(meeting());
   const std::vector<PlayerPair> names = pairs();
-  explain(rows, threads, &all, [&](Block& block, std::size_t b, std::size_t row) {
+  explain(rows, threads, &meeting(), [&](Block& block, std::size_t b, std::size_t row) {
     double* to = values + row * size;
     std::fill_n(to, size, 0.0);
     for (std::size_t i = 0; i < used_.players.size(); ++i) {

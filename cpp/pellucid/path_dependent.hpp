@@ -51,8 +51,7 @@ class PathDependent {
   const Quadrature& rule(const Program& program) const;
   std::size_t n_chunks() const { return first_tree_.size() - 1; }
 
-  const std::vector<PlayerPair>& meeting() const;
-  Chosen choose(std::vector<PlayerPair> pairs) const;
+  const Chosen& meeting() const;
 
   template <class Store>
   void explain(const Matrix& rows, std::size_t threads, const Chosen* pairs, Store store) const;
@@ -71,7 +70,7 @@ class PathDependent {
   std::vector<double> base_;
   Shape shape_;
   mutable std::once_flag meeting_found_;
-  mutable std::vector<PlayerPair> meeting_;
+  mutable Chosen meeting_;
 };
 
 }  // namespace pellucid

@@ -1,7 +1,7 @@
 """pellucid: explanations of machine-learning models that carry the measure of their own error.
 
-The doors are `explain`, `Explainer`, `interactions`, `importance`, `pdp`, `ice`, `ale` and `audit`. Everything here is
-loaded when it is first used, so importing pellucid loads none of scikit-learn, scipy, pandas, altair or torch.
+The doors are `explain`, `Explainer`, `interactions`, `pairs`, `importance`, `pdp`, `ice`, `ale` and `audit`. Everything
+here is loaded when it is first used, so importing pellucid loads none of scikit-learn, scipy, pandas, altair or torch.
 """
 
 import importlib
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
         UnsupportedModelError,
         UnsupportedRequestError,
     )
-    from pellucid._door import Explainer, ale, explain, ice, importance, interactions, pdp
+    from pellucid._door import Explainer, explain, interactions, pairs
+    from pellucid._measures import ale, ice, importance, pdp
     from pellucid.adapters.files import load_model
     from pellucid.auditing.audit import Audit, audit, audit_data
     from pellucid.auditing.policy import Policy
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
         Explanation,
         Importance,
         Interactions,
+        Pairs,
         Provenance,
         Quality,
     )
@@ -61,7 +63,8 @@ _HOMES = {
         "UnsupportedModelError",
         "UnsupportedRequestError",
     ),
-    "pellucid._door": ("Explainer", "ale", "explain", "ice", "importance", "interactions", "pdp"),
+    "pellucid._door": ("Explainer", "explain", "interactions", "pairs"),
+    "pellucid._measures": ("ale", "ice", "importance", "pdp"),
     "pellucid.adapters.files": ("load_model",),
     "pellucid.auditing.audit": ("Audit", "audit", "audit_data"),
     "pellucid.auditing.policy": ("Policy",),
@@ -78,6 +81,7 @@ _HOMES = {
         "Explanation",
         "Importance",
         "Interactions",
+        "Pairs",
         "Provenance",
         "Quality",
     ),

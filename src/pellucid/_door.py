@@ -1,4 +1,4 @@
-"""The doors: `explain`, `Explainer`, `importance`, `interactions` and the effects."""
+"""The doors: `explain`, `Explainer`, `interactions` and `pairs`."""
 
 import platform
 import time
@@ -15,13 +15,12 @@ from pellucid._base.progress import Progress
 from pellucid._base.typing import Array, Names
 from pellucid.adapters import as_model
 from pellucid.adapters.proof import prove
-from pellucid.explainers import effects
 from pellucid.explainers.base import Attribution, Bound, Method, Question
 from pellucid.explainers.choice import METHODS, Choice, choose, no_such_method
-from pellucid.explainers.importance import permutation_importance
-from pellucid.explainers.interactions import BoundPairs
-from pellucid.explainers.options import check_effect, check_output, check_question, check_seed, check_unused
-from pellucid.explanation import Effect, Explanation, Importance, Interactions, Provenance, Quality
+from pellucid.explainers.interactions import BoundPairs, check_top
+from pellucid.explainers.options import check_output, check_question
+from pellucid.explanation import Explanation, Interactions, Pairs, Provenance, Quality
+from pellucid.explanation._axes import named_positions
 from pellucid.explanation.explanation import distinct_positions
 from pellucid.ir import Model, Space
 from pellucid.table import Table
@@ -198,13 +197,8 @@ class Explainer:
             When the method has no interaction values: only tree ensembles have, as Shapley values.
         """
         started = time.perf_counter()
-        if not isinstance(self._bound, BoundPairs):
-            raise UnsupportedRequestError(
-                f"interactions need a tree ensemble and method='tree'; {self.model.label} is explained by "
-                f"method={self.choice.method.name!r}."
-            )
         table = self._aligned(Table.of(X))
-        values, sums = self._bound.interactions(table)
+        values, sums = self._bound_pairs().interactions(table)
         predicted = self.model.predict(table, self.space)
         residual = self._residual(sums, predicted, table, None)
         found = Interactions(
@@ -218,6 +212,58 @@ class Explainer:
             data=table,
         )
         return found if self.output is None else _outputs_of(found, self.output)
+
+    def pairs(self, X: Any, *, feature: str | None = None, top: int | None = None) -> Pairs:
+        """Explain how one feature moves the output together with each other, or which pairs move it most.
+
+        For wide tables: memory is proportional to the answer, not to the square of the number of features.
+
+        Parameters
+        ----------
+        X : table of shape (rows, features)
+        feature : str, optional
+            Only pairs with this feature, its main effect (the pair with itself) included: half of each pair's
+            effect and the main effect add up to its Shapley value. Pairs that are not listed do not interact.
+        top : int, optional
+            Only so many pairs, those with the largest mean absolute effect over the rows and outputs.
+
+        Raises
+        ------
+        InputError
+            When neither is given, or one is no feature or number.
+        UnsupportedRequestError
+            When the method has no interaction values.
+        """
+        started = time.perf_counter()
+        bound = self._bound_pairs()
+        check_top(top)
+        if feature is None and top is None:
+            raise InputError("pairs needs feature=, top= or both; interactions() has all pairs.")
+        table = self._aligned(Table.of(X))
+        at = None if feature is None else named_positions(feature, table.names, "feature")[0]
+        found, sums = bound.pairs(table, at, top)
+        predicted = self.model.predict(table, self.space)
+        residual = self._residual(sums, predicted, table, None)
+        outputs = self.model.outputs_in(self.space)
+        kept = [*range(len(outputs))] if self.output is None else distinct_positions(self.output, outputs, "output")
+        return Pairs(
+            values=found.values[..., kept],
+            first=tuple(table.names[i] for i in found.pairs[:, 0]),
+            second=tuple(table.names[j] for j in found.pairs[:, 1]),
+            outputs=tuple(outputs[k] for k in kept),
+            space=self.model.resolve(self.space),
+            quality=Quality(residual=residual, bound=sums.bound, warnings=sums.warnings),
+            provenance=self._provenance(sums, table, time.perf_counter() - started),
+            data=table,
+        )
+
+    def _bound_pairs(self) -> BoundPairs:
+        if not isinstance(self._bound, BoundPairs):
+            raise UnsupportedRequestError(
+                f"interactions need a tree ensemble and method='tree'; {self.model.label} is explained by "
+                f"method={self.choice.method.name!r}."
+            )
+        return self._bound
 
     def _aligned(self, table: Table) -> Table:
         """Match the rows' columns by name with the model's, or with the background's where the model has no names."""
@@ -376,6 +422,41 @@ def interactions(
     return Explainer(model, background, method=method, output=output, n_jobs=n_jobs).interactions(X)
 
 
+def pairs(
+    model: Any,
+    X: Any,
+    *,
+    feature: str | None = None,
+    top: int | None = None,
+    background: Any = None,
+    method: str | Method = "auto",
+    output: str | int | Sequence[str | int] | None = None,
+    n_jobs: int | None = None,
+) -> Pairs:
+    """Explain how one feature of a tree ensemble interacts with each other, or which pairs interact most.
+
+    For wide tables, where the matrix of `interactions` would be too large. Parameters are those of
+    `Explainer` and `Explainer.pairs`.
+
+    Returns
+    -------
+    Pairs
+        Values of shape (rows, pairs, outputs), the largest pairs first.
+
+    Examples
+    --------
+    >>> import pellucid
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn.ensemble import RandomForestRegressor
+    >>> X, y = load_diabetes(return_X_y=True, as_frame=True)
+    >>> model = RandomForestRegressor(n_estimators=10, random_state=0).fit(X, y)
+    >>> pellucid.pairs(model, X.head(50), feature="bmi", top=3).second[:2]
+    ('bmi', 's5')
+    """
+    explainer = Explainer(model, background, method=method, output=output, n_jobs=n_jobs)
+    return explainer.pairs(X, feature=feature, top=top)
+
+
 def _outputs_of(found: Interactions, output: str | int | Sequence[str | int]) -> Interactions:
     kept = distinct_positions(output, found.outputs, "output")
     names = tuple(found.outputs[k] for k in kept)
@@ -393,99 +474,8 @@ def _versions() -> Mapping[str, str]:
     return found
 
 
-def importance(
-    model: Any,
-    X: Any,
-    y: Any = None,
-    *,
-    measure: str = "shapley",
-    background: Any = None,
-    method: str | Method = "auto",
-    output: str | int | Sequence[str | int] | None = None,
-    space: str = "raw",
-    budget: int | None = None,
-    tol: float | None = None,
-    random_state: int = 0,
-    n_jobs: int | None = None,
-    progress: Progress = None,
-) -> Importance:
-    """Measure how much a model uses each feature over many rows, with 95 % intervals.
-
-    Parameters
-    ----------
-    model, X, background, method, output, space, budget, tol, random_state, n_jobs, progress
-        As in `explain`.
-    y : array of shape (rows,), optional
-        True targets; needed for ``measure="permutation"`` and in loss space.
-    measure : {"shapley", "permutation"}
-        Mean absolute Shapley value, or the rise of the loss when a feature is shuffled
-        (Breiman, 2001).
-
-    Examples
-    --------
-    >>> import pellucid
-    >>> from sklearn.datasets import load_diabetes
-    >>> from sklearn.tree import DecisionTreeRegressor
-    >>> X, y = load_diabetes(return_X_y=True, as_frame=True)
-    >>> model = DecisionTreeRegressor(max_depth=2).fit(X, y)
-    >>> pellucid.importance(model, X).values.shape
-    (10, 1)
-    """
-    if measure == "shapley":
-        return explain(
-            model,
-            X,
-            background=background,
-            method=method,
-            output=output,
-            space=space,
-            budget=budget,
-            tol=tol,
-            random_state=random_state,
-            n_jobs=n_jobs,
-            progress=progress,
-            y=y,
-        ).importance()
-    if measure != "permutation":
-        raise InputError(f"measure must be 'shapley' or 'permutation'; got {measure!r}.")
-    if y is None:
-        raise InputError("measure='permutation' compares predictions with the truth: pass y.")
-    check_seed(random_state)
-    chosen = None if method == "auto" else method
-    units = None if space in ("raw", "loss") else Space.of(space)
-    given = {"background": background, "method": chosen, "output": output, "space": units, "budget": budget, "tol": tol}
-    check_unused(measure, given)
-    read, table = read_model(model, X)
-    return permutation_importance(read, table, read.targets(y, len(table)), random_state=random_state)
-
-
 def read_model(model: Any, X: Any) -> tuple[Model, Table]:
     """The model and its rows in the house's own forms, columns matched by name."""
     table = Table.of(X)
     read = as_model(model, reference=table)
     return read, table.aligned(read.features or table.names)
-
-
-def _effect_of(model: Any, X: Any, options: Mapping[str, Any]) -> tuple[Model, Table]:
-    """Read what an effect needs, and refuse options that are none."""
-    check_effect(options)
-    read, table = read_model(model, X)
-    if not len(table):
-        raise InputError("X has no rows; an effect is an average over rows, so it needs at least one.")
-    check_output(options.get("output"), read.outputs)
-    return read, table
-
-
-def pdp(model: Any, X: Any, feature: str, **options: Any) -> Effect:
-    """Partial dependence: the mean output while one feature is set to each value of a grid (Friedman, 2001)."""
-    return effects.pdp(*_effect_of(model, X, options), feature, **options)
-
-
-def ice(model: Any, X: Any, feature: str, **options: Any) -> Effect:
-    """Individual conditional expectation: partial dependence row by row (Goldstein et al., 2015)."""
-    return effects.ice(*_effect_of(model, X, options), feature, **options)
-
-
-def ale(model: Any, X: Any, feature: str, **options: Any) -> Effect:
-    """Accumulated local effects, which stay where the data are (Apley and Zhu, 2020)."""
-    return effects.ale(*_effect_of(model, X, options), feature, **options)

@@ -1,13 +1,14 @@
 """Exact Shapley values of tree ensembles: the door to the compiled kernels."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from pellucid._base.errors import InputError
 from pellucid._base.parallel import thread_count
-from pellucid._base.typing import Array, Float1, Float2, Float3, Int1
+from pellucid._base.typing import Array, Float1, Float2, Float3, Int1, Int2
 from pellucid.ir import TreeEnsemble
 
 try:
@@ -123,6 +124,16 @@ class _Game:
     def interactions(self, columns: Float2, *, n_jobs: int | None = None) -> Array:
         """Return interactions (rows, features, features, outputs); lines of a matrix add up to the values."""
         return self._native.interactions(_rows(columns, self._trees, "columns"), thread_count(n_jobs))
+
+    @cached_property
+    def pairs(self) -> Int2:
+        """Pairs of features that meet on a path, (pairs, 2), in rising order; no others interact."""
+        return self._native.pairs().astype(np.int64)
+
+    def pair_values(self, columns: Float2, chosen: Int1, *, n_jobs: int | None = None) -> Float3:
+        """Return whole interactions of some of `pairs`, by position in rising order: (rows, chosen, outputs)."""
+        rows = _rows(columns, self._trees, "columns")
+        return self._native.pair_values(rows, _flat(chosen, np.int32), thread_count(n_jobs))
 
 
 class PathDependent(_Game):

@@ -10,7 +10,7 @@ from pellucid._base.errors import InputError, UnsupportedRequestError
 from pellucid._base.typing import Array, Float2, Float3
 from pellucid._kernels.trees import SHAPLEY, Index, Interventional, PathDependent
 from pellucid.explainers.base import Attribution, Needs, Question
-from pellucid.explainers.interactions import check_size
+from pellucid.explainers.interactions import PairValues, check_size, largest_pairs, pairs_of_feature
 from pellucid.explanation import Evaluations
 from pellucid.ir import Encoding, Model, TreeEnsemble
 from pellucid.table import Table
@@ -90,7 +90,7 @@ class Tree:
             model=model,
             trees=trees,
             encoding=model.encoding,
-            game=_game(trees, question, model.encoding, background, index, self.dtype),
+            game=_game(self, trees, question, model.encoding, background),
             n_background=0 if background is None else len(background),
             index=index,
             dtype=self.dtype,
@@ -130,12 +130,27 @@ class BoundTree:
         InputError
             When the answer would be too large.
         """
-        if self.index != SHAPLEY:
-            raise UnsupportedRequestError("interactions are those of Shapley values. Use Tree() with index='SV'.")
-        check_size(len(X), X.n_columns, len(self.model.outputs))
+        self._check_index()
+        check_size(len(X), X.n_columns**2, len(self.model.outputs))
         pairs = self.game.interactions(self.encoding.transform(X), n_jobs=self.n_jobs)
         pairs = _widened(pairs, X.n_columns, axes=(1, 2))
         return self.model.structure_outputs(pairs), self._attribution(pairs.sum(axis=2))
+
+    def pairs(self, X: Table, feature: int | None, top: int | None) -> tuple[PairValues, Attribution]:
+        """Return the interactions of one feature, or the largest, and all Shapley values; errors as `interactions`."""
+        self._check_index()
+        columns = self.encoding.transform(X)
+        values = _widened(self.game.values(columns, n_jobs=self.n_jobs), X.n_columns, axes=(1,))
+        if feature is None:
+            found = largest_pairs(self.game, columns, values.shape[2], top or 1, n_jobs=self.n_jobs)
+        else:
+            found = pairs_of_feature(self.game, columns, values, feature, n_jobs=self.n_jobs)
+        kept = PairValues(values=self.model.structure_outputs(found.values[:, :top]), pairs=found.pairs[:top])
+        return kept, self._attribution(values)
+
+    def _check_index(self) -> None:
+        if self.index != SHAPLEY:
+            raise UnsupportedRequestError("interactions are those of Shapley values. Use Tree() with index='SV'.")
 
     def _attribution(self, values: Float3) -> Attribution:
         bases = np.tile(self.game.base, (len(values), 1))
@@ -158,14 +173,15 @@ class BoundTree:
 
 
 def _game(
-    trees: TreeEnsemble, question: Question, encoding: Encoding, background: Float2 | None, index: Index, dtype: str
+    method: Tree, trees: TreeEnsemble, question: Question, encoding: Encoding, background: Float2 | None
 ) -> PathDependent | Interventional:
     used = int(encoding.groups.max(initial=-1)) + 1
     known = question.background.n_columns if question.background is not None else len(question.model.features or ())
-    n_features = max(used, known)
+    players = (trees, encoding.groups, max(used, known))
+    index = _index(method.index)
     if background is None:
-        return PathDependent(trees, encoding.groups, n_features, index=index, dtype=dtype)
-    return Interventional(trees, encoding.groups, n_features, background, index=index, n_jobs=question.n_jobs)
+        return PathDependent(*players, index=index, dtype=method.dtype)
+    return Interventional(*players, background, index=index, n_jobs=question.n_jobs)
 
 
 def _widened(values: Array, n_features: int, *, axes: tuple[int, ...]) -> Array:
