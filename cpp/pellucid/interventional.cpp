@@ -1,6 +1,7 @@
 #include "interventional.hpp"
 
 #include <algorithm>
+#include <stdexcept>
 #include <vector>
 
 #include "cohort_walk.hpp"
@@ -44,6 +45,9 @@ Interventional::Interventional(const Ensemble& trees, const Matrix& background, 
     : trees_(trees), background_(background), semivalue_(semivalue),
       table_players_(table_players), kernels_(kernels), tables_(trees, semivalue, table_players, kernels, false),
       base_(trees.n_outputs()) {
+  for (const Program& program : tables_.programs()) {
+    if (program.distinct > most_decided) throw std::invalid_argument("a path has too many players");
+  }
   const std::size_t count = (background.rows + Cohort::capacity - 1) / Cohort::capacity;
   const bool keep = !tables_.all_in_tables() && count * trees.feature.size() * sizeof(Cohort) <= most_kept;
   for (std::size_t first = 0; first < background.rows; first += Cohort::capacity) {

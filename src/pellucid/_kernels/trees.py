@@ -191,12 +191,16 @@ class Interventional(_Game):
             raise InputError("background must have at least one row; got none.")
         ensemble, others = _native_ensemble(trees, groups, n_features), _rows(background, trees, "background")
         weights = (index.a, index.b, index.banzhaf)
-        super().__init__(
-            trees,
-            _native.Interventional(
+        try:
+            native = _native.Interventional(
                 ensemble, others, *weights, TABLE_PLAYERS, thread_count(n_jobs), instructions=instructions
-            ),
-        )
+            )
+        except ValueError as error:
+            raise InputError(
+                f"values against background rows take trees with up to 4,000 features on one path ({error}). Leave out "
+                "background= for path-dependent values."
+            ) from error
+        super().__init__(trees, native)
 
 
 def instruction_sets() -> list[str]:
