@@ -9,13 +9,13 @@ PUBLIC = {
     "AdapterMismatchError", "AdditivityError", "Audit", "Codebook", "ColumnError", "Constraints",
     "Counterfactuals", "Effect", "Exact", "Explainer", "Explanation", "FileError", "Importance", "InputError",
     "Interactions", "Lime", "Linear", "LinearForm", "MaskedLime", "MissingDependencyError", "Model",
-    "ModelError", "Owen", "PellucidError", "Permutation", "Policy", "Provenance", "Quality", "ReasonCodes",
-    "Record", "RecordLog", "Recorder", "Shapley", "Shift", "Space", "Table", "Tree", "TreeEnsemble",
-    "UnsupportedModelError", "UnsupportedRequestError", "Verification", "__version__", "ale", "audit",
-    "audit_data", "compare", "compliance", "counterfactuals", "datasets", "explain", "explain_image",
+    "ModelError", "Owen", "Pairs", "PellucidError", "Permutation", "Policy", "Provenance", "Quality",
+    "ReasonCodes", "Record", "RecordLog", "Recorder", "Shapley", "Shift", "Space", "Table", "Tree",
+    "TreeEnsemble", "UnsupportedModelError", "UnsupportedRequestError", "Verification", "__version__", "ale",
+    "audit", "audit_data", "compare", "compliance", "counterfactuals", "datasets", "explain", "explain_image",
     "explain_text", "fairness", "find_slices", "glassbox", "ice", "importance", "improvement", "interactions",
-    "load_model", "nn", "pdp", "plot", "quality", "reason_codes", "save_artefact", "save_report", "superpixels",
-    "testing", "verify",
+    "load_model", "nn", "pairs", "pdp", "plot", "quality", "reason_codes", "save_artefact", "save_report",
+    "superpixels", "testing", "verify",
 }  # fmt: skip
 HEAVY = ("sklearn", "scipy", "pandas", "altair", "torch")
 

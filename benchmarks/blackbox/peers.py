@@ -21,10 +21,10 @@ class Peer:
     def __init__(self) -> None:
         if not ENVIRONMENT.exists():
             python = os.environ.get("PEER_PYTHON", "python3.12")
-            subprocess.run([python, "-m", "venv", str(ENVIRONMENT)], check=True)  # noqa: S603 - our own words
+            subprocess.run([python, "-m", "venv", str(ENVIRONMENT)], check=True)
             pip = [ENVIRONMENT / "bin" / "python", "-m", "pip", "install", "-q", *PACKAGES]
-            subprocess.run(pip, check=True)  # noqa: S603 - our own words
-        self._process = subprocess.Popen(  # noqa: S603 - our own words
+            subprocess.run(pip, check=True)
+        self._process = subprocess.Popen(
             [ENVIRONMENT / "bin" / "python", HERE / "peer.py"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

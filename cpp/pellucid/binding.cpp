@@ -88,10 +88,11 @@ struct Ensemble {
   }
 };
 
-nb::ndarray<nb::numpy, double> to_numpy(std::unique_ptr<double[]> data, std::initializer_list<std::size_t> shape) {
-  double* raw = data.release();
-  nb::capsule owner(raw, [](void* p) noexcept { delete[] static_cast<double*>(p); });
-  return nb::ndarray<nb::numpy, double>(raw, shape, owner);
+template <class T>
+nb::ndarray<nb::numpy, T> to_numpy(std::unique_ptr<T[]> data, std::initializer_list<std::size_t> shape) {
+  T* raw = data.release();
+  nb::capsule owner(raw, [](void* p) noexcept { delete[] static_cast<T*>(p); });
+  return nb::ndarray<nb::numpy, T>(raw, shape, owner);
 }
 
 const pellucid::Kernels& kernels_for(const std::string& instructions) {
@@ -136,6 +137,32 @@ struct Game {
     return to_numpy(std::move(values), {rows.rows, trees.n_players, trees.n_outputs()});
   }
 
+  // The pairs that interact, (pairs, 2).
+  auto pairs() const {
+    const std::vector<pellucid::PlayerPair> found = kind.pairs();
+    auto copy = std::make_unique<std::int32_t[]>(2 * found.size());
+    for (std::size_t i = 0; i < found.size(); ++i) {
+      copy[2 * i] = found[i].first, copy[2 * i + 1] = found[i].second;
+    }
+    return to_numpy(std::move(copy), {found.size(), 2});
+  }
+
+  auto pair_values(Table columns, Vector<std::int32_t> chosen, std::size_t threads) const {
+    const pellucid::Matrix rows = matrix(columns, trees.n_columns());
+    const std::span<const std::int32_t> positions = view(chosen);
+    const std::size_t n_pairs = kind.pairs().size();
+    for (std::size_t i = 0; i < positions.size(); ++i) {
+      require(positions[i] >= 0 && std::size_t(positions[i]) < n_pairs && (i == 0 || positions[i] > positions[i - 1]),
+              "chosen must be positions of pairs, in rising order");
+    }
+    auto values = std::make_unique_for_overwrite<double[]>(rows.rows * positions.size() * trees.n_outputs());
+    {
+      const nb::gil_scoped_release released;
+      kind.pair_values(rows, positions, threads, values.get());
+    }
+    return to_numpy(std::move(values), {rows.rows, positions.size(), trees.n_outputs()});
+  }
+
   auto interactions(Table columns, std::size_t threads) const {
     const pellucid::Matrix rows = matrix(columns, trees.n_columns());
     const std::size_t players = trees.n_players;
@@ -148,13 +175,16 @@ struct Game {
   }
 };
 
-using PathDependent = Game<pellucid::PathDependent>;
 using Interventional = Game<pellucid::Interventional>;
 
-void make_path_dependent(PathDependent* game, const Ensemble& ensemble, double a, double b, bool banzhaf,
+template <class Real>
+using PathDependent = Game<pellucid::PathDependent<Real>>;
+
+template <class Real>
+void make_path_dependent(PathDependent<Real>* game, const Ensemble& ensemble, double a, double b, bool banzhaf,
                          const std::string& instructions) {
   const pellucid::Ensemble& trees = ensemble.trees;
-  new (game) PathDependent{trees, {}, {trees, semivalue(a, b, banzhaf), kernels_for(instructions)}};
+  new (game) PathDependent<Real>{trees, {}, {trees, semivalue(a, b, banzhaf), kernels_for(instructions)}};
 }
 
 void make_interventional(Interventional* game, const Ensemble& ensemble, Table background, double a, double b,
@@ -174,7 +204,16 @@ nb::class_<Game<Kind>> bind_game(nb::module_& module, const char* name) {
   return nb::class_<Game<Kind>>(module, name)
       .def("base", &Game<Kind>::base)
       .def("values", &Game<Kind>::values, "columns"_a.noconvert(), "threads"_a)
-      .def("interactions", &Game<Kind>::interactions, "columns"_a.noconvert(), "threads"_a);
+      .def("interactions", &Game<Kind>::interactions, "columns"_a.noconvert(), "threads"_a)
+      .def("pairs", &Game<Kind>::pairs)
+      .def("pair_values", &Game<Kind>::pair_values, "columns"_a.noconvert(), "chosen"_a.noconvert(), "threads"_a);
+}
+
+template <class Real>
+void bind_path_dependent(nb::module_& module, const char* name) {
+  bind_game<pellucid::PathDependent<Real>>(module, name)
+      .def("__init__", &make_path_dependent<Real>, "ensemble"_a, "a"_a, "b"_a, "banzhaf"_a, "instructions"_a,
+           nb::keep_alive<1, 2>());
 }
 
 nb::tuple gauss_legendre(std::size_t points) {
@@ -200,9 +239,8 @@ NB_MODULE(_native, module) {
            "output"_a.noconvert(), "base"_a.noconvert(), "player"_a.noconvert(), "n_players"_a, "less_equal"_a,
            "float32_inputs"_a, "bits"_a.noconvert(), "bits_begin"_a.noconvert(), "bits_words"_a.noconvert(),
            "other_left"_a.noconvert());
-  bind_game<pellucid::PathDependent>(module, "PathDependent")
-      .def("__init__", &make_path_dependent, "ensemble"_a, "a"_a, "b"_a, "banzhaf"_a, "instructions"_a,
-           nb::keep_alive<1, 2>());
+  bind_path_dependent<double>(module, "PathDependent");
+  bind_path_dependent<float>(module, "PathDependentFloat32");
   bind_game<pellucid::Interventional>(module, "Interventional")
       .def("__init__", &make_interventional, "ensemble"_a, "background"_a.noconvert(), "a"_a, "b"_a, "banzhaf"_a,
            "table_players"_a, "threads"_a, "instructions"_a, nb::keep_alive<1, 2>());

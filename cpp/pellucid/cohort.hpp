@@ -11,14 +11,14 @@
 
 namespace pellucid {
 
-struct alignas(64) Cohort {
-  static constexpr std::size_t words = 8;
+template <std::size_t words>
+struct alignas(8 * words) CohortOf {
   static constexpr std::size_t capacity = 64 * words;
 
   std::array<std::uint64_t, words> bits{};
 
-  static Cohort first(std::size_t count) {
-    Cohort cohort;
+  static CohortOf first(std::size_t count) {
+    CohortOf cohort;
     for (std::size_t i = 0; i < std::min(count, capacity); ++i) cohort.insert(i);
     return cohort;
   }
@@ -44,18 +44,28 @@ struct alignas(64) Cohort {
     return std::size_t((((sum & wide) + ((sum >> 8) & wide)) * 0x0001000100010001) >> 48);
   }
 
-  friend Cohort operator&(const Cohort& a, const Cohort& b) {
-    Cohort both;
+  // The same set where all of it is among the first rows.
+  template <std::size_t fewer>
+  CohortOf<fewer> among_first() const {
+    CohortOf<fewer> same;
+    std::copy_n(bits.begin(), fewer, same.bits.begin());
+    return same;
+  }
+
+  friend CohortOf operator&(const CohortOf& a, const CohortOf& b) {
+    CohortOf both;
     for (std::size_t i = 0; i < words; ++i) both.bits[i] = a.bits[i] & b.bits[i];
     return both;
   }
 
-  friend Cohort without(const Cohort& a, const Cohort& b) {
-    Cohort rest;
+  friend CohortOf without(const CohortOf& a, const CohortOf& b) {
+    CohortOf rest;
     for (std::size_t i = 0; i < words; ++i) rest.bits[i] = a.bits[i] & ~b.bits[i];
     return rest;
   }
 };
+
+using Cohort = CohortOf<8>;
 
 // A piece of the background: for each node, which of its rows go left there.
 struct Piece {

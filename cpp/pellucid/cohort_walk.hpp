@@ -10,6 +10,9 @@
 
 namespace pellucid {
 
+// The walk goes one call deeper for each player that it decides; more on one path could overflow the stack.
+inline constexpr std::size_t most_decided = 4000;
+
 // Adds sums over the piece's background rows to values (rows, players, outputs), or with `pairs` the halves of
 // interactions to values (rows, players, players, outputs), in both places; enters only `walked` nodes.
 void cohort_walk(const Ensemble& trees, const Semivalue& semivalue, const Matrix& rows, const Piece& piece,

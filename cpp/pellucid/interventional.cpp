@@ -1,6 +1,7 @@
 #include "interventional.hpp"
 
 #include <algorithm>
+#include <stdexcept>
 #include <vector>
 
 #include "cohort_walk.hpp"
@@ -8,7 +9,8 @@
 namespace pellucid {
 namespace {
 
-constexpr std::size_t most_kept = std::size_t(1) << 28;  // bytes of pieces
+constexpr std::size_t most_kept = std::size_t(1) << 28;      // bytes of pieces
+constexpr std::size_t most_at_once = std::size_t(1) << 25;   // numbers of whole matrices of interactions
 
 // Adds the trees' sum over the background rows of one piece.
 void add_predictions(const Ensemble& trees, const Piece& piece, double* sums) {
@@ -43,6 +45,9 @@ Interventional::Interventional(const Ensemble& trees, const Matrix& background, 
     : trees_(trees), background_(background), semivalue_(semivalue),
       table_players_(table_players), kernels_(kernels), tables_(trees, semivalue, table_players, kernels, false),
       base_(trees.n_outputs()) {
+  for (const Program& program : tables_.programs()) {
+    if (program.distinct > most_decided) throw std::invalid_argument("a path has too many players");
+  }
   const std::size_t count = (background.rows + Cohort::capacity - 1) / Cohort::capacity;
   const bool keep = !tables_.all_in_tables() && count * trees.feature.size() * sizeof(Cohort) <= most_kept;
   for (std::size_t first = 0; first < background.rows; first += Cohort::capacity) {
@@ -85,6 +90,27 @@ void Interventional::walk(const LeafTables& tables, const Matrix& rows, bool pai
 void Interventional::values(const Matrix& rows, std::size_t threads, double* values) const {
   walk(tables_, rows, false, threads, values);
   tables_.values(rows, threads, values);
+}
+
+std::vector<PlayerPair> Interventional::pairs() const { return tables_.used().renamed(pairs_that_meet(tables_.programs())); }
+
+void Interventional::pair_values(const Matrix& rows, std::span<const std::int32_t> chosen, std::size_t threads,
+                                 double* values) const {
+  const std::vector<PlayerPair> names = pairs();
+  const std::size_t outputs = trees_.n_outputs(), line = trees_.n_players * outputs, size = trees_.n_players * line;
+  const std::size_t at_once = std::max<std::size_t>(1, most_at_once / std::max<std::size_t>(1, size));
+  std::vector<double> whole(std::min(at_once, rows.rows) * size);
+  for (std::size_t first = 0; first < rows.rows; first += at_once) {
+    const std::size_t count = std::min(at_once, rows.rows - first);
+    interactions({rows.row(first), count, rows.columns}, threads, whole.data());
+    for (std::size_t row = 0; row < count; ++row) {
+      for (const std::int32_t position : chosen) {
+        const auto [i, j] = names[std::size_t(position)];
+        const double* half = whole.data() + row * size + std::size_t(i) * line + std::size_t(j) * outputs;
+        for (std::size_t k = 0; k < outputs; ++k) *values++ = 2 * half[k];
+      }
+    }
+  }
 }
 
 void Interventional::interactions(const Matrix& rows, std::size_t threads, double* values) const {

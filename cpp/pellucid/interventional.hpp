@@ -4,11 +4,13 @@
 #include <cstddef>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <vector>
 
 #include "cohort.hpp"
 #include "ensemble.hpp"
 #include "leaf_tables.hpp"
+#include "pair_places.hpp"
 
 namespace pellucid {
 
@@ -29,6 +31,10 @@ class Interventional {
 
   // Fills values (rows, players, players, outputs): symmetric, each row of a matrix adds up to the player's value.
   void interactions(const Matrix& rows, std::size_t threads, double* values) const;
+
+  // As for PathDependent, but made of whole matrices, a few rows at a time.
+  std::vector<PlayerPair> pairs() const;
+  void pair_values(const Matrix& rows, std::span<const std::int32_t> chosen, std::size_t threads, double* values) const;
 
  private:
   // Fills values with means over the background rows, for the leaves that `tables` has no tables for.

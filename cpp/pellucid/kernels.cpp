@@ -1,28 +1,38 @@
 // Compiled once for each instruction set: everything that works on rows side by side.
 #include "path_walk.hpp"
+#include "row_walk.hpp"
 #include "table_walk.hpp"
 
 namespace pellucid {
 namespace {
 
 template <std::size_t B>
-constexpr PathKernel path_kernel{B * Pack::lanes, scratch_bytes<B>, reset<B>, run<B, false>, run<B, true>};
-
-template <std::size_t B>
 constexpr TableKernel table_kernel{TableWalk<B, false>::scratch_bytes, look_up_values<B>, look_up_interactions<B>,
-                                       look_up_tree<B>};
+                                   look_up_tree<B>};
 
-constexpr std::size_t packs = Pack::lanes > 1 ? 4 : 8;
+template <class Real, std::size_t B>
+constexpr BlockKernels<Real> block_kernels{
+    {B * Pack<Real>::lanes, scratch_bytes<Real, B>, reset<Real, B>, run<Real, B, false>, run<Real, B, true>},
+    table_kernel<B * packs_of_doubles<Real>>};
+
+// Interactions and tables of leaves have no kernel for a single row.
+template <class Real>
+constexpr BlockKernels<Real> row_kernels{
+    {1, RowWalk<Real, most_points>::scratch_bytes, [](const Shape&, std::byte*) {}, run_row<Real>, nullptr},
+    {nullptr, nullptr, nullptr, look_up_row}};
+
+template <class Real>
+constexpr SizedKernels<Real> sized_kernels{block_kernels<Real, (Pack<Real>::lanes > 1 ? 4 : 8)>, block_kernels<Real, 1>,
+                                     row_kernels<Real>};
 
 }  // namespace
 
 #if defined(__AVX512F__)
-extern const Kernels kernels_avx512{"avx512", path_kernel<packs>, path_kernel<1>, table_kernel<packs>, table_kernel<1>};
+extern const Kernels kernels_avx512{"avx512", sized_kernels<double>, sized_kernels<float>};
 #elif defined(__AVX2__)
-extern const Kernels kernels_avx2{"avx2", path_kernel<packs>, path_kernel<1>, table_kernel<packs>, table_kernel<1>};
+extern const Kernels kernels_avx2{"avx2", sized_kernels<double>, sized_kernels<float>};
 #else
-extern const Kernels kernels_generic{"generic", path_kernel<packs>, path_kernel<1>, table_kernel<packs>,
-                                     table_kernel<1>};
+extern const Kernels kernels_generic{"generic", sized_kernels<double>, sized_kernels<float>};
 #endif
 
 }  // namespace pellucid

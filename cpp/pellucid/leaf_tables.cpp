@@ -43,7 +43,7 @@ LeafTables::LeafTables(const Ensemble& trees, const Semivalue& semivalue, std::s
                        const Kernels& kernels, bool pairs)
     : trees_(trees), semivalue_(semivalue), table_players_(std::min(table_players, most_players)), kernels_(kernels),
       pairs_(pairs), used_(trees), walked_(trees.feature.size(), false),
-      shape_{1, 1, trees.width, used_.players.size(), trees.n_outputs()} {
+      shape_{1, 1, trees.width, used_.players.size(), trees.n_outputs(), 1} {
   for (std::size_t tree = 0; tree < trees.roots.size(); ++tree) {
     programs_.push_back(compile(trees, used_, tree));
     shape_.levels = std::max(shape_.levels, programs_.back().levels);
@@ -187,8 +187,8 @@ std::vector<LeafTable> LeafTables::lookups() const {
 class LeafTables::Block {
  public:
   Block(const LeafTables& tables, const std::vector<LeafTable>& leaves, bool few, std::size_t blocks)
-      : tables_(tables), leaves_(leaves), kernel_(few ? tables.kernels_.few_tables : tables.kernels_.many_tables),
-        rows_(few ? tables.kernels_.few.rows : tables.kernels_.many.rows),
+      : tables_(tables), leaves_(leaves), kernel_(few ? tables.kernels_.float64.few.tables : tables.kernels_.float64.many.tables),
+        rows_(few ? tables.kernels_.float64.few.walk.rows : tables.kernels_.float64.many.walk.rows),
         inputs_(tables.used_.n_inputs() * rows_), size_((tables.pairs_ ? n_pairs() : n_players()) * n_outputs() * rows_),
         x_(blocks * inputs_ * sizeof(double)), sums_(blocks * size_ * sizeof(double)),
         scratch_(kernel_.scratch_bytes(tables.shape_)) {}
@@ -234,9 +234,9 @@ class LeafTables::Block {
 // Hands every row to store(block, place in the block, row), in any order.
 template <class Store>
 void LeafTables::explain(const Matrix& rows, std::size_t threads, Store store) const {
-  const bool few = 2 * rows.rows < kernels_.many.rows;
-  const std::size_t per_item = few ? kernels_.few.rows : rows_per_item;
-  const std::size_t per_block = few ? kernels_.few.rows : kernels_.many.rows;
+  const std::size_t of_few = kernels_.float64.few.walk.rows, of_many = kernels_.float64.many.walk.rows;
+  const bool few = 2 * rows.rows < of_many;
+  const std::size_t per_item = few ? of_few : rows_per_item, per_block = few ? of_few : of_many;
   const std::vector<LeafTable> leaves = lookups();
   parallel_for((rows.rows + per_item - 1) / per_item, threads, [&] {
     return [&, block = std::make_shared<Block>(*this, leaves, few, per_item / per_block)](std::size_t item) {

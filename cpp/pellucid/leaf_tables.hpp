@@ -25,6 +25,9 @@ class LeafTables {
   const std::vector<bool>& walked() const { return walked_; }
   bool all_in_tables() const { return all_in_tables_; }
 
+  const Used& used() const { return used_; }
+  const std::vector<Program>& programs() const { return programs_; }
+
   // Counts the background rows of one piece; after the last, makes the tables.
   void count(const Piece& piece, std::size_t threads);
   void finish(double background_rows, std::size_t threads);

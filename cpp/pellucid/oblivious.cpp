@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "path_parts.hpp"
 #include "scratch.hpp"
 
 namespace pellucid {
@@ -27,19 +28,7 @@ std::vector<Split> common_splits(const Program& program) {
 
 }  // namespace
 
-void run_parts(const PathKernel& kernel, const Quadrature& rule, bool pairs, PathTask task) {
-  const std::size_t total = rule.point.size(), parts = (total + most_points - 1) / most_points;
-  for (std::size_t part = 0; part < parts; ++part) {
-    const auto from = std::ptrdiff_t(total * part / parts), to = std::ptrdiff_t(total * (part + 1) / parts);
-    task.points = std::size_t(to - from);
-    std::fill_n(task.point, most_points, 0.5);
-    std::copy(rule.point.begin() + from, rule.point.begin() + to, task.point);
-    std::copy(rule.weight.begin() + from, rule.weight.begin() + to, task.weight);
-    (pairs ? kernel.interactions : kernel.values)(task);
-  }
-}
-
-Oblivious tabulate(const Program& program, const Quadrature& rule, Shape shape, const PathKernel& kernel) {
+Oblivious tabulate(const Program& program, const Quadrature& rule, Shape shape, const PathKernel<double>& kernel) {
   Oblivious tree;
   tree.levels = common_splits(program);
   if (tree.levels.empty()) return tree;
@@ -64,9 +53,10 @@ Oblivious tabulate(const Program& program, const Quadrature& rule, Shape shape, 
       const std::size_t level = i / kernel.rows, kind = first + i % kernel.rows;
       x.numbers()[i] = kind >> level & 1 ? 0.0 : 1.0;  // goes left at the levels of the kind's bits
     }
-    run_parts(kernel, rule, false,
-              {splits.data(), program.moves.data(), program.moves.size(), 0, 0, {}, {}, shape, x.numbers(),
-               phi.numbers(), nullptr, scratch.bytes()});
+    auto task = task_of<double>(program, shape);
+    task.splits = splits.data(), task.first_output = 0;
+    task.x = x.numbers(), task.phi = phi.numbers(), task.scratch = scratch.bytes();
+    run_parts(kernel, rule, false, task);
     for (std::size_t i = 0; i < earners; ++i) {
       std::copy_n(phi.numbers() + i * kernel.rows, std::min(kernel.rows, kinds - first),
                   tree.table.begin() + std::ptrdiff_t(i * tree.entries + first));

@@ -19,9 +19,6 @@ struct Oblivious {
   std::vector<double> table;  // (players, width, entries)
 };
 
-Oblivious tabulate(const Program& program, const Quadrature& rule, Shape shape, const PathKernel& kernel);
-
-// One part of a tree's quadrature after the other, at most `most_points` at once.
-void run_parts(const PathKernel& kernel, const Quadrature& rule, bool pairs, PathTask task);
+Oblivious tabulate(const Program& program, const Quadrature& rule, Shape shape, const PathKernel<double>& kernel);
 
 }  // namespace pellucid

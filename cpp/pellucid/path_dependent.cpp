@@ -4,65 +4,106 @@
 #include <memory>
 
 #include "parallel.hpp"
+#include "path_parts.hpp"
 #include "scratch.hpp"
 
 namespace pellucid {
-PathDependent::PathDependent(const Ensemble& trees, const Semivalue& semivalue, const Kernels& kernels)
+namespace {
+
+constexpr std::size_t most_single_rows = 1;  // two take less time side by side
+constexpr std::size_t least_splits = 1024;   // of a chunk of trees: so many are worth a thread's while
+
+// Where chunks of trees begin, and the end. Each is large beside the sums that it adds to.
+std::vector<std::size_t> chunks_of(const std::vector<Program>& programs, std::size_t n_sums) {
+  std::vector<std::size_t> first{0};
+  std::size_t splits = 0;
+  for (std::size_t tree = 0; tree < programs.size(); ++tree) {
+    if (splits >= std::max(least_splits, 4 * n_sums)) first.push_back(tree), splits = 0;
+    splits += programs[tree].splits.size();
+  }
+  first.push_back(programs.size());
+  return first;
+}
+
+}  // namespace
+
+template <class Real>
+PathDependent<Real>::PathDependent(const Ensemble& trees, const Semivalue& semivalue, const Kernels& kernels)
     : trees_(trees), kernels_(kernels), used_(trees), semivalue_(semivalue),
       base_(trees.base.begin(), trees.base.end()),
-      shape_{1, 1, trees.width, used_.players.size(), trees.n_outputs()} {
+      shape_{1, 1, trees.width, used_.players.size(), trees.n_outputs(), 1} {
   for (std::size_t tree = 0; tree < trees.roots.size(); ++tree) {
     programs_.push_back(compile(trees, used_, tree));
     const Program& program = programs_.back();
     for (std::size_t k = 0; k < trees.width; ++k) base_[program.first_output + k] += program.expectation[k];
     shape_.levels = std::max(shape_.levels, program.levels);
     shape_.slots = std::max(shape_.slots, program.distinct);
+    shape_.splits = std::max(shape_.splits, program.splits.size());
     if (program.splits.empty()) continue;
     const std::size_t points = semivalue_.points(program.distinct);
     if (!rules_.contains(points)) rules_.emplace(points, semivalue_.rule(points));
   }
   for (const Program& program : programs_) {
-    tables_.push_back(program.splits.empty() ? Oblivious{} : tabulate(program, rule(program), shape_, kernels_.many));
+    tables_.push_back(program.splits.empty() ? Oblivious{} : tabulate(program, rule(program), shape_, kernels_.float64.many.walk));
   }
+  first_tree_ = chunks_of(programs_, shape_.players * shape_.outputs);
 }
 
-const Quadrature& PathDependent::rule(const Program& program) const {
+template <class Real>
+const Quadrature& PathDependent<Real>::rule(const Program& program) const {
   return rules_.at(semivalue_.points(program.distinct));
 }
 
 // A thread's memory, and a block of rows on its way through all trees.
-class PathDependent::Block {
+template <class Real>
+class PathDependent<Real>::Block {
  public:
-  Block(const PathDependent& game, const PathKernel& kernel, const TableKernel& tables, bool pairs)
-      : game_(game), kernel_(kernel), tables_(tables), players_(game.used_.players.size()), outputs_(game.trees_.n_outputs()),
-        x_(game.used_.n_inputs() * kernel.rows * sizeof(double)),
-        phi_(players_ * outputs_ * kernel.rows * sizeof(double)),
-        pair_(pairs ? n_pairs() * outputs_ * kernel.rows * sizeof(double) : 0),
-        scratch_(kernel.scratch_bytes(game.shape_)), pairs_(pairs) {
-    kernel.reset(game.shape_, scratch_.bytes());
+  Block(const PathDependent& game, const BlockKernels<Real>& kernels, const Chosen* pairs)
+      : game_(game), kernel_(kernels.walk), tables_(kernels.tables), players_(game.used_.players.size()), outputs_(game.trees_.n_outputs()),
+        x_(game.used_.n_inputs() * kernel_.rows * sizeof(double)), phi_(size() * sizeof(Real)),
+        looked_up_(size() * sizeof(double)), total_(size() * sizeof(double)),
+        pair_(pairs ? pairs->pairs.size() * outputs_ * kernel_.rows * sizeof(Real) : 0), scratch_(kernel_.scratch_bytes(game.shape_)), pairs_(pairs) {
+    kernel_.reset(game.shape_, scratch_.bytes());
   }
 
-  std::size_t n_pairs() const { return players_ < 2 ? 0 : players_ * (players_ - 1) / 2; }
+  std::size_t size() const { return players_ * outputs_ * kernel_.rows; }
   double phi(std::size_t player, std::size_t output, std::size_t row) {
-    return phi_.numbers()[(player * outputs_ + output) * kernel_.rows + row];
+    return total_.numbers()[(player * outputs_ + output) * kernel_.rows + row];
   }
-  double pair(std::size_t i, std::size_t j, std::size_t output, std::size_t row) {
-    return pair_.numbers()[((j * (j - 1) / 2 + i) * outputs_ + output) * kernel_.rows + row];
+  double pair(std::size_t pair, std::size_t output, std::size_t row) {
+    return pair_.template numbers<Real>()[(pair * outputs_ + output) * kernel_.rows + row];
   }
 
   void explain(const Matrix& rows, std::size_t first) {
     load(rows, first);
-    std::fill_n(phi_.numbers(), players_ * outputs_ * kernel_.rows, 0.0);
-    if (pairs_) std::fill_n(pair_.numbers(), n_pairs() * outputs_ * kernel_.rows, 0.0);
-    for (std::size_t tree = 0; tree < game_.programs_.size(); ++tree) {
+    clear();
+    for (std::size_t chunk = 0; chunk < game_.n_chunks(); ++chunk) add(explain(chunk));
+  }
+
+  void clear() {
+    std::fill_n(total_.numbers(), size(), 0.0);
+    if (pairs_) std::fill_n(pair_.template numbers<Real>(), pairs_->pairs.size() * outputs_ * kernel_.rows, Real(0));
+  }
+
+  // Adds one chunk's sums to the totals.
+  void add(const double* sums) {
+    for (std::size_t i = 0; i < size(); ++i) total_.numbers()[i] += sums[i];
+  }
+
+  // The sums of one chunk of trees; pairs go to their totals.
+  const double* explain(std::size_t chunk) {
+    std::fill_n(phi_.template numbers<Real>(), size(), Real(0));
+    std::fill_n(looked_up_.numbers(), size(), 0.0);
+    for (std::size_t tree = game_.first_tree_[chunk]; tree < game_.first_tree_[chunk + 1]; ++tree) {
       const Program& program = game_.programs_[tree];
       const Oblivious& table = game_.tables_[tree];
       if (!table.levels.empty() && !pairs_) look_up(table, program.first_output);
-      else if (!program.splits.empty()) walk(program);
+      else if (!program.splits.empty()) walk(program, tree);
     }
+    for (std::size_t i = 0; i < size(); ++i) looked_up_.numbers()[i] += double(phi_.template numbers<Real>()[i]);
+    return looked_up_.numbers();
   }
 
- private:
   // The last block repeats the last row, so that it runs through the very same code.
   void load(const Matrix& rows, std::size_t first) {
     for (std::size_t b = 0; b < kernel_.rows; ++b) {
@@ -70,44 +111,72 @@ class PathDependent::Block {
     }
   }
 
-  void walk(const Program& program) {
-    run_parts(kernel_, game_.rule(program), pairs_,
-              {program.splits.data(), program.moves.data(), program.moves.size(), program.first_output, 0, {}, {},
-               game_.shape_, x_.numbers(), phi_.numbers(), pair_.numbers(), scratch_.bytes()});
+  void walk(const Program& program, std::size_t tree) {
+    auto task = task_of<Real>(program, game_.shape_);
+    task.x = x_.numbers(), task.scratch = scratch_.bytes();
+    task.phi = phi_.template numbers<Real>(), task.pair = pair_.template numbers<Real>();
+    if (pairs_) task.pair_places = pairs_->places[tree].data();
+    run_parts(kernel_, game_.rule(program), pairs_ != nullptr, task);
   }
 
   void look_up(const Oblivious& tree, std::size_t first_output) {
     tables_.whole_tree({tree.levels.data(), tree.levels.size(), tree.players.data(), tree.players.size(),
                         game_.shape_.width, outputs_, tree.entries, tree.table.data(), x_.numbers(),
-                        phi_.numbers() + first_output * kernel_.rows});
+                        looked_up_.numbers() + first_output * kernel_.rows});
   }
 
   const PathDependent& game_;
-  const PathKernel& kernel_;
+  const PathKernel<Real>& kernel_;
   const TableKernel& tables_;
   std::size_t players_, outputs_;
-  Scratch x_, phi_, pair_, scratch_;
-  bool pairs_;
+  Scratch x_, phi_, looked_up_, total_, pair_, scratch_;  // sums of a chunk by walks and by tables, and of all
+  const Chosen* pairs_;
 };
 
 // Hands every row to store(block, place in the block, row), in any order.
+template <class Real>
 template <class Store>
-void PathDependent::explain(const Matrix& rows, std::size_t threads, bool pairs, Store store) const {
-  const bool few = rows.rows < kernels_.many.rows * threads / 2 || 2 * rows.rows < kernels_.many.rows;
-  const PathKernel& kernel = few ? kernels_.few : kernels_.many;
-  const TableKernel& tables = few ? kernels_.few_tables : kernels_.many_tables;
-  parallel_for((rows.rows + kernel.rows - 1) / kernel.rows, threads, [&] {
-    return [&, block = std::make_shared<Block>(*this, kernel, tables, pairs)](std::size_t item) {
-      const std::size_t first = item * kernel.rows;
+void PathDependent<Real>::explain(const Matrix& rows, std::size_t threads, const Chosen* pairs, Store store) const {
+  const SizedKernels<Real>& sizes = kernels_.of<Real>();
+  const bool one = rows.rows <= most_single_rows && !pairs;
+  const bool few = rows.rows < sizes.many.walk.rows * threads / 2 || 2 * rows.rows < sizes.many.walk.rows;
+  const BlockKernels<Real>& kernels = one ? sizes.one : few ? sizes.few : sizes.many;
+  const std::size_t per_block = kernels.walk.rows, blocks = (rows.rows + per_block - 1) / per_block;
+  if (blocks < threads && n_chunks() > 1 && !pairs) return explain_by_chunks(rows, threads, kernels, store);
+  parallel_for(blocks, threads, [&] {
+    return [&, block = std::make_shared<Block>(*this, kernels, pairs)](std::size_t item) {
+      const std::size_t first = item * per_block;
       block->explain(rows, first);
-      for (std::size_t b = 0; b < kernel.rows && first + b < rows.rows; ++b) store(*block, b, first + b);
+      for (std::size_t b = 0; b < per_block && first + b < rows.rows; ++b) store(*block, b, first + b);
     };
   });
 }
 
-void PathDependent::values(const Matrix& rows, std::size_t threads, double* values) const {
+// Few rows: the threads share out the trees. The chunks' sums meet in the order in which one thread would add them.
+template <class Real>
+template <class Store>
+void PathDependent<Real>::explain_by_chunks(const Matrix& rows, std::size_t threads, const BlockKernels<Real>& kernels,
+                                            Store store) const {
+  const std::size_t per_block = kernels.walk.rows, blocks = (rows.rows + per_block - 1) / per_block;
+  Block whole(*this, kernels, nullptr);
+  std::vector<double> sums(blocks * n_chunks() * whole.size());
+  parallel_for(blocks * n_chunks(), threads, [&] {
+    return [&, block = std::make_shared<Block>(*this, kernels, nullptr)](std::size_t item) {
+      block->load(rows, item / n_chunks() * per_block);
+      std::copy_n(block->explain(item % n_chunks()), whole.size(), sums.data() + item * whole.size());
+    };
+  });
+  for (std::size_t i = 0, item = 0; i < blocks; ++i) {
+    whole.clear();
+    for (std::size_t chunk = 0; chunk < n_chunks(); ++chunk, ++item) whole.add(sums.data() + item * whole.size());
+    for (std::size_t b = 0; b < per_block && i * per_block + b < rows.rows; ++b) store(whole, b, i * per_block + b);
+  }
+}
+
+template <class Real>
+void PathDependent<Real>::values(const Matrix& rows, std::size_t threads, double* values) const {
   const std::size_t outputs = trees_.n_outputs(), size = trees_.n_players * outputs;
-  explain(rows, threads, false, [&](Block& block, std::size_t b, std::size_t row) {
+  explain(rows, threads, nullptr, [&](Block& block, std::size_t b, std::size_t row) {
     double* to = values + row * size;
     std::fill_n(to, size, 0.0);
     for (std::size_t i = 0; i < used_.players.size(); ++i) {
@@ -116,25 +185,65 @@ void PathDependent::values(const Matrix& rows, std::size_t threads, double* valu
   });
 }
 
-void PathDependent::interactions(const Matrix& rows, std::size_t threads, double* values) const {
+template <class Real>
+auto PathDependent<Real>::meeting() const -> const Chosen& {
+  std::call_once(meeting_found_, [&] {
+    meeting_.pairs = pairs_that_meet(programs_);
+    for (const Program& program : programs_) meeting_.places.push_back(pair_places(program, meeting_.pairs));
+  });
+  return meeting_;
+}
+
+template <class Real>
+std::vector<PlayerPair> PathDependent<Real>::pairs() const {
+  return used_.renamed(meeting().pairs);
+}
+
+template <class Real>
+void PathDependent<Real>::pair_values(const Matrix& rows, std::span<const std::int32_t> positions, std::size_t threads,
+                                      double* values) const {
+  std::vector<std::int32_t> place_of(meeting().pairs.size(), -1);
+  Chosen chosen{{}, meeting().places};
+  for (const std::int32_t position : positions) {
+    place_of[std::size_t(position)] = std::int32_t(chosen.pairs.size());
+    chosen.pairs.push_back(meeting().pairs[std::size_t(position)]);
+  }
+  for (auto& places : chosen.places) {
+    for (std::int32_t& place : places) place = place < 0 ? place : place_of[std::size_t(place)];
+  }
+  const std::size_t outputs = trees_.n_outputs();
+  explain(rows, threads, &chosen, [&](Block& block, std::size_t b, std::size_t row) {
+    double* to = values + row * positions.size() * outputs;
+    for (std::size_t pair = 0; pair < positions.size(); ++pair) {
+      for (std::size_t k = 0; k < outputs; ++k) *to++ = block.pair(pair, k, b);
+    }
+  });
+}
+
+template <class Real>
+void PathDependent<Real>::interactions(const Matrix& rows, std::size_t threads, double* values) const {
   const std::size_t outputs = trees_.n_outputs(), line = trees_.n_players * outputs, size = trees_.n_players * line;
-  explain(rows, threads, true, [&](Block& block, std::size_t b, std::size_t row) {
+  const std::vector<PlayerPair> names = pairs();
+  explain(rows, threads, &meeting(), [&](Block& block, std::size_t b, std::size_t row) {
     double* to = values + row * size;
     std::fill_n(to, size, 0.0);
-    for (std::size_t j = 0; j < used_.players.size(); ++j) {
-      const std::size_t second = std::size_t(used_.players[j]);
-      for (std::size_t k = 0; k < outputs; ++k) to[second * (line + outputs) + k] += block.phi(j, k, b);
-      for (std::size_t i = 0; i < j; ++i) {
-        const std::size_t first = std::size_t(used_.players[i]);
-        for (std::size_t k = 0; k < outputs; ++k) {
-          const double half = block.pair(i, j, k, b) / 2;
-          to[first * line + second * outputs + k] = to[second * line + first * outputs + k] = half;
-          to[first * (line + outputs) + k] -= half;
-          to[second * (line + outputs) + k] -= half;
-        }
+    for (std::size_t i = 0; i < used_.players.size(); ++i) {
+      double* main = to + std::size_t(used_.players[i]) * (line + outputs);
+      for (std::size_t k = 0; k < outputs; ++k) main[k] = block.phi(i, k, b);
+    }
+    for (std::size_t pair = 0; pair < names.size(); ++pair) {
+      const std::size_t first = std::size_t(names[pair].first), second = std::size_t(names[pair].second);
+      for (std::size_t k = 0; k < outputs; ++k) {
+        const double half = block.pair(pair, k, b) / 2;
+        to[first * line + second * outputs + k] = to[second * line + first * outputs + k] = half;
+        to[first * (line + outputs) + k] -= half;
+        to[second * (line + outputs) + k] -= half;
       }
     }
   });
 }
+
+template class PathDependent<double>;
+template class PathDependent<float>;
 
 }  // namespace pellucid

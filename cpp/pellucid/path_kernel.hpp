@@ -9,33 +9,39 @@
 namespace pellucid {
 
 inline constexpr std::size_t most_points = 8;  // walked together: memory grows with depth, not with points
+inline constexpr std::size_t padded_points = 16;  // as many as any register has lanes
 
 // Sizes that scratch memory must serve: the largest of all trees.
 struct Shape {
-  std::size_t levels, slots, width, players, outputs;
+  std::size_t levels, slots, width, players, outputs, splits;
 };
 
-// One block of rows through one tree at a few points of the quadrature.
+// One block of rows through one tree at a few points of the quadrature, reckoned in float64 or float32.
+template <class Real>
 struct PathTask {
   const Split* splits;
   const Move* moves;
-  std::size_t n_moves;
+  const std::uint32_t* finished;
+  const Leaf* leaves;
+  std::size_t n_splits, n_moves, n_leaves;
   std::size_t first_output;
   std::size_t points;
-  double point[most_points], weight[most_points];  // points beyond `points` are valid numbers, and unused
+  alignas(64) Real point[padded_points], weight[padded_points];  // points beyond `points` are valid numbers, and unused
   Shape shape;
   const double* x;     // (columns, rows)
-  double* phi;         // (players, outputs, rows)
-  double* pair;        // (pairs of players, outputs, rows), or null: pair (i, j), i < j, stands at j (j - 1) / 2 + i
+  Real* phi;           // (players, outputs, rows)
+  Real* pair;          // (pairs, outputs, rows), or null
+  const std::int32_t* pair_places;  // for each split and each slot above it: the pair of their players, or -1
   std::byte* scratch;  // reset before the first tree, at a multiple of 64
 };
 
+template <class Real>
 struct PathKernel {
   std::size_t rows;  // per block
   std::size_t (*scratch_bytes)(const Shape& shape);
   void (*reset)(const Shape& shape, std::byte* scratch);
-  void (*values)(const PathTask& task);
-  void (*interactions)(const PathTask& task);
+  void (*values)(const PathTask<Real>& task);
+  void (*interactions)(const PathTask<Real>& task);
 };
 
 // What a leaf adds to a row by the set of players whose splits the row passes: see leaf_tables.cpp.
@@ -78,11 +84,29 @@ struct TableKernel {
   void (*whole_tree)(const WholeTreeTask& task);
 };
 
-// Blocks of `many` rows, and of `few` that take less time when there are not more.
+// For blocks of one size; the tables serve as many rows as the walks.
+template <class Real>
+struct BlockKernels {
+  PathKernel<Real> walk;
+  TableKernel tables;
+};
+
+// Blocks of `many` rows, of `few` that take less time when there are not more, and single rows.
+template <class Real>
+struct SizedKernels {
+  BlockKernels<Real> many, few, one;
+};
+
 struct Kernels {
   const char* instructions;
-  PathKernel many, few;
-  TableKernel many_tables, few_tables;
+  SizedKernels<double> float64;
+  SizedKernels<float> float32;
+
+  template <class Real>
+  const SizedKernels<Real>& of() const {
+    if constexpr (sizeof(Real) == sizeof(float)) return float32;
+    else return float64;
+  }
 };
 
 // Those that this processor runs, best first.

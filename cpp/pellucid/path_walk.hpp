@@ -25,38 +25,53 @@
 namespace pellucid {
 namespace {
 
-// What a split does at each point of the quadrature, for the three kinds of rows.
+// What a split does at a pack of points, for the three kinds of rows.
+template <class Real>
 struct Factors {
-  alignas(64) double go[most_points], stay_go[most_points];  // r and 1 - r of a row that goes left
-  alignas(64) double no[most_points], stay_no[most_points];  // ... that goes right
-  alignas(64) double e_left[most_points], e_right[most_points];
+  Pack<Real> go, stay_go;  // r and 1 - r of a row that goes left
+  Pack<Real> no, stay_no;  // ... that goes right
+  Pack<Real> e_left, e_right;
 };
 
-template <bool repeated>
-PELLUCID_INLINE Factors factors(const Split& split, const double* point) {
-  Factors c;
-  const double w = split.share, v = split.rest, z = split.cold;
-  for (std::size_t p = 0; p < most_points; ++p) {
-    const double t = point[p], s = 1 - t;
-    const double inverse = repeated ? 1 / (t + s * z) : 1.0;
-    const double cold_left = repeated ? s * z * w : s * w, cold_right = repeated ? s * z * v : s * v;
-    c.go[p] = (t + cold_left) * inverse;
-    c.stay_go[p] = cold_right * inverse;
-    c.no[p] = cold_left * inverse;
-    c.stay_no[p] = (t + cold_right) * inverse;
-    c.e_left[p] = z * v * inverse * inverse;
-    c.e_right[p] = -z * w * inverse * inverse;
+template <bool repeated, class Real>
+PELLUCID_INLINE Factors<Real> factors(const Split& split, Pack<Real> t) {
+  using Pack = pellucid::Pack<Real>;
+  const Pack one = Pack::of(1.0), w = Pack::of(Real(split.share)), v = Pack::of(Real(split.rest)), s = one - t;
+  if constexpr (!repeated) return {t + s * w, s * v, s * w, t + s * v, v, Pack::of(Real(-split.share))};
+  const Pack z = Pack::of(Real(split.cold)), inverse = one / (t + s * z);
+  const Pack cold_left = s * z * w, cold_right = s * z * v;
+  return {(t + cold_left) * inverse, cold_right * inverse,     cold_left * inverse, (t + cold_right) * inverse,
+          z * v * inverse * inverse, Pack::of(Real(-split.cold)) * w * inverse * inverse};
+}
+
+// The same point by point, for kernels that have rows in their lanes.
+template <class Real>
+struct FactorTable {
+  alignas(64) Real go[padded_points], stay_go[padded_points];
+  alignas(64) Real no[padded_points], stay_no[padded_points];
+  alignas(64) Real e_left[padded_points], e_right[padded_points];
+};
+
+template <bool repeated, class Real>
+PELLUCID_INLINE FactorTable<Real> factor_table(const Split& split, const Real* point) {
+  FactorTable<Real> c;
+  for (std::size_t p = 0; p < most_points; p += Pack<Real>::lanes) {
+    const auto f = factors<repeated>(split, Pack<Real>::load(point + p));
+    f.go.store(c.go + p), f.stay_go.store(c.stay_go + p);
+    f.no.store(c.no + p), f.stay_no.store(c.stay_no + p);
+    f.e_left.store(c.e_left + p), f.e_right.store(c.e_right + p);
   }
   return c;
 }
 
 // P points of B packs of rows. `pairs` adds interactions.
-template <std::size_t P, std::size_t B, bool pairs>
+template <class Real, std::size_t P, std::size_t B, bool pairs>
 class Walk {
  public:
+  using Pack = pellucid::Pack<Real>;
   static constexpr std::size_t block = P * B;  // packs
 
-  explicit Walk(const PathTask& task) : task_(task) {
+  explicit Walk(const PathTask<Real>& task) : task_(task) {
     const Shape& shape = task.shape;
     Pack* pack = reinterpret_cast<Pack*>(task.scratch);
     above_ = pack, pack += (shape.levels + 1) * most_points * B;
@@ -67,12 +82,11 @@ class Walk {
     alive_ = mask, mask += shape.players * B;
     left_ = mask, mask += shape.levels * B;
     kept_ = mask, mask += shape.levels * B;
-    player_in_ = reinterpret_cast<std::int32_t*>(mask);
   }
 
   static std::size_t scratch_bytes(const Shape& shape) {
     const std::size_t packs = (shape.levels * (1 + shape.width) + 1 + shape.width + shape.slots) * most_points * B;
-    return packs * sizeof(Pack) + (shape.players + 2 * shape.levels) * B * sizeof(Mask) + shape.slots * 4 + 64;
+    return packs * sizeof(Pack) + (shape.players + 2 * shape.levels) * B * sizeof(Mask) + 64;
   }
 
   void reset() {
@@ -114,14 +128,14 @@ class Walk {
   Pack* above(std::size_t level) { return above_ + level * block; }
   Pack* below_left(std::size_t level) { return below_left_ + level * task_.shape.width * block; }
   Pack* result(const Split& split) { return split.is_left && split.level ? below_left(split.level - 1) : below_; }
-  double* phi(const Split& split, std::size_t k) {
+  Real* phi(const Split& split, std::size_t k) {
     const std::size_t at = std::size_t(split.player) * task_.shape.outputs + task_.first_output + k;
     return task_.phi + at * B * Pack::lanes;
   }
 
   PELLUCID_INLINE Mask routed(const Split& split, std::size_t b) const {
     const double* x = task_.x + (std::size_t(split.column) * B + b) * Pack::lanes;
-    return goes_left(x, split.threshold, split.missing_left);
+    return rows_going_left<Real>(x, split.threshold, split.missing_left);
   }
 
   template <bool repeated>
@@ -132,13 +146,10 @@ class Walk {
       before[b] = now[b];
       now[b] = before[b] & goes[b];
     }
-    if constexpr (pairs) {
-      player_in_[split.slot] = split.player;
-      set_ratio(split, split.cold * split.share, now);
-    }
+    if constexpr (pairs) set_ratio(split, Real(split.cold * split.share), now);
     if (split.left) return spread(split.left, below_left(split.level));
-    const Factors c = factors<repeated>(split, task_.point);
-    descend<repeated>(split, c.go, c.no, split.share);
+    const auto c = factor_table<repeated>(split, task_.point);
+    descend<repeated>(split, c.go, c.no, Real(split.share));
   }
 
   template <bool repeated>
@@ -148,18 +159,18 @@ class Walk {
     for (std::size_t b = 0; b < B; ++b) now[b] = before[b] & ~goes[b];
     if constexpr (pairs) set_ratio(split, split.cold * split.rest, now);
     if (split.right) return spread(split.right, below_);
-    const Factors c = factors<repeated>(split, task_.point);
-    descend<repeated>(split, c.stay_go, c.stay_no, split.rest);
+    const auto c = factor_table<repeated>(split, task_.point);
+    descend<repeated>(split, c.stay_go, c.stay_no, Real(split.rest));
   }
 
   void spread(const double* leaf, Pack* to) const {
     for (std::size_t k = 0; k < task_.shape.width; ++k) {
-      for (std::size_t i = 0; i < block; ++i) to[k * block + i] = Pack::of(leaf[k]);
+      for (std::size_t i = 0; i < block; ++i) to[k * block + i] = Pack::of(Real(leaf[k]));
     }
   }
 
   template <bool repeated>
-  PELLUCID_INLINE void descend(const Split& split, const double* go, const double* no, double dead) {
+  PELLUCID_INLINE void descend(const Split& split, const Real* go, const Real* no, Real dead) {
     const Mask *goes = left(split), *before = kept(split);
     const Pack* from = above(split.level);
     Pack* to = above(split.level + 1);
@@ -174,7 +185,7 @@ class Walk {
 
   template <bool repeated>
   void leave(const Split& split) {
-    const Factors c = factors<repeated>(split, task_.point);
+    const auto c = factor_table<repeated>(split, task_.point);
     const Mask *goes = left(split), *before = kept(split);
     for (std::size_t k = 0; k < task_.shape.width; ++k) {
       const Pack *from_left = below_left(split.level) + k * block, *from_right = below_ + k * block;
@@ -187,11 +198,16 @@ class Walk {
           const std::size_t at = p * B + b;
           const Pack gap = from_left[at] - from_right[at];
           Pack r = choose(goes[b], Pack::of(c.go[p]), Pack::of(c.no[p]));
-          if (repeated) r = choose(before[b], r, Pack::of(split.share));
+          if (repeated) r = choose(before[b], r, Pack::of(Real(split.share)));
           up[at] = fma(r, gap, from_right[at]);
           change[at] = weight[at] * gap;
-          if (repeated) change[at] = change[at] * choose(goes[b], Pack::of(c.e_left[p]), Pack::of(c.e_right[p]));
-          sum[b] = sum[b] + change[at];
+          if constexpr (repeated) {
+            const Pack e = choose(goes[b], Pack::of(c.e_left[p]), Pack::of(c.e_right[p]));
+            sum[b] = fma(change[at], e, sum[b]);
+            if constexpr (pairs) change[at] = change[at] * e;
+          } else {
+            sum[b] = sum[b] + change[at];
+          }
         }
       }
       earn<repeated>(split, k, sum);
@@ -206,16 +222,18 @@ class Walk {
   // Both children are leaves: `below` is known without a walk, and at a first split so is all but one sum.
   template <bool repeated>
   void pass(const Split& split) {
-    const Factors c = factors<repeated>(split, task_.point);
+    const auto c = factor_table<repeated>(split, task_.point);
     const Pack* weight = above(split.level);
     const Mask* before = alive(split);
     Mask goes[B];
     for (std::size_t b = 0; b < B; ++b) goes[b] = routed(split, b);
     for (std::size_t k = 0; k < task_.shape.width; ++k) {
-      const double last = split.right[k], gap = split.left[k] - last;
-      alignas(64) double up_go[most_points], up_no[most_points];
-      for (std::size_t p = 0; p < most_points; ++p) up_go[p] = last + c.go[p] * gap, up_no[p] = last + c.no[p] * gap;
-      const Pack dead = Pack::of(last + split.share * gap);
+      const Real last = Real(split.right[k]), gap = Real(split.left[k]) - last;
+      alignas(64) Real up_go[most_points], up_no[most_points];
+      for (std::size_t p = 0; p < most_points; ++p) {
+        up_go[p] = fma(c.go[p], gap, last), up_no[p] = fma(c.no[p], gap, last);
+      }
+      const Pack dead = Pack::of(fma(Real(split.share), gap, last));
       Pack* up = result(split) + k * block;
       Pack sum[B];
       for (std::size_t b = 0; b < B; ++b) sum[b] = Pack::of(0.0);
@@ -239,20 +257,20 @@ class Walk {
   // At a player's first split e is the same at all points.
   template <bool repeated>
   PELLUCID_INLINE void earn(const Split& split, std::size_t k, const Pack* sum) {
-    double* to = phi(split, k);
+    Real* to = phi(split, k);
     const Mask *goes = left(split), *before = kept(split);
     for (std::size_t b = 0; b < B; ++b) {
       const Pack earned = repeated ? or_zero(before[b], sum[b])
-                                   : sum[b] * choose(goes[b], Pack::of(split.rest), Pack::of(-split.share));
+                                   : sum[b] * choose(goes[b], Pack::of(Real(split.rest)), Pack::of(Real(-split.share)));
       (Pack::load(to + b * Pack::lanes) + earned).store(to + b * Pack::lanes);
     }
   }
 
   // Below a split: the ratio of its player, by the share that its splits so far let through.
-  void set_ratio(const Split& split, double cold, const Mask* passing) {
-    alignas(64) double passed[most_points], failed[most_points];
+  void set_ratio(const Split& split, Real cold, const Mask* passing) {
+    alignas(64) Real passed[most_points], failed[most_points];
     for (std::size_t p = 0; p < most_points; ++p) {
-      const double t = task_.point[p], s = 1 - t;
+      const Real t = task_.point[p], s = 1 - t;
       passed[p] = (1 - cold) / (t + s * cold);
       failed[p] = -1 / s;
     }
@@ -264,20 +282,19 @@ class Walk {
     }
   }
 
-  // Shares what the split's player earned with each other player above.
+  // Shares what the split's player earned with each other player above, where their pair is asked for.
   template <bool repeated>
   void interact(const Split& split, std::size_t k, Pack* change) {
     const Mask *goes = left(split), *before = kept(split);
     for (std::size_t at = 0; at < block; ++at) {
       const std::size_t b = at % B;
       change[at] = repeated ? or_zero(before[b], change[at])
-                            : change[at] * choose(goes[b], Pack::of(split.rest), Pack::of(-split.share));
+                            : change[at] * choose(goes[b], Pack::of(Real(split.rest)), Pack::of(Real(-split.share)));
     }
     for (std::size_t slot = 0; slot < split.others; ++slot) {
-      if (slot == split.slot) continue;
-      const std::size_t i = std::size_t(split.player), j = std::size_t(player_in_[slot]);
-      const std::size_t pair = i < j ? j * (j - 1) / 2 + i : i * (i - 1) / 2 + j;
-      double* to = task_.pair + (pair * task_.shape.outputs + task_.first_output + k) * B * Pack::lanes;
+      const std::int32_t pair = task_.pair_places[split.meetings + slot];
+      if (pair < 0) continue;
+      Real* to = task_.pair + (std::size_t(pair) * task_.shape.outputs + task_.first_output + k) * B * Pack::lanes;
       const Pack* ratio = ratio_ + slot * block;
       for (std::size_t b = 0; b < B; ++b) {
         Pack sum = Pack::load(to + b * Pack::lanes);
@@ -287,44 +304,40 @@ class Walk {
     }
   }
 
-  const PathTask& task_;
+  const PathTask<Real>& task_;
   Pack* above_;       // (levels + 1, points, packs)
   Pack* below_left_;  // (levels, width, points, packs): the left child's, until the right one is done
   Pack* below_;       // (width, points, packs): the child's that was left last
   Pack* ratio_;       // (slots, points, packs)
   Mask *alive_, *left_, *kept_;  // (players, packs), (levels, packs), (levels, packs)
-  std::int32_t* player_in_;      // (slots,)
 };
 
-template <std::size_t B, bool pairs>
-void run(const PathTask& task) {
+template <class Real, std::size_t B, bool pairs>
+void run(const PathTask<Real>& task) {
   switch (task.points) {
-    case 1: return Walk<1, B, pairs>(task).run();
-    case 2: return Walk<2, B, pairs>(task).run();
-    case 3: return Walk<3, B, pairs>(task).run();
-    case 4: return Walk<4, B, pairs>(task).run();
-    case 5: return Walk<5, B, pairs>(task).run();
-    case 6: return Walk<6, B, pairs>(task).run();
-    case 7: return Walk<7, B, pairs>(task).run();
-    default: return Walk<8, B, pairs>(task).run();
+    case 1: return Walk<Real, 1, B, pairs>(task).run();
+    case 2: return Walk<Real, 2, B, pairs>(task).run();
+    case 3: return Walk<Real, 3, B, pairs>(task).run();
+    case 4: return Walk<Real, 4, B, pairs>(task).run();
+    case 5: return Walk<Real, 5, B, pairs>(task).run();
+    case 6: return Walk<Real, 6, B, pairs>(task).run();
+    case 7: return Walk<Real, 7, B, pairs>(task).run();
+    default: return Walk<Real, 8, B, pairs>(task).run();
   }
 }
 
-template <std::size_t B>
+template <class Real, std::size_t B>
 std::size_t scratch_bytes(const Shape& shape) {
-  return Walk<1, B, false>::scratch_bytes(shape);
+  return Walk<Real, 1, B, false>::scratch_bytes(shape);
 }
 
-template <std::size_t B>
+template <class Real, std::size_t B>
 void reset(const Shape& shape, std::byte* scratch) {
-  PathTask task{};
+  PathTask<Real> task{};
   task.shape = shape;
   task.scratch = scratch;
-  Walk<1, B, false>(task).reset();
+  Walk<Real, 1, B, false>(task).reset();
 }
-
-template <std::size_t B>
-constexpr PathKernel kernel{B * Pack::lanes, scratch_bytes<B>, reset<B>, run<B, false>, run<B, true>};
 
 }  // namespace
 }  // namespace pellucid

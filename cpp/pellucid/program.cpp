@@ -18,6 +18,7 @@ struct Compiler {
   Program program;
   std::vector<double> cold;             // per player, on the path to here
   std::vector<std::uint32_t> splits_of, slot_of;  // per player: splits on the path to here, its slot
+  std::vector<std::uint32_t> place_of;  // per player: where its last split on the path to here leads
   std::vector<std::uint32_t> path;      // splits entered and not left
   std::vector<double> expected_left;    // per level and output: expectation of the left child
   std::vector<double> expected;         // of the node just finished
@@ -25,7 +26,8 @@ struct Compiler {
 
   Compiler(const Ensemble& ensemble, const Used& in_use)
       : trees(ensemble), used(in_use), cold(in_use.players.size(), 1.0), splits_of(in_use.players.size(), 0),
-        slot_of(in_use.players.size(), 0), expected(ensemble.width) {}
+        slot_of(in_use.players.size(), 0), place_of(in_use.players.size(), root_place),
+        expected(ensemble.width) {}
 
   const double* leaf_or_null(std::int32_t node) const {
     return trees.is_leaf(node) ? trees.leaf_value(node) : nullptr;
@@ -52,30 +54,42 @@ struct Compiler {
     const std::uint32_t others = distinct;
     if (!repeated) slot_of[player] = distinct++;
     const Shares share = shares(trees, node);
+    const std::uint32_t at = std::uint32_t(program.splits.size());
+    const std::uint32_t place = path.empty() ? root_place : place_below(path.back(), is_left);
     const Split split{threshold(node), share.left, share.right, cold[player],
                       leaf_or_null(trees.left[node]), leaf_or_null(trees.right[node]),
                       node, input(node), std::int32_t(player), std::uint32_t(path.size()),
-                      slot_of[player], others, trees.missing_left[node] != 0, repeated, is_left};
+                      slot_of[player], others, place, place_of[player], std::uint32_t(program.meetings), trees.missing_left[node] != 0, repeated, is_left};
     cold[player] = split.cold * split.share;
     program.distinct = std::max(program.distinct, std::size_t(distinct));
-    path.push_back(std::uint32_t(program.splits.size()));
+    place_of[player] = place_below(at, true);
+    program.meetings += others;
+    path.push_back(at);
     program.levels = std::max(program.levels, path.size());
     expected_left.resize(std::max(expected_left.size(), path.size() * trees.width));
     program.moves.push_back({split.left && split.right ? Step::pass : Step::enter, path.back()});
     program.splits.push_back(split);
-    if (split.left) std::copy_n(split.left, trees.width, expected.begin());
+    if (split.left) finish_leaf(split.left, true);
+  }
+
+  void finish_leaf(const double* value, bool is_left) {
+    std::copy_n(value, trees.width, expected.begin());
+    program.leaves.push_back({value, place_below(path.back(), is_left)});
   }
 
   void turn(const Split& split) {
     if (!split.left || !split.right) program.moves.push_back({Step::turn, path.back()});
     cold[split.player] = split.cold * split.rest;
     std::copy_n(expected.begin(), trees.width, expected_left.begin() + std::ptrdiff_t(split.level * trees.width));
-    if (split.right) std::copy_n(split.right, trees.width, expected.begin());
+    place_of[split.player] = place_below(path.back(), false);
+    if (split.right) finish_leaf(split.right, false);
   }
 
   void leave(const Split& split) {
     if (!split.left || !split.right) program.moves.push_back({Step::leave, path.back()});
+    program.finished.push_back(path.back());
     cold[split.player] = split.cold;
+    place_of[split.player] = split.earlier;
     distinct -= --splits_of[split.player] == 0;
     const double* left = expected_left.data() + split.level * trees.width;
     for (std::size_t k = 0; k < trees.width; ++k) {
@@ -134,6 +148,11 @@ Used::Used(const Ensemble& trees) {
   column_at = positions_of(columns, trees.n_columns());
   player_at = positions_of(players, trees.n_players);
   if (!categorical.empty()) categorical_at = positions_of(categorical, trees.feature.size());
+}
+
+std::vector<PlayerPair> Used::renamed(std::vector<PlayerPair> pairs) const {
+  for (auto& [first, second] : pairs) first = players[std::size_t(first)], second = players[std::size_t(second)];
+  return pairs;
 }
 
 void Used::load(const Ensemble& trees, const double* row, double* to, std::size_t stride) const {

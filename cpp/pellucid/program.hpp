@@ -3,11 +3,16 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "ensemble.hpp"
 
 namespace pellucid {
+
+// Places: the tree's root, then the left and the right child of each split in turn.
+inline constexpr std::uint32_t root_place = 0;
+constexpr std::uint32_t place_below(std::size_t split, bool left) { return std::uint32_t(2 * split + (left ? 1 : 2)); }
 
 struct Split {
   double threshold;           // a value up to it goes left
@@ -20,6 +25,9 @@ struct Split {
   std::uint32_t level;        // splits above this one
   std::uint32_t slot;         // the player's position among the different players on the path
   std::uint32_t others;       // different players on the path above, this one's included if it is among them
+  std::uint32_t place;        // where this split stands below its parent
+  std::uint32_t earlier;      // the place below the player's last split above, through which the path goes; root_place at a first split
+  std::uint32_t meetings;     // `others` of all splits before this one together
   bool missing_left;
   bool repeated;              // the player already split above
   bool is_left;               // this split is its parent's left child
@@ -37,6 +45,8 @@ struct Move {
   std::uint32_t split;
 };
 
+using PlayerPair = std::pair<std::int32_t, std::int32_t>;  // the smaller first
+
 // The columns and players that some split uses, in rising order. A categorical split has a column of its own behind
 // them: 0 where a row goes left, else 1.
 struct Used {
@@ -45,17 +55,28 @@ struct Used {
 
   explicit Used(const Ensemble& trees);
 
+  // Pairs of players by the ensemble's own numbers, which keeps their order.
+  std::vector<PlayerPair> renamed(std::vector<PlayerPair> pairs) const;
+
   std::size_t n_inputs() const { return columns.size() + categorical.size(); }
 
   // What the walks read of a row: input j at to[j * stride].
   void load(const Ensemble& trees, const double* row, double* to, std::size_t stride) const;
 };
 
+struct Leaf {
+  const double* value;
+  std::uint32_t place;
+};
+
 struct Program {
-  std::vector<Split> splits;
+  std::vector<Split> splits;             // parents before children
   std::vector<Move> moves;
+  std::vector<std::uint32_t> finished;   // splits in the order in which the moves finish them: children before parents
+  std::vector<Leaf> leaves;
   std::size_t levels = 0;           // most splits on a path
   std::size_t distinct = 0;         // most different players on a path
+  std::size_t meetings = 0;         // of splits with different players above them, this one's included
   std::size_t first_output = 0;
   std::vector<double> expectation;  // of the tree when every player is hidden, (width,)
 };

@@ -11,7 +11,8 @@ class Scratch {
  public:
   explicit Scratch(std::size_t bytes) : bytes_(new (std::align_val_t(64)) std::byte[bytes]()) {}
   std::byte* bytes() { return bytes_.get(); }
-  double* numbers() { return reinterpret_cast<double*>(bytes_.get()); }
+  template <class Real = double>
+  Real* numbers() { return reinterpret_cast<Real*>(bytes_.get()); }
   const double* numbers() const { return reinterpret_cast<const double*>(bytes_.get()); }
 
  private:

@@ -7,8 +7,10 @@
 #pragma once
 
 #include <bit>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 
 #if defined(__AVX2__) || defined(__AVX512F__)
 #include <immintrin.h>
@@ -23,50 +25,207 @@
 namespace pellucid {
 namespace {
 
+// What an instruction set must know of each kind of number: a register of them, and the operations that have no
+// operator. A mask serves both kinds; a table is looked up for doubles only.
+template <class Real>
+struct Registers;
+
 #if defined(__AVX512F__)
 
 struct Mask {
-  __mmask8 lanes;
-  static Mask all(bool yes) { return {__mmask8(yes ? 0xff : 0)}; }
-  friend PELLUCID_INLINE Mask operator&(Mask a, Mask b) { return {__mmask8(a.lanes & b.lanes)}; }
-  friend PELLUCID_INLINE Mask operator|(Mask a, Mask b) { return {__mmask8(a.lanes | b.lanes)}; }
-  friend PELLUCID_INLINE Mask operator~(Mask a) { return {__mmask8(~a.lanes)}; }
+  __mmask16 lanes;
+  static Mask all(bool yes) { return {__mmask16(-int(yes))}; }
+  friend PELLUCID_INLINE Mask operator&(Mask a, Mask b) { return {__mmask16(a.lanes & b.lanes)}; }
+  friend PELLUCID_INLINE Mask operator|(Mask a, Mask b) { return {__mmask16(a.lanes | b.lanes)}; }
+  friend PELLUCID_INLINE Mask operator~(Mask a) { return {__mmask16(~a.lanes)}; }
+  // Two masks of doubles as one of floats.
+  static PELLUCID_INLINE Mask join(Mask low, Mask high) { return {_mm512_kunpackb(high.lanes, low.lanes)}; }
 };
 
+template <>
+struct Registers<double> {
+  using Vector = __m512d;
+  static PELLUCID_INLINE Vector of(double value) { return _mm512_set1_pd(value); }
+  static PELLUCID_INLINE Vector fma(Vector a, Vector b, Vector c) { return _mm512_fmadd_pd(a, b, c); }
+  static PELLUCID_INLINE Mask up_to(Vector a, Vector b) { return {_mm512_cmp_pd_mask(a, b, _CMP_LE_OQ)}; }
+  static PELLUCID_INLINE Mask missing(Vector a) { return {_mm512_cmp_pd_mask(a, a, _CMP_UNORD_Q)}; }
+  static PELLUCID_INLINE Vector choose(Mask m, Vector yes, Vector no) {
+    return _mm512_mask_blend_pd(__mmask8(m.lanes), no, yes);
+  }
+  static PELLUCID_INLINE Vector or_zero(Mask m, Vector yes) { return _mm512_maskz_mov_pd(__mmask8(m.lanes), yes); }
+};
+
+template <>
+struct Registers<float> {
+  using Vector = __m512;
+  static PELLUCID_INLINE Vector of(float value) { return _mm512_set1_ps(value); }
+  static PELLUCID_INLINE Vector fma(Vector a, Vector b, Vector c) { return _mm512_fmadd_ps(a, b, c); }
+  static PELLUCID_INLINE Vector choose(Mask m, Vector yes, Vector no) { return _mm512_mask_blend_ps(m.lanes, no, yes); }
+  static PELLUCID_INLINE Vector or_zero(Mask m, Vector yes) { return _mm512_maskz_mov_ps(m.lanes, yes); }
+};
+
+#elif defined(__AVX2__)
+
+struct Mask {
+  __m256i lanes;  // all bits of a lane, or none
+  static Mask all(bool yes) { return {_mm256_set1_epi64x(-std::int64_t(yes))}; }
+  friend PELLUCID_INLINE Mask operator&(Mask a, Mask b) { return {_mm256_and_si256(a.lanes, b.lanes)}; }
+  friend PELLUCID_INLINE Mask operator|(Mask a, Mask b) { return {_mm256_or_si256(a.lanes, b.lanes)}; }
+  friend PELLUCID_INLINE Mask operator~(Mask a) { return {_mm256_xor_si256(a.lanes, all(true).lanes)}; }
+  static PELLUCID_INLINE Mask join(Mask low, Mask high) {
+    const __m256 halves = _mm256_shuffle_ps(_mm256_castsi256_ps(low.lanes), _mm256_castsi256_ps(high.lanes), 0x88);
+    return {_mm256_permute4x64_epi64(_mm256_castps_si256(halves), 0xd8)};
+  }
+};
+
+template <>
+struct Registers<double> {
+  using Vector = __m256d;
+  static PELLUCID_INLINE Vector of(double value) { return _mm256_set1_pd(value); }
+  static PELLUCID_INLINE Vector fma(Vector a, Vector b, Vector c) { return _mm256_fmadd_pd(a, b, c); }
+  static PELLUCID_INLINE Mask up_to(Vector a, Vector b) {
+    return {_mm256_castpd_si256(_mm256_cmp_pd(a, b, _CMP_LE_OQ))};
+  }
+  static PELLUCID_INLINE Mask missing(Vector a) { return {_mm256_castpd_si256(_mm256_cmp_pd(a, a, _CMP_UNORD_Q))}; }
+  static PELLUCID_INLINE Vector choose(Mask m, Vector yes, Vector no) {
+    return _mm256_blendv_pd(no, yes, _mm256_castsi256_pd(m.lanes));
+  }
+  static PELLUCID_INLINE Vector or_zero(Mask m, Vector yes) { return _mm256_and_pd(yes, _mm256_castsi256_pd(m.lanes)); }
+};
+
+template <>
+struct Registers<float> {
+  using Vector = __m256;
+  static PELLUCID_INLINE Vector of(float value) { return _mm256_set1_ps(value); }
+  static PELLUCID_INLINE Vector fma(Vector a, Vector b, Vector c) { return _mm256_fmadd_ps(a, b, c); }
+  static PELLUCID_INLINE Vector choose(Mask m, Vector yes, Vector no) {
+    return _mm256_blendv_ps(no, yes, _mm256_castsi256_ps(m.lanes));
+  }
+  static PELLUCID_INLINE Vector or_zero(Mask m, Vector yes) { return _mm256_and_ps(yes, _mm256_castsi256_ps(m.lanes)); }
+};
+
+#else
+
+// One lane; loops over packs are what the compiler makes vectors of.
+struct Mask {
+  std::uint64_t lanes;
+  static Mask all(bool yes) { return {-std::uint64_t(yes)}; }
+  friend PELLUCID_INLINE Mask operator&(Mask a, Mask b) { return {a.lanes & b.lanes}; }
+  friend PELLUCID_INLINE Mask operator|(Mask a, Mask b) { return {a.lanes | b.lanes}; }
+  friend PELLUCID_INLINE Mask operator~(Mask a) { return {~a.lanes}; }
+  static PELLUCID_INLINE Mask join(Mask low, Mask) { return low; }
+};
+
+template <class Real>
+struct Registers {
+  using Vector = Real;
+  using Bits = std::conditional_t<sizeof(Real) == 8, std::uint64_t, std::uint32_t>;
+  static PELLUCID_INLINE Real of(Real value) { return value; }
+  static PELLUCID_INLINE Real fma(Real a, Real b, Real c) { return a * b + c; }
+  static PELLUCID_INLINE Mask up_to(Real a, Real b) { return Mask::all(a <= b); }
+  static PELLUCID_INLINE Mask missing(Real a) { return Mask::all(a != a); }
+  static PELLUCID_INLINE Real choose(Mask m, Real yes, Real no) {
+    const auto a = std::bit_cast<Bits>(yes), b = std::bit_cast<Bits>(no);
+    return std::bit_cast<Real>(Bits(b ^ ((a ^ b) & Bits(m.lanes))));
+  }
+  static PELLUCID_INLINE Real or_zero(Mask m, Real yes) {
+    return std::bit_cast<Real>(Bits(std::bit_cast<Bits>(yes) & Bits(m.lanes)));
+  }
+};
+
+#endif
+
+template <class Real>
 struct Pack {
-  static constexpr std::size_t lanes = 8;
-  __m512d x;
-  static PELLUCID_INLINE Pack of(double value) { return {_mm512_set1_pd(value)}; }
-  static PELLUCID_INLINE Pack load(const double* from) { return {_mm512_load_pd(from)}; }
-  PELLUCID_INLINE void store(double* to) const { _mm512_store_pd(to, x); }
-  friend PELLUCID_INLINE Pack operator+(Pack a, Pack b) { return {_mm512_add_pd(a.x, b.x)}; }
-  friend PELLUCID_INLINE Pack operator-(Pack a, Pack b) { return {_mm512_sub_pd(a.x, b.x)}; }
-  friend PELLUCID_INLINE Pack operator*(Pack a, Pack b) { return {_mm512_mul_pd(a.x, b.x)}; }
-  friend PELLUCID_INLINE Pack fma(Pack a, Pack b, Pack c) { return {_mm512_fmadd_pd(a.x, b.x, c.x)}; }
-  friend PELLUCID_INLINE Mask operator<=(Pack a, Pack b) { return {_mm512_cmp_pd_mask(a.x, b.x, _CMP_LE_OQ)}; }
-  friend PELLUCID_INLINE Mask missing(Pack a) { return {_mm512_cmp_pd_mask(a.x, a.x, _CMP_UNORD_Q)}; }
-  friend PELLUCID_INLINE Pack choose(Mask m, Pack yes, Pack no) { return {_mm512_mask_blend_pd(m.lanes, no.x, yes.x)}; }
-  friend PELLUCID_INLINE Pack or_zero(Mask m, Pack yes) { return {_mm512_maskz_mov_pd(m.lanes, yes.x)}; }
+  using Known = Registers<Real>;
+  using Vector = typename Known::Vector;
+  static constexpr std::size_t lanes = sizeof(Vector) / sizeof(Real);
+  Vector x;
+  static PELLUCID_INLINE Pack of(Real value) { return {Known::of(value)}; }
+  static PELLUCID_INLINE Pack load(const Real* from) { return {*reinterpret_cast<const Vector*>(from)}; }
+  PELLUCID_INLINE void store(Real* to) const { *reinterpret_cast<Vector*>(to) = x; }
+  friend PELLUCID_INLINE Pack operator+(Pack a, Pack b) { return {a.x + b.x}; }
+  friend PELLUCID_INLINE Pack operator-(Pack a, Pack b) { return {a.x - b.x}; }
+  friend PELLUCID_INLINE Pack operator*(Pack a, Pack b) { return {a.x * b.x}; }
+  friend PELLUCID_INLINE Pack operator/(Pack a, Pack b) { return {a.x / b.x}; }
+  friend PELLUCID_INLINE Pack fma(Pack a, Pack b, Pack c) { return {Known::fma(a.x, b.x, c.x)}; }
+  friend PELLUCID_INLINE Mask operator<=(Pack a, Pack b) { return Known::up_to(a.x, b.x); }
+  friend PELLUCID_INLINE Mask missing(Pack a) { return Known::missing(a.x); }
+  friend PELLUCID_INLINE Pack choose(Mask m, Pack yes, Pack no) { return {Known::choose(m, yes.x, no.x)}; }
+  friend PELLUCID_INLINE Pack or_zero(Mask m, Pack yes) { return {Known::or_zero(m, yes.x)}; }
 };
 
-// A set of up to 32 things per lane, and a place in a table.
+// Floats have up to twice the lanes of doubles.
+template <class Real>
+inline constexpr std::size_t packs_of_doubles = Pack<Real>::lanes / Pack<double>::lanes;
+
+// The same for one row, or one point.
+template <class Real>
+PELLUCID_INLINE Real fma(Real a, Real b, Real c) {
+#if defined(__AVX2__) || defined(__AVX512F__)
+  return std::fma(a, b, c);
+#else
+  return a * b + c;
+#endif
+}
+
+PELLUCID_INLINE bool goes_left(double x, double threshold, bool missing_left) {
+  return (x <= threshold) | ((x != x) & missing_left);
+}
+
+// Rows whose value is up to the threshold, or missing where that goes left too.
+PELLUCID_INLINE Mask goes_left(const double* x, double threshold, bool missing_left) {
+  const auto value = Pack<double>::load(x);
+  return (value <= Pack<double>::of(threshold)) | (missing(value) & Mask::all(missing_left));
+}
+
+// As many rows as a pack has; they are compared in float64 whatever is reckoned in.
+template <class Real>
+PELLUCID_INLINE Mask rows_going_left(const double* x, double threshold, bool missing_left) {
+  const Mask low = goes_left(x, threshold, missing_left);
+  if constexpr (packs_of_doubles<Real> == 1) return low;
+  else return Mask::join(low, goes_left(x + Pack<double>::lanes, threshold, missing_left));
+}
+
+// A set of up to 32 things per lane of doubles, and a place in a table.
 struct Pattern {
+#if defined(__AVX512F__)
   __m512i bits;
   static PELLUCID_INLINE Pattern none() { return {_mm512_setzero_si512()}; }
   PELLUCID_INLINE Pattern with(std::uint32_t bit, Mask where) const {
-    return {_mm512_mask_or_epi64(bits, where.lanes, bits, _mm512_set1_epi64(bit))};
+    return {_mm512_mask_or_epi64(bits, __mmask8(where.lanes), bits, _mm512_set1_epi64(bit))};
   }
   PELLUCID_INLINE Pattern without(std::uint32_t bit, Mask where) const {
-    return {_mm512_mask_andnot_epi64(bits, where.lanes, _mm512_set1_epi64(bit), bits)};
+    return {_mm512_mask_andnot_epi64(bits, __mmask8(where.lanes), _mm512_set1_epi64(bit), bits)};
   }
   PELLUCID_INLINE Pattern without(std::uint32_t bit) const {
     return {_mm512_andnot_si512(_mm512_set1_epi64(bit), bits)};
   }
+#elif defined(__AVX2__)
+  __m256i bits;
+  static PELLUCID_INLINE Pattern none() { return {_mm256_setzero_si256()}; }
+  PELLUCID_INLINE Pattern with(std::uint32_t bit, Mask where) const {
+    return {_mm256_or_si256(bits, _mm256_and_si256(where.lanes, _mm256_set1_epi64x(bit)))};
+  }
+  PELLUCID_INLINE Pattern without(std::uint32_t bit, Mask where) const {
+    return {_mm256_andnot_si256(_mm256_and_si256(where.lanes, _mm256_set1_epi64x(bit)), bits)};
+  }
+  PELLUCID_INLINE Pattern without(std::uint32_t bit) const {
+    return {_mm256_andnot_si256(_mm256_set1_epi64x(bit), bits)};
+  }
+#else
+  std::uint64_t bits;
+  static PELLUCID_INLINE Pattern none() { return {0}; }
+  PELLUCID_INLINE Pattern with(std::uint32_t bit, Mask where) const { return {bits | (bit & where.lanes)}; }
+  PELLUCID_INLINE Pattern without(std::uint32_t bit, Mask where) const { return {bits & ~(bit & where.lanes)}; }
+  PELLUCID_INLINE Pattern without(std::uint32_t bit) const { return {bits & ~std::uint64_t(bit)}; }
+#endif
 };
 
-// table[pattern]; a table of 2^players entries is a few registers when it is small.
+// table[pattern]; where registers are wide a table of 2^players entries is a few of them when it is small.
 template <std::size_t players>
-PELLUCID_INLINE Pack look_up(const double* table, Pattern at) {
+PELLUCID_INLINE Pack<double> look_up(const double* table, Pattern at) {
+#if defined(__AVX512F__)
   if constexpr (players <= 3) {
     return {_mm512_permutexvar_pd(at.bits, _mm512_loadu_pd(table))};
   } else if constexpr (players == 4) {
@@ -74,109 +233,16 @@ PELLUCID_INLINE Pack look_up(const double* table, Pattern at) {
   } else if constexpr (players <= 6) {
     const __mmask8 upper = _mm512_test_epi64_mask(at.bits, _mm512_set1_epi64(1 << (players - 1)));
     constexpr std::size_t half = players - 1;
-    const Pack low = look_up<half>(table, at), high = look_up<half>(table + (1 << half), at);
+    const auto low = look_up<half>(table, at), high = look_up<half>(table + (1 << half), at);
     return {_mm512_mask_blend_pd(upper, low.x, high.x)};
   } else {
     return {_mm512_i64gather_pd(at.bits, table, 8)};
   }
-}
-
 #elif defined(__AVX2__)
-
-struct Mask {
-  __m256d lanes;  // all bits of a lane, or none
-  static Mask all(bool yes) { return {_mm256_castsi256_pd(_mm256_set1_epi64x(yes ? -1 : 0))}; }
-  friend PELLUCID_INLINE Mask operator&(Mask a, Mask b) { return {_mm256_and_pd(a.lanes, b.lanes)}; }
-  friend PELLUCID_INLINE Mask operator|(Mask a, Mask b) { return {_mm256_or_pd(a.lanes, b.lanes)}; }
-  friend PELLUCID_INLINE Mask operator~(Mask a) { return {_mm256_xor_pd(a.lanes, all(true).lanes)}; }
-};
-
-struct Pack {
-  static constexpr std::size_t lanes = 4;
-  __m256d x;
-  static PELLUCID_INLINE Pack of(double value) { return {_mm256_set1_pd(value)}; }
-  static PELLUCID_INLINE Pack load(const double* from) { return {_mm256_load_pd(from)}; }
-  PELLUCID_INLINE void store(double* to) const { _mm256_store_pd(to, x); }
-  friend PELLUCID_INLINE Pack operator+(Pack a, Pack b) { return {_mm256_add_pd(a.x, b.x)}; }
-  friend PELLUCID_INLINE Pack operator-(Pack a, Pack b) { return {_mm256_sub_pd(a.x, b.x)}; }
-  friend PELLUCID_INLINE Pack operator*(Pack a, Pack b) { return {_mm256_mul_pd(a.x, b.x)}; }
-  friend PELLUCID_INLINE Pack fma(Pack a, Pack b, Pack c) { return {_mm256_fmadd_pd(a.x, b.x, c.x)}; }
-  friend PELLUCID_INLINE Mask operator<=(Pack a, Pack b) { return {_mm256_cmp_pd(a.x, b.x, _CMP_LE_OQ)}; }
-  friend PELLUCID_INLINE Mask missing(Pack a) { return {_mm256_cmp_pd(a.x, a.x, _CMP_UNORD_Q)}; }
-  friend PELLUCID_INLINE Pack choose(Mask m, Pack yes, Pack no) { return {_mm256_blendv_pd(no.x, yes.x, m.lanes)}; }
-  friend PELLUCID_INLINE Pack or_zero(Mask m, Pack yes) { return {_mm256_and_pd(yes.x, m.lanes)}; }
-};
-
-struct Pattern {
-  __m256i bits;
-  static PELLUCID_INLINE Pattern none() { return {_mm256_setzero_si256()}; }
-  PELLUCID_INLINE Pattern with(std::uint32_t bit, Mask where) const {
-    return {_mm256_or_si256(bits, _mm256_and_si256(_mm256_castpd_si256(where.lanes), _mm256_set1_epi64x(bit)))};
-  }
-  PELLUCID_INLINE Pattern without(std::uint32_t bit, Mask where) const {
-    return {_mm256_andnot_si256(_mm256_and_si256(_mm256_castpd_si256(where.lanes), _mm256_set1_epi64x(bit)), bits)};
-  }
-  PELLUCID_INLINE Pattern without(std::uint32_t bit) const {
-    return {_mm256_andnot_si256(_mm256_set1_epi64x(bit), bits)};
-  }
-};
-
-template <std::size_t players>
-PELLUCID_INLINE Pack look_up(const double* table, Pattern at) {
   return {_mm256_i64gather_pd(table, at.bits, 8)};
-}
-
 #else
-
-// One lane; loops over packs are what the compiler makes vectors of.
-struct Mask {
-  std::uint64_t lanes;
-  static Mask all(bool yes) { return {yes ? ~std::uint64_t(0) : 0}; }
-  friend PELLUCID_INLINE Mask operator&(Mask a, Mask b) { return {a.lanes & b.lanes}; }
-  friend PELLUCID_INLINE Mask operator|(Mask a, Mask b) { return {a.lanes | b.lanes}; }
-  friend PELLUCID_INLINE Mask operator~(Mask a) { return {~a.lanes}; }
-};
-
-struct Pack {
-  static constexpr std::size_t lanes = 1;
-  double x;
-  static PELLUCID_INLINE Pack of(double value) { return {value}; }
-  static PELLUCID_INLINE Pack load(const double* from) { return {*from}; }
-  PELLUCID_INLINE void store(double* to) const { *to = x; }
-  friend PELLUCID_INLINE Pack operator+(Pack a, Pack b) { return {a.x + b.x}; }
-  friend PELLUCID_INLINE Pack operator-(Pack a, Pack b) { return {a.x - b.x}; }
-  friend PELLUCID_INLINE Pack operator*(Pack a, Pack b) { return {a.x * b.x}; }
-  friend PELLUCID_INLINE Pack fma(Pack a, Pack b, Pack c) { return {a.x * b.x + c.x}; }
-  friend PELLUCID_INLINE Mask operator<=(Pack a, Pack b) { return Mask::all(a.x <= b.x); }
-  friend PELLUCID_INLINE Mask missing(Pack a) { return Mask::all(a.x != a.x); }
-  friend PELLUCID_INLINE Pack choose(Mask m, Pack yes, Pack no) {
-    const auto a = std::bit_cast<std::uint64_t>(yes.x), b = std::bit_cast<std::uint64_t>(no.x);
-    return {std::bit_cast<double>(b ^ ((a ^ b) & m.lanes))};
-  }
-  friend PELLUCID_INLINE Pack or_zero(Mask m, Pack yes) {
-    return {std::bit_cast<double>(std::bit_cast<std::uint64_t>(yes.x) & m.lanes)};
-  }
-};
-
-struct Pattern {
-  std::uint64_t bits;
-  static PELLUCID_INLINE Pattern none() { return {0}; }
-  PELLUCID_INLINE Pattern with(std::uint32_t bit, Mask where) const { return {bits | (bit & where.lanes)}; }
-  PELLUCID_INLINE Pattern without(std::uint32_t bit, Mask where) const { return {bits & ~(bit & where.lanes)}; }
-  PELLUCID_INLINE Pattern without(std::uint32_t bit) const { return {bits & ~std::uint64_t(bit)}; }
-};
-
-template <std::size_t players>
-PELLUCID_INLINE Pack look_up(const double* table, Pattern at) {
   return {table[at.bits]};
-}
-
 #endif
-
-// Rows whose value is up to the threshold, or missing where that goes left too.
-PELLUCID_INLINE Mask goes_left(const double* x, double threshold, bool missing_left) {
-  const Pack value = Pack::load(x);
-  return (value <= Pack::of(threshold)) | (missing(value) & Mask::all(missing_left));
 }
 
 }  // namespace

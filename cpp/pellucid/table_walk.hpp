@@ -35,7 +35,7 @@ class TableWalk {
  private:
   void enter(const Split& split) {
     for (std::size_t b = 0; b < B; ++b) {
-      const double* x = task_.x + (std::size_t(split.column) * B + b) * Pack::lanes;
+      const double* x = task_.x + (std::size_t(split.column) * B + b) * Pack<double>::lanes;
       left_[split.level * B + b] = goes_left(x, split.threshold, split.missing_left);
       descend(split, b, left_[split.level * B + b]);
     }
@@ -71,10 +71,10 @@ class TableWalk {
   void earn(const LeafTable& leaf, const Pattern* passed) {
     if constexpr (pairs) return interact<players>(leaf, passed);
     const double *gain = leaf.table, *loss = leaf.table + leaf.entries;
-    Pack gained[B];
+    Pack<double> gained[B];
     for (std::size_t b = 0; b < B; ++b) gained[b] = look_up<players>(gain, passed[b]);
     for (std::size_t slot = 0; slot < leaf.n_players; ++slot) {
-      Pack earned[B];
+      Pack<double> earned[B];
       for (std::size_t b = 0; b < B; ++b) {
         earned[b] = gained[b] - look_up<players>(loss, passed[b].without(1u << slot));
       }
@@ -89,13 +89,13 @@ class TableWalk {
     const double *both = leaf.table, *one = both + leaf.entries, *none = one + leaf.entries;
     for (std::size_t second = 1; second < leaf.n_players; ++second) {
       const std::uint32_t bit = 1u << second;
-      Pack base[B];
+      Pack<double> base[B];
       for (std::size_t b = 0; b < B; ++b) {
         base[b] = look_up<players>(both, passed[b]) - look_up<players>(one, passed[b].without(bit));
       }
       for (std::size_t first = 0; first < second; ++first) {
         const std::uint32_t other = 1u << first;
-        Pack earned[B];
+        Pack<double> earned[B];
         for (std::size_t b = 0; b < B; ++b) {
           earned[b] = (base[b] - look_up<players>(one, passed[b].without(other))) +
                       look_up<players>(none, passed[b].without(bit | other));
@@ -106,11 +106,11 @@ class TableWalk {
     }
   }
 
-  PELLUCID_INLINE void add(const LeafTable& leaf, const Pack* earned, double* to, std::size_t place) {
-    to += (place * task_.shape.outputs + task_.first_output) * B * Pack::lanes;
+  PELLUCID_INLINE void add(const LeafTable& leaf, const Pack<double>* earned, double* to, std::size_t place) {
+    to += (place * task_.shape.outputs + task_.first_output) * B * Pack<double>::lanes;
     for (std::size_t k = 0; k < task_.shape.width; ++k) {
-      for (std::size_t b = 0; b < B; ++b, to += Pack::lanes) {
-        fma(Pack::of(leaf.value[k]), earned[b], Pack::load(to)).store(to);
+      for (std::size_t b = 0; b < B; ++b, to += Pack<double>::lanes) {
+        fma(Pack<double>::of(leaf.value[k]), earned[b], Pack<double>::load(to)).store(to);
       }
     }
   }
@@ -128,17 +128,17 @@ void look_up_whole_tree(const WholeTreeTask& task) {
   for (std::size_t b = 0; b < B; ++b) answers[b] = Pattern::none();
   for (std::size_t level = 0; level < task.n_levels; ++level) {
     const Split& split = task.levels[level];
-    const double* x = task.x + std::size_t(split.column) * B * Pack::lanes;
-    for (std::size_t b = 0; b < B; ++b, x += Pack::lanes) {
+    const double* x = task.x + std::size_t(split.column) * B * Pack<double>::lanes;
+    for (std::size_t b = 0; b < B; ++b, x += Pack<double>::lanes) {
       answers[b] = answers[b].with(1u << level, goes_left(x, split.threshold, split.missing_left));
     }
   }
   const double* table = task.table;
   for (std::size_t slot = 0; slot < task.n_players; ++slot) {
-    double* to = task.phi + std::size_t(task.players[slot]) * task.outputs * B * Pack::lanes;
+    double* to = task.phi + std::size_t(task.players[slot]) * task.outputs * B * Pack<double>::lanes;
     for (std::size_t k = 0; k < task.width; ++k, table += task.entries) {
-      for (std::size_t b = 0; b < B; ++b, to += Pack::lanes) {
-        (Pack::load(to) + look_up<levels>(table, answers[b])).store(to);
+      for (std::size_t b = 0; b < B; ++b, to += Pack<double>::lanes) {
+        (Pack<double>::load(to) + look_up<levels>(table, answers[b])).store(to);
       }
     }
   }
@@ -152,6 +152,19 @@ void look_up_tree(const WholeTreeTask& task) {
     case 5: return look_up_whole_tree<B, 5>(task);
     case 6: return look_up_whole_tree<B, 6>(task);
     default: return look_up_whole_tree<B, 7>(task);
+  }
+}
+
+void look_up_row(const WholeTreeTask& task) {
+  std::size_t answers = 0;
+  for (std::size_t level = 0; level < task.n_levels; ++level) {
+    const Split& split = task.levels[level];
+    answers |= std::size_t(goes_left(task.x[split.column], split.threshold, split.missing_left)) << level;
+  }
+  const double* table = task.table + answers;
+  for (std::size_t slot = 0; slot < task.n_players; ++slot) {
+    double* to = task.phi + std::size_t(task.players[slot]) * task.outputs;
+    for (std::size_t k = 0; k < task.width; ++k, table += task.entries) to[k] += *table;
   }
 }
 

@@ -1,8 +1,8 @@
 """pellucid: explanations of machine-learning models that carry the measure of their own error.
 
-The doors are `explain`, `explain_text`, `explain_image`, `Explainer`, `interactions`, `importance`, `pdp`, `ice`, `ale`
-and `audit`. Everything here is loaded when it is first used, so importing pellucid loads none of scikit-learn, scipy,
-pandas, altair or torch.
+The doors are `explain`, `explain_text`, `explain_image`, `Explainer`, `interactions`, `pairs`, `importance`, `pdp`,
+`ice`, `ale` and `audit`. Everything here is loaded when it is first used, so importing pellucid loads none of scikit-
+learn, scipy, pandas, altair or torch.
 """
 
 import importlib
@@ -22,8 +22,9 @@ if TYPE_CHECKING:
         UnsupportedModelError,
         UnsupportedRequestError,
     )
-    from pellucid._door import Explainer, ale, explain, ice, importance, interactions, pdp
+    from pellucid._door import Explainer, explain, interactions, pairs
     from pellucid._door_inputs import explain_image, explain_text
+    from pellucid._measures import ale, ice, importance, pdp
     from pellucid.adapters.files import load_model
     from pellucid.auditing.audit import Audit, audit, audit_data
     from pellucid.auditing.policy import Policy
@@ -49,11 +50,12 @@ if TYPE_CHECKING:
         Explanation,
         Importance,
         Interactions,
+        Pairs,
         Provenance,
         Quality,
     )
-    from pellucid.improvement.slices import find_slices
     from pellucid.games.image import superpixels
+    from pellucid.improvement.slices import find_slices
     from pellucid.ir import LinearForm, Model, Space, TreeEnsemble
     from pellucid.report import save_artefact, save_report
     from pellucid.table import Table
@@ -74,8 +76,9 @@ _HOMES = {
         "UnsupportedModelError",
         "UnsupportedRequestError",
     ),
-    "pellucid._door": ("Explainer", "ale", "explain", "ice", "importance", "interactions", "pdp"),
+    "pellucid._door": ("Explainer", "explain", "interactions", "pairs"),
     "pellucid._door_inputs": ("explain_image", "explain_text"),
+    "pellucid._measures": ("ale", "ice", "importance", "pdp"),
     "pellucid.adapters.files": ("load_model",),
     "pellucid.auditing.audit": ("Audit", "audit", "audit_data"),
     "pellucid.auditing.policy": ("Policy",),
@@ -101,6 +104,7 @@ _HOMES = {
         "Explanation",
         "Importance",
         "Interactions",
+        "Pairs",
         "Provenance",
         "Quality",
     ),

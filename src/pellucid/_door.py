@@ -1,7 +1,7 @@
-"""The doors: `explain`, `Explainer`, `importance`, `interactions` and the effects."""
+"""The doors: `explain`, `Explainer`, `interactions` and `pairs`."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, is_dataclass, replace
 from typing import Any
 
@@ -9,19 +9,16 @@ import numpy as np
 
 from pellucid._base.errors import AdditivityError, ColumnError, InputError, UnsupportedRequestError
 from pellucid._base.progress import Progress
-from pellucid._base.randomness import check_seed
 from pellucid._base.typing import Array, Names
 from pellucid.adapters import as_model
 from pellucid.adapters.function_of_rows import prove_deterministic, prove_row_by_row
 from pellucid.adapters.proof import prove
-from pellucid.explainers import effects
 from pellucid.explainers.base import Attribution, Bound, Method, Question
 from pellucid.explainers.choice import METHODS, Choice, choose, no_such_method
-from pellucid.explainers.importance import permutation_importance
-from pellucid.explainers.interactions import BoundPairs
-from pellucid.explainers.options import check_effect, check_output, check_question, check_unused
-from pellucid.explainers.sage import sage_importance
-from pellucid.explanation import Effect, Explanation, Importance, Interactions, Provenance, Quality
+from pellucid.explainers.interactions import BoundMatrix, BoundPairs, check_top
+from pellucid.explainers.options import check_output, check_question
+from pellucid.explanation import Explanation, Interactions, Pairs, Provenance, Quality
+from pellucid.explanation._axes import named_positions
 from pellucid.explanation.explanation import distinct_positions
 from pellucid.explanation.provenance import package_versions
 from pellucid.ir import Model, Space
@@ -204,7 +201,7 @@ class Explainer:
             evaluated.
         """
         started = time.perf_counter()
-        if not isinstance(self._bound, BoundPairs):
+        if not isinstance(self._bound, BoundMatrix):
             raise UnsupportedRequestError(
                 f"interactions need a tree ensemble and method='tree', or method='exact' with background= and a "
                 f"budget= of all coalitions; {self.model.label} is explained by method={self.choice.method.name!r}."
@@ -224,6 +221,58 @@ class Explainer:
             data=table,
         )
         return found if self.output is None else _outputs_of(found, self.output)
+
+    def pairs(self, X: Any, *, feature: str | None = None, top: int | None = None) -> Pairs:
+        """Explain how one feature moves the output together with each other, or which pairs move it most.
+
+        For wide tables: memory is proportional to the answer, not to the square of the number of features.
+
+        Parameters
+        ----------
+        X : table of shape (rows, features)
+        feature : str, optional
+            Only pairs with this feature, its main effect (the pair with itself) included: half of each pair's
+            effect and the main effect add up to its Shapley value. Pairs that are not listed do not interact.
+        top : int, optional
+            Only so many pairs, those with the largest mean absolute effect over the rows and outputs.
+
+        Raises
+        ------
+        InputError
+            When neither is given, or one is no feature or number.
+        UnsupportedRequestError
+            When the method has no interaction values.
+        """
+        started = time.perf_counter()
+        bound = self._bound_pairs()
+        check_top(top)
+        if feature is None and top is None:
+            raise InputError("pairs needs feature=, top= or both; interactions() has all pairs.")
+        table = self._aligned(Table.of(X))
+        at = None if feature is None else named_positions(feature, table.names, "feature")[0]
+        found, sums = bound.pairs(table, at, top)
+        predicted = self.model.predict(table, self.space)
+        residual = self._residual(sums, predicted, table, None)
+        outputs = self.model.outputs_in(self.space)
+        kept = [*range(len(outputs))] if self.output is None else distinct_positions(self.output, outputs, "output")
+        return Pairs(
+            values=found.values[..., kept],
+            first=tuple(table.names[i] for i in found.pairs[:, 0]),
+            second=tuple(table.names[j] for j in found.pairs[:, 1]),
+            outputs=tuple(outputs[k] for k in kept),
+            space=self.model.resolve(self.space),
+            quality=Quality(residual=residual, bound=sums.bound, warnings=sums.warnings),
+            provenance=self._provenance(sums, table, time.perf_counter() - started),
+            data=table,
+        )
+
+    def _bound_pairs(self) -> BoundPairs:
+        if not isinstance(self._bound, BoundPairs):
+            raise UnsupportedRequestError(
+                f"pairs need a tree ensemble and method='tree'; {self.model.label} is explained by "
+                f"method={self.choice.method.name!r}."
+            )
+        return self._bound
 
     def _aligned(self, table: Table) -> Table:
         """Match the rows' columns by name with the model's, or with the background's where the model has no names."""
@@ -381,89 +430,45 @@ def interactions(
     return explainer.interactions(X)
 
 
-def _outputs_of(found: Interactions, output: str | int | Sequence[str | int]) -> Interactions:
-    kept = distinct_positions(output, found.outputs, "output")
-    names = tuple(found.outputs[k] for k in kept)
-    return replace(found, values=found.values[..., kept], base_values=found.base_values[:, kept], outputs=names)
-
-
-def importance(
+def pairs(
     model: Any,
     X: Any,
-    y: Any = None,
     *,
-    measure: str = "shapley",
+    feature: str | None = None,
+    top: int | None = None,
     background: Any = None,
     method: str | Method = "auto",
     output: str | int | Sequence[str | int] | None = None,
-    space: str = "raw",
-    budget: int | None = None,
-    tol: float | None = None,
-    random_state: int = 0,
     n_jobs: int | None = None,
-    progress: Progress = None,
-) -> Importance:
-    """Measure how much a model uses each feature over many rows, with 95 % intervals.
+) -> Pairs:
+    """Explain how one feature of a tree ensemble interacts with each other, or which pairs interact most.
 
-    Parameters
-    ----------
-    model, X, background, method, output, space, budget, tol, random_state, n_jobs, progress
-        As in `explain`.
-    y : array of shape (rows,), optional
-        True targets; needed for ``measure="permutation"`` and ``"sage"``, and in loss space.
-    measure : {"shapley", "permutation", "sage"}
-        Mean absolute Shapley value, the rise of the loss when a feature is shuffled (Breiman, 2001), or the
-        feature's share of the loss that the model takes away (Covert et al., 2020), which needs `background`.
+    For wide tables, where the matrix of `interactions` would be too large. Parameters are those of
+    `Explainer` and `Explainer.pairs`.
+
+    Returns
+    -------
+    Pairs
+        Values of shape (rows, pairs, outputs), the largest pairs first.
 
     Examples
     --------
     >>> import pellucid
     >>> from sklearn.datasets import load_diabetes
-    >>> from sklearn.tree import DecisionTreeRegressor
+    >>> from sklearn.ensemble import RandomForestRegressor
     >>> X, y = load_diabetes(return_X_y=True, as_frame=True)
-    >>> model = DecisionTreeRegressor(max_depth=2).fit(X, y)
-    >>> pellucid.importance(model, X).values.shape
-    (10, 1)
+    >>> model = RandomForestRegressor(n_estimators=10, random_state=0).fit(X, y)
+    >>> pellucid.pairs(model, X.head(50), feature="bmi", top=3).second[:2]
+    ('bmi', 's5')
     """
-    if measure == "shapley":
-        return explain(
-            model,
-            X,
-            background=background,
-            method=method,
-            output=output,
-            space=space,
-            budget=budget,
-            tol=tol,
-            random_state=random_state,
-            n_jobs=n_jobs,
-            progress=progress,
-            y=y,
-        ).importance()
-    if measure not in ("permutation", "sage"):
-        raise InputError(f"measure must be 'shapley', 'permutation' or 'sage'; got {measure!r}.")
-    if y is None:
-        raise InputError(f"measure={measure!r} compares predictions with the truth: pass y.")
-    check_seed(random_state)
-    chosen = None if method == "auto" else method
-    units = None if space in ("raw", "loss") else Space.of(space)
-    given = {"method": chosen, "output": output, "space": units, "budget": budget, "tol": tol}
-    check_unused(measure, given if measure == "sage" else {"background": background, **given})
-    read, table = read_model(model, X)
-    target = read.targets(y, len(table))
-    if measure == "permutation":
-        return permutation_importance(read, table, target, random_state=random_state)
-    rows = None if background is None else Table.of(background, what="background").aligned(table.names)
-    question = Question(
-        model=read,
-        background=rows,
-        space=Space.LOSS,
-        random_state=random_state,
-        n_jobs=n_jobs,
-        progress=progress,
-    )
-    check_question(question)
-    return sage_importance(question, table, target)
+    explainer = Explainer(model, background, method=method, output=output, n_jobs=n_jobs)
+    return explainer.pairs(X, feature=feature, top=top)
+
+
+def _outputs_of(found: Interactions, output: str | int | Sequence[str | int]) -> Interactions:
+    kept = distinct_positions(output, found.outputs, "output")
+    names = tuple(found.outputs[k] for k in kept)
+    return replace(found, values=found.values[..., kept], base_values=found.base_values[:, kept], outputs=names)
 
 
 def read_model(model: Any, X: Any) -> tuple[Model, Table]:
@@ -471,28 +476,3 @@ def read_model(model: Any, X: Any) -> tuple[Model, Table]:
     table = Table.of(X)
     read = as_model(model, reference=table)
     return read, table.aligned(read.features or table.names)
-
-
-def _effect_of(model: Any, X: Any, options: Mapping[str, Any]) -> tuple[Model, Table]:
-    """Read what an effect needs, and refuse options that are none."""
-    check_effect(options)
-    read, table = read_model(model, X)
-    if not len(table):
-        raise InputError("X has no rows; an effect is an average over rows, so it needs at least one.")
-    check_output(options.get("output"), read.outputs)
-    return read, table
-
-
-def pdp(model: Any, X: Any, feature: str, **options: Any) -> Effect:
-    """Partial dependence: the mean output while one feature is set to each value of a grid (Friedman, 2001)."""
-    return effects.pdp(*_effect_of(model, X, options), feature, **options)
-
-
-def ice(model: Any, X: Any, feature: str, **options: Any) -> Effect:
-    """Individual conditional expectation: partial dependence row by row (Goldstein et al., 2015)."""
-    return effects.ice(*_effect_of(model, X, options), feature, **options)
-
-
-def ale(model: Any, X: Any, feature: str, **options: Any) -> Effect:
-    """Accumulated local effects, which stay where the data are (Apley and Zhu, 2020)."""
-    return effects.ale(*_effect_of(model, X, options), feature, **options)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pellucid._kernels import trees as kernels
-from pellucid.testing.strategies import Shape, random_ensemble, random_rows
+from pellucid.testing.strategies import Shape, random_ensemble, random_rows, random_subject
 
 GAMES = ["path_dependent", "interventional"]
 SHAPES = [
@@ -63,3 +63,31 @@ def test_inputs_are_not_touched_and_may_be_read_only_or_strided(game: str, subje
     again, _ = solve(game, (trees, groups, n_features, strided, np.asfortranarray(background)))
     assert again.tobytes() == values.tobytes()
     assert np.array_equal(rows, before, equal_nan=True)
+
+
+@pytest.mark.parametrize("instructions", kernels.instruction_sets())
+def test_one_row_two_rows_and_threads_over_trees_change_no_bit(instructions: str) -> None:
+    """A row alone has kernels of its own, and threads that outnumber the blocks of rows share out the trees."""
+    rng = np.random.default_rng(1)
+    shape = Shape(n_trees=90, n_columns=12, n_features=9, n_outputs=3, width=3, depth=9, bushy=0.9)
+    trees, groups = random_ensemble(rng, shape)
+    assert (~trees.is_leaf).sum() > 4 * 1024  # several chunks of trees
+    rows = random_rows(rng, 70, 12)
+    game = kernels.PathDependent(trees, groups, 9, instructions=instructions)
+    whole = game.values(rows)
+    for part in [slice(5, 6), slice(11, 13), slice(20, 29), slice(0, 70)]:
+        for threads in (1, 2, 4, 16):
+            found = game.values(rows[part].copy(), n_jobs=threads)
+            assert found.tobytes() == whole[part].tobytes()
+
+
+@pytest.mark.parametrize("instructions", kernels.instruction_sets())
+@pytest.mark.parametrize("seed", range(30))
+def test_a_row_alone_has_the_bits_it_has_among_others(instructions: str, seed: int) -> None:
+    """Repeated features, categorical splits, one to twenty points, leaves of several outputs."""
+    s = random_subject(seed, max_depth=3 + seed, max_features=3 + seed, n_rows=9)
+    for index in (kernels.SHAPLEY, kernels.Index(banzhaf=True), kernels.Index(3, 2)):
+        game = kernels.PathDependent(s.trees, s.groups, s.n_features, index=index, instructions=instructions)
+        together = game.values(s.rows)
+        alone = np.concatenate([game.values(row[None]) for row in s.rows])
+        assert alone.tobytes() == together.tobytes()

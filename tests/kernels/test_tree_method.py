@@ -158,7 +158,7 @@ def test_an_unknown_index_is_refused(model: Model, index) -> None:
 
 def test_an_answer_that_would_not_fit_is_refused_before_the_work() -> None:
     with pytest.raises(InputError, match=r"take 745 GiB; 16 GiB is the most\. Explain fewer rows"):
-        check_size(1000, 10_000, 1)
+        check_size(1000, 10_000**2, 1)
 
 
 def test_the_door_gives_interactions_with_names_and_residual() -> None:

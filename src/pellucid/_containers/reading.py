@@ -28,6 +28,8 @@ def container_of(X: Any, what: str) -> Container:
     ColumnError
         When two columns have the same name.
     """
+    if type(X) is np.ndarray:  # the commonest, and for one row most of what reading costs is asking what it is
+        return Matrix(_array(X, what))
     if isinstance(X, Mapping):
         return PandasFrame(_frame_of_columns(X, what))
     if isinstance(X, list | tuple) and any(isinstance(row, Mapping) for row in X):
@@ -36,10 +38,10 @@ def container_of(X: Any, what: str) -> Container:
         return PandasFrame(X)
     if nw.dependencies.is_into_series(X) or nw.dependencies.is_pandas_index(X):
         raise InputError(f"{what} is one column ({_type(X)}); {what} needs rows and columns. Pass a frame or array.")
+    if type(X).__name__ == "RecordBatch" and hasattr(X, "to_struct_array"):
+        X = _table_of_batch(X)
     if nw.dependencies.is_into_dataframe(X) or _is_lazy(X):
         return AnyFrame(_eager(X, what))
-    if type(X).__name__ == "RecordBatch" and hasattr(X, "to_struct_array"):
-        return AnyFrame(_eager(_table_of_batch(X), what))
     return Matrix(_array(X, what))
 
 

@@ -1,13 +1,14 @@
 """Exact Shapley values of tree ensembles: the door to the compiled kernels."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from pellucid._base.errors import InputError
 from pellucid._base.parallel import thread_count
-from pellucid._base.typing import Array, Float1, Float2, Float3, Int1
+from pellucid._base.typing import Array, Float1, Float2, Float3, Int1, Int2
 from pellucid.ir import TreeEnsemble
 
 try:
@@ -111,7 +112,7 @@ def interventional(
 class _Game:
     """A game of one ensemble, made ready to be solved for any rows. Thread-safe."""
 
-    def __init__(self, trees: TreeEnsemble, native: _native.PathDependent | _native.Interventional) -> None:
+    def __init__(self, trees: TreeEnsemble, native: "_native._Game") -> None:
         self._trees, self._native = trees, native
         self.base: Float1 = native.base()
         """Outputs when every feature is hidden, (outputs,)."""
@@ -124,6 +125,16 @@ class _Game:
         """Return interactions (rows, features, features, outputs); lines of a matrix add up to the values."""
         return self._native.interactions(_rows(columns, self._trees, "columns"), thread_count(n_jobs))
 
+    @cached_property
+    def pairs(self) -> Int2:
+        """Pairs of features that meet on a path, (pairs, 2), in rising order; no others interact."""
+        return self._native.pairs().astype(np.int64)
+
+    def pair_values(self, columns: Float2, chosen: Int1, *, n_jobs: int | None = None) -> Float3:
+        """Return whole interactions of some of `pairs`, by position in rising order: (rows, chosen, outputs)."""
+        rows = _rows(columns, self._trees, "columns")
+        return self._native.pair_values(rows, _flat(chosen, np.int32), thread_count(n_jobs))
+
 
 class PathDependent(_Game):
     """The game in which a hidden feature's splits are averaged by training cover.
@@ -133,15 +144,25 @@ class PathDependent(_Game):
     trees, groups, n_features
         As for `path_dependent`.
     index : Index
+    dtype : {"float64", "float32"}
+        What is reckoned in. Inputs are compared, and chunks of trees summed, in float64 either way.
     instructions : str
         One of `instruction_sets`; the processor's best when empty.
     """
 
     def __init__(
-        self, trees: TreeEnsemble, groups: Int1, n_features: int, *, index: Index = SHAPLEY, instructions: str = ""
+        self,
+        trees: TreeEnsemble,
+        groups: Int1,
+        n_features: int,
+        *,
+        index: Index = SHAPLEY,
+        dtype: str = "float64",
+        instructions: str = "",
     ) -> None:
         ensemble = _native_ensemble(trees, groups, n_features)
-        super().__init__(trees, _native.PathDependent(ensemble, index.a, index.b, index.banzhaf, instructions))
+        kind = _native.PathDependentFloat32 if dtype == "float32" else _native.PathDependent
+        super().__init__(trees, kind(ensemble, index.a, index.b, index.banzhaf, instructions))
 
 
 class Interventional(_Game):
@@ -170,12 +191,16 @@ class Interventional(_Game):
             raise InputError("background must have at least one row; got none.")
         ensemble, others = _native_ensemble(trees, groups, n_features), _rows(background, trees, "background")
         weights = (index.a, index.b, index.banzhaf)
-        super().__init__(
-            trees,
-            _native.Interventional(
+        try:
+            native = _native.Interventional(
                 ensemble, others, *weights, TABLE_PLAYERS, thread_count(n_jobs), instructions=instructions
-            ),
-        )
+            )
+        except ValueError as error:
+            raise InputError(
+                f"values against background rows take trees with up to 4,000 features on one path ({error}). Leave out "
+                "background= for path-dependent values."
+            ) from error
+        super().__init__(trees, native)
 
 
 def instruction_sets() -> list[str]:

@@ -166,7 +166,7 @@ def _nodes(trees: Sequence[Mapping[str, Any]], weights: Float1, width: int) -> N
     """All trees behind one another."""
 
     def joined(key: str, dtype: Any) -> Array:
-        return np.concatenate([np.asarray(tree[key], dtype=dtype) for tree in trees])
+        return np.concatenate([tree[key] for tree in trees], dtype=dtype, casting="unsafe")
 
     sizes = np.array([len(tree["left_children"]) for tree in trees])
     first = np.cumsum(sizes) - sizes

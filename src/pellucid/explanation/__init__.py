@@ -5,6 +5,7 @@ from pellucid.explanation.effect import Effect
 from pellucid.explanation.explanation import Explanation
 from pellucid.explanation.importance import Importance
 from pellucid.explanation.interactions import Interactions
+from pellucid.explanation.pairs import Pairs
 from pellucid.explanation.provenance import Provenance
 from pellucid.explanation.quality import Evaluations, Quality
 
@@ -15,6 +16,7 @@ __all__ = [
     "Explanation",
     "Importance",
     "Interactions",
+    "Pairs",
     "Provenance",
     "Quality",
 ]

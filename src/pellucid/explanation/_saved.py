@@ -18,7 +18,7 @@ from pellucid.explanation.quality import Evaluations, Quality
 from pellucid.ir import Space
 from pellucid.table import Table
 
-_TUPLES = ("features", "outputs", "warnings")
+_TUPLES = ("features", "first", "second", "outputs", "warnings")
 
 
 class Saved:

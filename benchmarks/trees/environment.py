@@ -1,0 +1,88 @@
+"""An environment of Python 3.12 for the peers, as the newest of them need it; kept in the ignored `build/`."""
+
+import hashlib
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+HOME = ROOT / "build" / "benchmark-trees"
+PYTHON = HOME / "python" / "bin" / "python"
+PEERS = (
+    "shap>=0.54",
+    "xgboost-cpu>=3.4",
+    "lightgbm>=4.7",
+    "catboost>=1.2.10",
+    "fasttreeshap-fixed>=0.1.5",
+    "shapiq>=1.8",
+    "woodelf-explainer>=0.4.8",
+)
+"""Floors, so that pip does not settle on an old release to please another package."""
+DISTRIBUTIONS = tuple(wanted.partition(">=")[0] for wanted in PEERS)
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+
+
+def ready() -> Path:
+    """Make the environment where it is missing or the sources changed, and return its Python."""
+    if not PYTHON.exists():
+        HOME.mkdir(parents=True, exist_ok=True)
+        _run(_python(), "-m", "venv", HOME / "python")
+    _install("peers", "\n".join(PEERS), "--upgrade", *PEERS)
+    _install("checkout", sources(), "--force-reinstall", "--no-deps", str(ROOT))
+    return PYTHON
+
+
+def sources() -> str:
+    """Digest of all that the installed package is made of."""
+    files = [ROOT / "pyproject.toml", ROOT / "CMakeLists.txt", *(ROOT / "cpp").rglob("*.[ch]pp")]
+    files += (ROOT / "src").rglob("*.py")
+    content = hashlib.sha256()
+    for path in sorted(files):
+        content.update(path.read_bytes())
+    return content.hexdigest()[:12]
+
+
+def run_in(module: str, *arguments: str) -> list[str]:
+    """Command line of one of our modules in the environment."""
+    return [str(PYTHON), "-m", module, *arguments]
+
+
+def one_thread() -> dict[str, str]:
+    """Environment variables that keep every library to one thread."""
+    return os.environ | ONE_THREAD
+
+
+def _python() -> str:
+    """Find a Python 3.12: on the path, or the newest that pyenv has."""
+    for name in ("python3.12", *_pyenv()):
+        found = shutil.which(name)
+        if found and subprocess.run([found, "--version"], capture_output=True, check=False).returncode == 0:
+            return found
+    raise SystemExit(
+        "the benchmark needs Python 3.12, because the newest peers do; there is no python3.12 on the path. "
+        "Install it (pyenv install 3.12, or your system's package python3.12 with its venv) and run again."
+    )
+
+
+def _pyenv() -> list[str]:
+    pyenv = shutil.which("pyenv")
+    if pyenv is None:
+        return []
+    listed = subprocess.run([pyenv, "prefix", "3.12"], capture_output=True, text=True, check=False)
+    return [f"{listed.stdout.strip()}/bin/python3.12"] if listed.returncode == 0 else []
+
+
+def _install(name: str, wanted: str, *arguments: str) -> None:
+    """Install once for what is wanted; a stamp beside the environment remembers it."""
+    stamp = HOME / f"{name}.installed"
+    if stamp.exists() and stamp.read_text() == wanted:
+        return
+    _run(PYTHON, "-m", "pip", "install", "--quiet", *arguments)
+    stamp.write_text(wanted)
+
+
+def _run(*command: str | Path) -> None:
+    done = subprocess.run([str(part) for part in command], cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"{' '.join(map(str, command))} failed:\n{done.stderr[-2000:]}")

@@ -1,0 +1,121 @@
+"""Doors that measure a model over many rows: `importance` and the effects."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pellucid._base.errors import InputError
+from pellucid._base.progress import Progress
+from pellucid._base.randomness import check_seed
+from pellucid._door import explain, read_model
+from pellucid.explainers import effects
+from pellucid.explainers.base import Method, Question
+from pellucid.explainers.importance import permutation_importance
+from pellucid.explainers.options import check_effect, check_output, check_question, check_unused
+from pellucid.explainers.sage import sage_importance
+from pellucid.explanation import Effect, Importance
+from pellucid.ir import Model, Space
+from pellucid.table import Table
+
+
+def importance(
+    model: Any,
+    X: Any,
+    y: Any = None,
+    *,
+    measure: str = "shapley",
+    background: Any = None,
+    method: str | Method = "auto",
+    output: str | int | Sequence[str | int] | None = None,
+    space: str = "raw",
+    budget: int | None = None,
+    tol: float | None = None,
+    random_state: int = 0,
+    n_jobs: int | None = None,
+    progress: Progress = None,
+) -> Importance:
+    """Measure how much a model uses each feature over many rows, with 95 % intervals.
+
+    Parameters
+    ----------
+    model, X, background, method, output, space, budget, tol, random_state, n_jobs, progress
+        As in `explain`.
+    y : array of shape (rows,), optional
+        True targets; needed for ``measure="permutation"`` and ``"sage"``, and in loss space.
+    measure : {"shapley", "permutation", "sage"}
+        Mean absolute Shapley value, the rise of the loss when a feature is shuffled (Breiman, 2001), or the
+        feature's share of the loss that the model takes away (Covert et al., 2020), which needs `background`.
+
+    Examples
+    --------
+    >>> import pellucid
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn.tree import DecisionTreeRegressor
+    >>> X, y = load_diabetes(return_X_y=True, as_frame=True)
+    >>> model = DecisionTreeRegressor(max_depth=2).fit(X, y)
+    >>> pellucid.importance(model, X).values.shape
+    (10, 1)
+    """
+    if measure == "shapley":
+        return explain(
+            model,
+            X,
+            background=background,
+            method=method,
+            output=output,
+            space=space,
+            budget=budget,
+            tol=tol,
+            random_state=random_state,
+            n_jobs=n_jobs,
+            progress=progress,
+            y=y,
+        ).importance()
+    if measure not in ("permutation", "sage"):
+        raise InputError(f"measure must be 'shapley', 'permutation' or 'sage'; got {measure!r}.")
+    if y is None:
+        raise InputError(f"measure={measure!r} compares predictions with the truth: pass y.")
+    check_seed(random_state)
+    chosen = None if method == "auto" else method
+    units = None if space in ("raw", "loss") else Space.of(space)
+    given = {"method": chosen, "output": output, "space": units, "budget": budget, "tol": tol}
+    check_unused(measure, given if measure == "sage" else {"background": background, **given})
+    read, table = read_model(model, X)
+    target = read.targets(y, len(table))
+    if measure == "permutation":
+        return permutation_importance(read, table, target, random_state=random_state)
+    rows = None if background is None else Table.of(background, what="background").aligned(table.names)
+    question = Question(
+        model=read,
+        background=rows,
+        space=Space.LOSS,
+        random_state=random_state,
+        n_jobs=n_jobs,
+        progress=progress,
+    )
+    check_question(question)
+    return sage_importance(question, table, target)
+
+
+def _effect_of(model: Any, X: Any, options: Mapping[str, Any]) -> tuple[Model, Table]:
+    """Read what an effect needs, and refuse options that are none."""
+    check_effect(options)
+    read, table = read_model(model, X)
+    if not len(table):
+        raise InputError("X has no rows; an effect is an average over rows, so it needs at least one.")
+    check_output(options.get("output"), read.outputs)
+    return read, table
+
+
+def pdp(model: Any, X: Any, feature: str, **options: Any) -> Effect:
+    """Partial dependence: the mean output while one feature is set to each value of a grid (Friedman, 2001)."""
+    return effects.pdp(*_effect_of(model, X, options), feature, **options)
+
+
+def ice(model: Any, X: Any, feature: str, **options: Any) -> Effect:
+    """Individual conditional expectation: partial dependence row by row (Goldstein et al., 2015)."""
+    return effects.ice(*_effect_of(model, X, options), feature, **options)
+
+
+def ale(model: Any, X: Any, feature: str, **options: Any) -> Effect:
+    """Accumulated local effects, which stay where the data are (Apley and Zhu, 2020)."""
+    return effects.ale(*_effect_of(model, X, options), feature, **options)
