@@ -268,3 +268,10 @@ def test_a_row_alone_is_explained_as_in_a_batch(seed, rows):
         if method in ("smoothgrad", "expected_gradients"):  # samples belong to the row's number
             last, whole = last[:0], whole[:0]
         np.testing.assert_allclose(last, whole[-1:] if len(last) else last, rtol=1e-4, atol=1e-5)
+
+
+def test_two_nodes_are_exact_for_a_cubic_gradient():
+    x = torch.randn(3, 4).double()
+    found = attribute(lambda x: (x**4).sum(1), x, budget=4)
+    assert found.quality.evaluations.gradients == 3 * 4
+    np.testing.assert_allclose(found.values[..., 0], x**4, rtol=1e-10)
