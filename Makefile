@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-heavy check bench docs clean
+.PHONY: demo test test-heavy check bench bench-trees docs clean
 .DEFAULT_GOAL := demo
 
 demo: $(VENV)/core  ## set everything up and audit a real model on real mortgage data
@@ -23,6 +23,9 @@ check: $(VENV)/check  ## lint, types, the import contract and the size limits
 
 bench: $(VENV)/test  ## speed and accuracy beside the named peers
 	$(BIN)/python -m benchmarks
+
+bench-trees: $(VENV)/core  ## exact tree values beside every peer, resumable, up to an hour (needs Python 3.12)
+	$(BIN)/python -m benchmarks.trees
 
 docs: $(VENV)/test  ## run every example in the documentation
 	$(BIN)/python -m pytest tests/docs

@@ -64,7 +64,7 @@ def write(folder: Path) -> None:
 
 
 def _head(found: list[dict[str, Any]], alone: dict[str, dict[str, Any]]) -> str:
-    one = next(iter(alone.values()))
+    one = next((each for key, each in alone.items() if not SCENARIOS[key].instructions), next(iter(alone.values())))
     loads = [each["load"] for each in found]
     versions = ", ".join(f"{name} {number}" for name, number in one["versions"].items())
     return HEAD.format(
@@ -196,7 +196,7 @@ def _sizes(alone: dict[str, dict[str, Any]]) -> str:
         "| scenario | trees | leaves | depth | features on a path | explainer built, ms | memory, MiB | two threads |",
         "|---" * 8 + "|",
     ]
-    for key, one in alone.items():
+    for key, one in ((key, alone[key]) for key in SCENARIOS if key in alone):
         shown.append(
             f"| {SCENARIOS[key].title} | {one['trees']} | {one['leaves']:,} | {one['depth']} | {one['features']} | "
             f"{1e3 * one['built']:.0f} | {one['mib']:.0f} | {one['two']:.2f}x |"

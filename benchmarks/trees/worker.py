@@ -1,5 +1,6 @@
 """A process that has one explainer: `python -m benchmarks.trees.worker` answers lines of JSON until its input ends."""
 
+import ctypes
 import gc
 import json
 import os
@@ -66,6 +67,7 @@ class Worker:
     def memory(self, rows: int) -> dict[str, float]:
         """MiB that one call takes at its peak, beyond what the process holds between calls."""
         gc.collect()
+        ctypes.CDLL(None).malloc_trim(0)  # what earlier calls left to be used again would hide what this one takes
         Path("/proc/self/clear_refs").write_text("5")  # sets the peak back to what is held now
         before = _resident("VmRSS")
         self.ready.call(self.rows[:rows])

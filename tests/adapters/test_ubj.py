@@ -1,46 +1,15 @@
 """Universal Binary JSON: what an encoder written from the specification made is read back; damage is refused."""
 
 import contextlib
-import struct
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from ubj_encoder import NUMBERS, encoded
 
 from pellucid._base.errors import InputError
 from pellucid.adapters import ubj
-
-NUMBERS = {"i": "b", "U": "B", "I": "h", "l": "i", "L": "q", "d": "f", "D": "d"}
-
-
-def encoded(value, counted):
-    """UBJSON of a value; containers say their length when `counted`, else they are closed."""
-    if isinstance(value, bool) or value is None:
-        return {True: b"T", False: b"F", None: b"Z"}[value]
-    if isinstance(value, int):
-        return b"L" + struct.pack(">q", value)
-    if isinstance(value, float):
-        return b"D" + struct.pack(">d", value)
-    if isinstance(value, str):
-        return b"S" + text(value)
-    if isinstance(value, np.ndarray):
-        mark = next(mark for mark, code in NUMBERS.items() if np.dtype(code) == value.dtype)
-        return b"[$" + mark.encode() + b"#" + size(len(value)) + value.astype(value.dtype.newbyteorder(">")).tobytes()
-    mapping = isinstance(value, dict)
-    parts = (
-        [text(k) + encoded(v, counted) for k, v in value.items()] if mapping else [encoded(v, counted) for v in value]
-    )
-    opened, closed = (b"{", b"}") if mapping else (b"[", b"]")
-    return opened + (b"#" + size(len(value)) if counted else b"") + b"".join(parts) + (b"" if counted else closed)
-
-
-def size(n):
-    return b"U" + bytes([n]) if n < 256 else b"l" + struct.pack(">i", n)
-
-
-def text(value):
-    return size(len(value.encode())) + value.encode()
 
 
 def same(a, b):
@@ -73,14 +42,14 @@ alike = st.lists(
 """Lists of mappings with the same keys, and values of types that change: how trees are stored."""
 
 
-@given(documents | alike, st.booleans())
-def test_what_was_encoded_is_read_back(document, counted):
-    assert same(document, ubj.loads(encoded(document, counted)))
+@given(documents | alike, st.booleans(), st.booleans())
+def test_what_was_encoded_is_read_back(document, lists, mappings):
+    assert same(document, ubj.loads(encoded(document, lists, mappings)))
 
 
-@given(documents | alike, st.booleans(), st.data())
-def test_every_cut_and_every_changed_byte_is_read_or_refused(document, counted, data):
-    whole = encoded(document, counted)
+@given(documents | alike, st.booleans(), st.booleans(), st.data())
+def test_every_cut_and_every_changed_byte_is_read_or_refused(document, lists, mappings, data):
+    whole = encoded(document, lists, mappings)
     at = data.draw(st.integers(0, len(whole) - 1))
     damaged = whole[:at] + bytes([data.draw(st.integers(0, 255))]) + whole[at + 1 :]
     with pytest.raises(InputError):
@@ -93,7 +62,7 @@ def test_nested_lists_of_mappings_that_differ_at_their_end_are_read_once():
     document = {"a": 1, "b": None}
     for _ in range(30):  # read again after each surprise, this would take 2**30 steps
         document = {"a": [{"a": 1, "b": 2}, document], "b": None}
-    assert same(document, ubj.loads(encoded(document, False)))
+    assert same(document, ubj.loads(encoded(document)))
 
 
 def test_nesting_has_an_end():

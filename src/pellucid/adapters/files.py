@@ -6,7 +6,9 @@ import io
 import json
 import os
 import pickle
+import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -213,6 +215,33 @@ def _load_lightgbm(path: Path) -> Any:
         raise FileError(f"{path} could not be read as a LightGBM model: {_first_line(error)}") from error
 
 
+# CatBoost ends the process that opens a damaged .cbm, so another one opens it first, and writes what can be checked.
+CATBOOST_TRIAL = """
+import catboost, sys
+catboost.CatBoost().load_model(sys.argv[1], format="cbm").save_model(sys.argv[2], format="json")
+"""
+CATBOOST_TRIAL_SECONDS = 300
+
+
+def _load_cbm(path: Path) -> Any:
+    _library("catboost", path)
+    with tempfile.TemporaryDirectory() as folder:
+        written = Path(folder) / "model.json"
+        command = [sys.executable, "-c", CATBOOST_TRIAL, str(path.resolve()), str(written)]
+        try:
+            done = subprocess.run(command, capture_output=True, timeout=CATBOOST_TRIAL_SECONDS, check=False)  # noqa: S603
+        except subprocess.TimeoutExpired as error:
+            raise FileError(f"{path} is damaged: CatBoost did not open it in {CATBOOST_TRIAL_SECONDS} s.") from error
+        if done.returncode < 0:
+            raise FileError(f"{path} is damaged: CatBoost crashed when it opened it.")
+        content = json.loads(written.read_bytes()) if written.exists() else None
+    # A model that encodes features by statistics of the target is read by CatBoost alone.
+    unreadable = importlib.import_module("pellucid.adapters.catboost").UNREADABLE
+    if content is not None and not any(content["features_info"].get(kind) for kind in unreadable):
+        _refuse_damaged(path, "catboost", lambda _: content)
+    return _load_catboost(path)
+
+
 def _load_catboost(path: Path) -> Any:
     library = _library("catboost", path)
     try:
@@ -237,6 +266,6 @@ LOADERS: dict[str, Callable[[Path], Any]] = {
     ".json": _load_json,
     ".ubj": _load_xgboost,
     ".txt": _load_lightgbm,
-    ".cbm": _load_catboost,
+    ".cbm": _load_cbm,
     ".onnx": _load_onnx,
 }

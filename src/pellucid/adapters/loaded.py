@@ -61,6 +61,9 @@ def _parts(model: Any) -> Iterator[Any]:
 
 def _check_tree(owner: Any) -> None:
     tree = owner.tree_
+    children = np.stack([tree.children_left, tree.children_right])
+    if np.any(children < -1) or np.any((children[0] == -1) != (children[1] == -1)):
+        raise InputError("a tree points to a node outside itself")  # scikit-learn takes only -1 for a leaf
     nodes = tree_nodes(tree, np.zeros((len(tree.feature), 1)))
     join([nodes], output=np.zeros(1, np.int32), base=np.zeros(1), n_columns=int(owner.n_features_in_), less_equal=True)
 
