@@ -2,11 +2,14 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-heavy check bench bench-trees docs clean
+.PHONY: demo demo-image demo-text test test-heavy check bench bench-trees docs clean
 .DEFAULT_GOAL := demo
 
 demo: $(VENV)/core  ## set everything up and audit a real model on real mortgage data
 	$(BIN)/pellucid demo --out demo --force
+
+demo-image demo-text: $(VENV)/networks  ## audit a real network of photographs, or of news
+	$(BIN)/pellucid demo $(@:demo-%=%) --out demo --force
 
 test: $(VENV)/test  ## the whole test suite
 	$(BIN)/python -m pytest
@@ -42,6 +45,10 @@ $(BIN)/python:
 
 $(VENV)/core: $(BIN)/python $(SOURCES)
 	$(BIN)/python -m pip install --quiet --editable .
+	touch $@
+
+$(VENV)/networks: $(VENV)/core
+	$(BIN)/python -m pip install --quiet --editable '.[torch,nn-demos]' --constraint constraints.txt
 	touch $@
 
 $(VENV)/test: $(VENV)/core
