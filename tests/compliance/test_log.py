@@ -1,11 +1,12 @@
 """The log loses nothing it acknowledged, and shows every edit."""
 
-import os
+import json
 import signal
 import sqlite3
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
 
@@ -144,37 +145,67 @@ def test_wrong_files_are_refused(tmp_path):
 
 
 WRITER = """
-import sys
-sys.path.insert(0, sys.argv[3])
-from test_log import record
-from pellucid import RecordLog
-log, first = RecordLog(sys.argv[1]), int(sys.argv[2])
+import json, sys
+from dataclasses import replace
+from pellucid import Record, RecordLog
+log, first, model = RecordLog(sys.argv[1]), int(sys.argv[2]), Record.from_dict(json.loads(sys.argv[3]))
 while True:
-    log.append([record(n) for n in range(first, first + 500)])
-    first += 500
-    print(first, flush=True)
+    head = log.append([replace(model, reference=str(n)) for n in range(first, first + 1000)])
+    first += 1000
+    print(first, head, flush=True)
 """
 
 
-def killed_while_writing(path, first, wait):
-    """Write from `first` on in another process, kill it without warning; return the last number it acknowledged."""
-    arguments = [sys.executable, "-c", WRITER, str(path), str(first), os.path.dirname(__file__)]
+def killed_while_writing(path, first, *, batches, wait):
+    """Write from `first` on in another process; after so many batches wait, and kill it without warning.
+
+    Returns the last number it acknowledged, and the head of the chain it had then.
+    """
+    arguments = [sys.executable, "-c", WRITER, str(path), str(first), json.dumps(record().to_dict())]
     with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as writer:
-        writer.stdout.readline()
+        told = "".join(writer.stdout.readline() for _ in range(batches))
         time.sleep(wait)
         writer.send_signal(signal.SIGKILL)
-        told = writer.stdout.read().split()
-    return int(told[-1]) if told else first + 500
+        finished = [line for line in (told + writer.stdout.read()).splitlines(keepends=True) if line.endswith("\n")]
+    number, head = finished[-1].split()
+    return int(number), head
 
 
-@pytest.mark.parametrize(("kills", "decisions"), [(2, 1000), pytest.param(20, 100_000, marks=pytest.mark.heavy)])
-def test_kill_9_loses_nothing_that_was_acknowledged(path, kills, decisions):
+@pytest.mark.parametrize(
+    ("kills", "decisions", "most_batches"), [(2, 1000, 2), pytest.param(20, 100_000, 8, marks=pytest.mark.heavy)]
+)
+def test_kill_9_loses_nothing_that_was_acknowledged(path, kills, decisions, most_batches):
     rng = np.random.default_rng(0)
     kept = done = 0
     while done < kills or kept < decisions:
-        acknowledged = killed_while_writing(path, kept, rng.uniform(0.02, 0.5))
+        acknowledged, head = killed_while_writing(
+            path, kept, batches=int(rng.integers(1, most_batches)), wait=rng.uniform(0.0, 0.1)
+        )
         log = RecordLog(path)
-        assert log.problems() == ()
-        assert len(log) >= acknowledged
+        assert log.problems(head=head) == ()
         kept, done = len(log), done + 1
+        assert kept >= acknowledged
     assert [int(found.reference) for found in RecordLog(path)] == list(range(kept))
+
+
+def test_threads_that_share_a_log_lose_nothing(path):
+    log = RecordLog(path)
+    with ThreadPoolExecutor(8) as pool:
+        heads = list(pool.map(lambda n: log.append([record(n)]), range(40)))
+    assert sorted(int(found.reference) for found in RecordLog(path)) == list(range(40))
+    assert [log.problems(head=head) for head in heads] == [()] * 40
+
+
+def test_every_byte_of_a_line_counts(tmp_path):
+    log = RecordLog(tmp_path / "log.jsonl")
+    log.append([record(1), record(2)])
+    whole = log.path.read_bytes()
+    edits = [whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :] for at in range(0, len(whole), 7)]
+    edits += [
+        whole.replace(b'{"body":{', b'{"body": {', 1),
+        whole.replace(b'{"body":{', b'{"body":{"row":"forged",', 1),
+        whole.replace(b'{"body":', b'{"body":{},"body":', 1),
+    ]
+    for edit in edits:
+        log.path.write_bytes(edit)
+        assert RecordLog(log.path).problems() != () or RecordLog(log.path).remark() != ""

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -24,6 +25,7 @@ def rows(rng, n, shifted):
     return X
 
 
+@cache
 def trees(weights):
     X = np.random.default_rng(99).normal(size=(1000, 5))
     y = np.sin(X[:, 0]) * weights[0] + 1.5 * np.maximum(X[:, 1], 0) * weights[1] + X[:, 2] * X[:, 0] * weights[2]
@@ -39,8 +41,8 @@ def simulated(kind, seed, n=500):
     if kind in ("reasoning", "both"):
         weights[rng.integers(5)] += rng.choice([-0.5, 0.5])
     make = trees if seed % 2 else lambda w: lambda X: X @ w
-    models = make(WEIGHTS), make(weights)
-    background = rows(rng, 50, False)
+    models = make(tuple(WEIGHTS)), make(tuple(weights))
+    background = rows(rng, 25, False)
     explained = [
         pellucid.explain(model, X, background=background) for model, X in zip(models, (before, after), strict=True)
     ]

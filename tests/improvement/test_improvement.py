@@ -92,13 +92,19 @@ def test_noise_has_slices_in_one_of_twenty_tables():
 def test_excess_is_the_standardised_difference_of_means():
     X, y, _ = people(1, "single", 200)
     errors = (y != knows(X)).astype(float)
-    groups, rows = candidates(conditions_of(Table.of(X), 20), 20)
+    groups, rows = candidates(conditions_of(Table.of(X), 20), 20, len(X))
     scores = excess(rows, errors[:, None])[:, 0]
     for mask, score in zip(rows, scores, strict=True):
         n, m = mask.sum(), (~mask).sum()
         step = errors[mask].mean() - errors[~mask].mean()
         assert score == pytest.approx(step / (errors.std() * np.sqrt(1 / n + 1 / m)), rel=1e-9)
     assert all(len({atom.feature for atom in group}) == len(group) for group in groups)
+
+
+def test_columns_without_parts_have_no_slices():
+    found = find_slices(lambda T: np.asarray(T["a"]), {"a": np.ones(80), "b": np.ones(80)}, np.arange(80.0))
+    assert (found.found, found.looked) == ((), 0)
+    assert "nothing" in found.sentences[0]
 
 
 def test_conditions_part_the_rows():

@@ -132,3 +132,19 @@ def test_changes_that_were_tried(check, model, columns, verdict):
     found = only(check, subject_of(X[columns], y, model=model))
     assert found.verdict is verdict, found.statement
     assert bool(found.remedy) == (verdict is Verdict.NOTE)
+
+
+def test_a_model_that_cannot_be_fitted_again_is_asked_as_it_is_about_rows_it_has_not_seen():
+    X, y, _ = people(7)
+    y[-1] = "no" if X["a"].iloc[-1] > 0 else "yes"
+    fitted = LogisticRegression().fit(X[:800], y[:800])
+    held_out = {"X": X[800:], "y": y[800:], "X_train": X[:800], "y_train": y[:800], "progress": False}
+    subject = Subject.of(lambda frame: fitted.predict_proba(frame)[:, 1], **held_out)
+    np.testing.assert_array_equal(subject.trial.truth, y[800:])
+    found = only(DOUBTFUL_LABELS, subject)
+    assert found.verdict is Verdict.PASS
+    assert "the model as it is" in found.how
+    assert "Fitted again" not in found.how
+    for check in (HARMFUL_FEATURES, DATA_TO_COLLECT):
+        assert "can be fitted again" in only(check, subject).statement
+    assert "not measured" in only(DIRECTIONS, subject).statement

@@ -21,7 +21,7 @@ from pellucid.auditing.scoring import Task, classes_of_target, task_of, with_cla
 from pellucid.auditing.words import counted
 from pellucid.explainers.importance import permutation_importance
 from pellucid.explanation import Explanation, Importance
-from pellucid.improvement.refit import Trial
+from pellucid.improvement.refit import Trial, can_be_fitted
 from pellucid.ir import Model, Space
 from pellucid.table import Table
 
@@ -323,27 +323,22 @@ class Subject:
         return Table.of({name: _joined(self.X_train, self.X, name) for name in self.X.names}), y
 
     @cached_property
-    def trial_rows(self) -> Int1:
-        """Rows of the training data (of `X` where they are not known) that models are fitted again on."""
-        n = self.n if self.X_train is None or self.y_train is None else len(self.X_train)
-        rows = stream(self.random_state, "audit.trial").permutation(n)[:TRIAL_ROWS]
-        return np.sort(rows).astype(np.int64)
+    def trial_data(self) -> tuple[Table, Array, Mapping[str, Array]]:
+        """Rows, truth and sensitive features that models are fitted again on: of the training data where known.
+
+        A model that cannot be fitted again is asked as it is, so these are rows that it has not seen.
+        """
+        X, y, sensitive = self.X, self.y, self.sensitive
+        if self.X_train is not None and self.y_train is not None and can_be_fitted(self.estimator):
+            X, y, sensitive = self.X_train, self.y_train, self.sensitive_train
+        rows = np.sort(stream(self.random_state, "audit.trial").permutation(len(X))[:TRIAL_ROWS])
+        return X.take(rows), y[rows], {name: group_labels(values)[rows] for name, values in sensitive.items()}
 
     @cached_property
     def trial(self) -> Trial:
         """The estimator and rows to fit it again on, in folds; the fits without a change are made once."""
-        X, y = self.X_train, self.y_train
-        if X is None or y is None:
-            X, y = self.X, self.y
-        rows = self.trial_rows
-        return Trial.of(self.estimator, X.take(rows), y[rows], self.random_state, folds=TRIAL_FOLDS)
-
-    @cached_property
-    def trial_groups(self) -> Mapping[str, Array]:
-        """Groups of the rows of `trial`; none where the sensitive features of these rows are not known."""
-        known = self.X_train is not None and self.y_train is not None
-        sensitive = self.sensitive_train if known else self.sensitive
-        return {name: group_labels(values)[self.trial_rows] for name, values in sensitive.items()}
+        X, y, _ = self.trial_data
+        return Trial.of(self.estimator, X, y, self.random_state, folds=TRIAL_FOLDS, model=self.read)
 
     def unit(self) -> str:
         """Return the unit of explanations, in words."""

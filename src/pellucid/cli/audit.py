@@ -94,7 +94,7 @@ def show(result: Audit, destinations: list[Path]) -> None:
 def model_and_data(paths: tuple[str, ...], callable_name: str | None) -> tuple[str | None, Path]:
     """Which of the arguments is the model, and which the data."""
     if len(paths) > 2 or (callable_name and len(paths) > 1):
-        raise InputError(f"audit takes a model and one data file; got {len(paths)}: {', '.join(paths)}.")
+        raise InputError(f"expected a model and one data file; got {len(paths)}: {', '.join(paths)}.")
     if len(paths) == 2:
         return paths[0], Path(paths[1])
     return callable_name, Path(paths[0])

@@ -2,7 +2,9 @@
 
 import json
 import os
+import re
 import sqlite3
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -18,6 +20,8 @@ START = "0" * 64
 """What the first entry is chained to."""
 SQLITE = (".sqlite", ".db")
 JSON_LINES = ".jsonl"
+_ENTRY = re.compile(r'\{"body":(?P<body>.*),"chain":"(?P<chain>[0-9a-f]{64})","of":"(?P<of>[0-9a-f]{64})"\}')
+_HEADER_LINE = re.compile(r'\{"header":(?P<text>.*)\}')
 _TABLES = """
 create table if not exists headers (hash text primary key, text text not null);
 create table if not exists records (
@@ -151,27 +155,28 @@ class RecordLog:
         head : str, optional
             A link that `append` returned: it must still be in the chain.
         """
-        found = [
-            f"The header {name[:12]}… does not have the text it was written with."
-            for name, text in self._store.headers().items()
-            if digest(text) != name
-        ]
-        known, previous, seen = set(self._store.headers()), START, head is None or head == START
+        try:
+            return tuple(self._problems(head))
+        except FileError as error:
+            return (str(error),)
+
+    def _problems(self, head: str | None) -> Iterator[str]:
+        headers = self._store.headers()
+        for name, text in headers.items():
+            if digest(text) != name:
+                yield f"The header {name[:12]}… does not have the text it was written with."
+        previous, seen = START, head is None or head == START
         for expected, line in enumerate(self._store.lines(), start=1):
             if line.position != expected:
-                found.append(f"Entry {expected} is missing: entry {line.position} stands in its place.")
-                break
-            if link(previous, line.header, line.body) != line.chain or line.header not in known:
-                found.append(
-                    f"Entry {line.position} is not as it was written, or one before it was put in or taken out."
-                )
-                break
+                yield f"Entry {expected} is missing: entry {line.position} stands in its place."
+                return
+            if link(previous, line.header, line.body) != line.chain or line.header not in headers:
+                yield f"Entry {line.position} is not as it was written, or one before it was put in or taken out."
+                return
             previous = line.chain
             seen = seen or line.chain == head
-        else:
-            if not seen:
-                found.append("The head you kept is not in the log: entries at its end were cut off or replaced.")
-        return tuple(found)
+        if not seen:
+            yield "The head you kept is not in the log: entries at its end were cut off or replaced."
 
     def remark(self) -> str:
         """Something a reader should know that is no fault, such as a last line that was never finished."""
@@ -260,8 +265,13 @@ class _JsonLines:
         self._size = -1
         self._known: set[str] = set()
         self._last = START
+        self._lock = threading.Lock()
 
     def append(self, entries: Sequence[tuple[str, str, str]]) -> str:
+        with self._lock:
+            return self._add(entries)
+
+    def _add(self, entries: Sequence[tuple[str, str, str]]) -> str:
         if self._size != self._path.stat().st_size:  # first use, or somebody else has written
             self._read_up()
         chained = list(_chained(self._last, entries))
@@ -285,37 +295,36 @@ class _JsonLines:
         return self._last
 
     def _read_up(self) -> None:
-        self._known = set(self.headers())
-        self._last, self._size = START, 0
-        for line in self.lines():
-            self._last = line.chain
-        with self._path.open("rb") as file:
-            for raw in file:
-                self._size += len(raw) if raw.endswith(b"\n") else 0
+        self._known, self._last, self._size = set(), START, 0
+        for size, found in self._parsed():
+            if isinstance(found, str):
+                self._known.add(digest(found))
+            else:
+                self._last = found.chain
+            self._size = size
 
-    def _objects(self) -> Iterator[dict[str, Any]]:
+    def _parsed(self) -> Iterator[tuple[int, str | Line]]:
+        """Where each finished line ends, and the header's text or the entry in it, as written: hashes cover all."""
+        position = end = 0
         with self._path.open("rb") as file:
             for number, raw in enumerate(file, start=1):
                 if not raw.endswith(b"\n"):
                     return
-                try:
-                    found = json.loads(raw)
-                except ValueError as error:
-                    raise FileError(f"{self._path}: line {number} is damaged: {error!s:.80}.") from error
-                if not isinstance(found, dict) or not ("header" in found or {"body", "chain", "of"} <= set(found)):
-                    raise FileError(f"{self._path}: line {number} is neither a header nor a record.")
-                yield found
+                end += len(raw)
+                text = raw[:-1].decode("ascii", "replace")
+                if entry := _ENTRY.fullmatch(text):
+                    position += 1
+                    yield end, Line(position, entry["of"], entry["body"], entry["chain"])
+                elif header := _HEADER_LINE.fullmatch(text):
+                    yield end, header["text"]
+                else:
+                    raise FileError(f"{self._path}: line {number} is damaged: it is neither a header nor a record.")
 
     def headers(self) -> dict[str, str]:
-        texts = [canonical(found["header"]) for found in self._objects() if "header" in found]
-        return {digest(text): text for text in texts}
+        return {digest(found): found for _, found in self._parsed() if isinstance(found, str)}
 
     def lines(self) -> Iterator[Line]:
-        position = 0
-        for found in self._objects():
-            if "header" not in found:
-                position += 1
-                yield Line(position, str(found["of"]), canonical(found["body"]), str(found["chain"]))
+        return (found for _, found in self._parsed() if isinstance(found, Line))
 
     def remark(self) -> str:
         with self._path.open("rb") as file:

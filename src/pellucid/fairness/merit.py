@@ -155,7 +155,7 @@ def _comparison(
     value = float(((x1 * n0 - x0 * n1) / total).sum() / weight)
     p = (n1**2 * x0 - n0**2 * x1 + n1 * n0 * (n0 - n1) / 2) / total**2
     q = (x1 * (n0 - x0) + x0 * (n1 - x1)) / (2 * total)
-    half = normal_quantile(level) * float(np.sqrt(max(0.0, value * p.sum() + q.sum()))) / weight
+    half = normal_quantile(level) * float(np.sqrt(max(0.0, value * p.sum() + q.sum())) / weight)
     evidence, reason = estimates.evidence_of(value - half, value + half, 0.0, n, floor)
     return Comparison(
         value=value, low=value - half, high=value + half, between=between, n=n, evidence=evidence, reason=reason

@@ -73,6 +73,11 @@ def refit(estimator: Any, X: Table, y: Array, *, sample_weight: Float1 | None = 
     return as_model(fitted_clone(estimator, X, y, sample_weight=sample_weight), reference=X)
 
 
+def can_be_fitted(estimator: Any) -> bool:
+    """Whether a clone of the estimator can be asked to learn."""
+    return hasattr(estimator, "fit") and hasattr(estimator, "get_params")
+
+
 def fitted_clone(estimator: Any, X: Table, y: Array, *, sample_weight: Float1 | None = None) -> Any:
     """Fit a clone of the estimator; a pipeline hands the weights to its last step.
 
@@ -81,7 +86,7 @@ def fitted_clone(estimator: Any, X: Table, y: Array, *, sample_weight: Float1 | 
     UnsupportedRequestError
         When it is not a scikit-learn estimator, or cannot be fitted on these rows.
     """
-    if not (hasattr(estimator, "fit") and hasattr(estimator, "get_params")):
+    if not can_be_fitted(estimator):
         raise UnsupportedRequestError(
             f"{type(estimator).__name__} cannot be fitted again: pass an estimator with fit and get_params."
         )
@@ -162,10 +167,12 @@ class Trial:
     fold: Int1
 
     @classmethod
-    def of(cls, estimator: Any, X: Any, y: Any, random_state: int, folds: int = FOLDS) -> "Trial":
-        """Check the arguments and deal the rows."""
+    def of(
+        cls, estimator: Any, X: Any, y: Any, random_state: int, folds: int = FOLDS, model: Model | None = None
+    ) -> "Trial":
+        """Check the arguments and deal the rows; `model` is the estimator where it has been read already."""
         given = Table.of(X)
-        read = as_model(estimator, reference=given)
+        read = as_model(estimator, reference=given) if model is None else model
         table = given if read.features is None else given.aligned(read.features)
         truth = read_target(read, y, len(table))
         if len(truth) < 2 * FOLDS:

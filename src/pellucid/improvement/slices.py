@@ -88,6 +88,10 @@ class Slices:
     @property
     def sentences(self) -> Names:
         """What was found, in plain words."""
+        if not self.looked:
+            return (
+                f"There was nothing to look at: no column parts the {self.n:,} rows into parts that are large enough.",
+            )
         if not self.found:
             return (
                 f"Of {self.looked:,} slices of {self.n:,} rows none is worse than the others beyond what looking at so "
@@ -156,7 +160,7 @@ def find_slices(
             f"find_slices needs at least {2 * min_rows} rows for min_rows={min_rows}; got {len(errors.values)}."
         )
     atoms = conditions_of(errors.table, min_rows)
-    groups, rows = candidates(atoms, min_rows)
+    groups, rows = candidates(atoms, min_rows, len(errors.values))
     overall = float(errors.values.mean())
     empty = Slices(found=(), looked=len(groups), n=len(errors.values), error=overall, share=errors.share)
     if not groups or np.ptp(errors.values) == 0:
@@ -183,14 +187,14 @@ def _sample(errors: Errors, random_state: int) -> Errors:
     return Errors(table=errors.table.take(rows), values=errors.values[rows], share=errors.share)
 
 
-def candidates(atoms: tuple[Condition, ...], min_rows: int) -> tuple[list[tuple[Condition, ...]], Bool2]:
+def candidates(atoms: tuple[Condition, ...], min_rows: int, n_rows: int) -> tuple[list[tuple[Condition, ...]], Bool2]:
     """Return single statements, then pairs about two features, the largest first, with their rows."""
     singles: list[tuple[Condition, ...]] = [(atom,) for atom in atoms]
     pairs = [(a, b, a.rows & b.rows) for a, b in combinations(atoms, 2) if a.feature != b.feature]
     pairs = sorted((pair for pair in pairs if pair[2].sum() >= min_rows), key=lambda pair: -int(pair[2].sum()))
     kept = pairs[: max(0, MOST_LOOKED - len(singles))]
     masks = [atom.rows for atom in atoms] + [rows for _, _, rows in kept]
-    return singles + [(a, b) for a, b, _ in kept], np.array(masks, dtype=bool).reshape(len(masks), -1)
+    return singles + [(a, b) for a, b, _ in kept], np.array(masks, dtype=bool).reshape(len(masks), n_rows)
 
 
 def excess(rows: Bool2, errors: Float2) -> Float2:

@@ -1,10 +1,11 @@
 """What a check is, and how one is run without taking the audit down."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
-from pellucid._base.errors import PellucidError
+from pellucid._base.errors import PellucidError, UnsupportedRequestError
 from pellucid.auditing.findings import Finding, Section, Verdict
 from pellucid.auditing.subject import Subject
 
@@ -106,6 +107,15 @@ def _about(check: Check, verdict: Verdict, statement: str) -> Finding:
         statement=statement,
         why=check.why,
     )
+
+
+@contextmanager
+def fitting_again() -> Iterator[None]:
+    """Turn a model that cannot be fitted again into a check that does not apply."""
+    try:
+        yield
+    except UnsupportedRequestError as error:
+        raise NotApplicable(f"this needs a model that can be fitted again: {error}") from error
 
 
 def worst(verdicts: Sequence[Verdict]) -> Verdict:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pellucid._base.numbers import percent
-from pellucid.auditing.checks.base import NotApplicable, Question
+from pellucid.auditing.checks.base import NotApplicable, Question, fitting_again
 from pellucid.auditing.findings import Exhibit, Finding, Measure, Section, Verdict
 from pellucid.auditing.subject import Subject
 from pellucid.auditing.words import counted
@@ -15,10 +15,6 @@ from pellucid.improvement.labels import suspects_of
 
 MOST_TRIED = 2
 """Features that an audit tries the model without."""
-REFITTED = (
-    "Fitted again with and without the change on {rows} (in folds), and compared on rows that neither fit has seen; "
-    "the 95 % interval is over these rows."
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,7 +139,7 @@ class DoubtfulLabels(Question):
             Verdict.NOTE if helps else Verdict.PASS,
             " ".join(found.sentences),
             how=f"Judged by {found.how}: a label is doubtful when another is as probable as it usually is where it is "
-            "right, and more probable than the given one. " + REFITTED.format(rows=_rows(subject)),
+            "right, and more probable than the given one." + (f" {_refitted(subject)}" if gain else ""),
             measures=(
                 Measure(name="doubtful labels", value=len(found.rows) / found.n, n=found.n, unit="share"),
                 *(_measure("without doubtful labels", gain) if gain else ()),
@@ -165,14 +161,15 @@ class TriedChange(Question):
 
     def run(self, subject: Subject) -> Finding:
         """Try them and say which helped."""
-        found = self.advise(subject)
+        with fitting_again():
+            found = self.advise(subject)
         tried = [(name, gain) for name, gain in zip(found.names, found.gains, strict=True) if gain is not None]
         best = max((gain.value for _, gain in tried if gain.clear), default=0.0)
         return self.finding(
             Verdict.NOTE if best > 0 else Verdict.PASS,
             found.sentences[0],
             detail=" ".join(found.sentences[1:4]),
-            how=REFITTED.format(rows=_rows(subject)),
+            how=_refitted(subject),
             measures=tuple(each for name, gain in tried for each in _measure(f"{found.what} {name}", gain)),
             exhibits=(_gain_exhibit(self.title, tried),) if tried else (),
             remedy=self.remedy if best > 0 else "",
@@ -197,9 +194,12 @@ def _gain_exhibit(title: str, tried: list[tuple[str, Gain]]) -> Exhibit:
     )
 
 
-def _rows(subject: Subject) -> str:
-    known = "training rows" if subject.X_train is not None and subject.y_train is not None else "held-out rows"
-    return f"{len(subject.trial.truth):,} {known}"
+def _refitted(subject: Subject) -> str:
+    known = "held-out" if subject.y_train is None else "training"
+    return (
+        f"Fitted again with and without the change on {len(subject.trial.truth):,} {known} rows (in folds), and "
+        "compared on rows that neither fit has seen; the 95 % interval is over these rows."
+    )
 
 
 def _shared(**options: Any) -> dict[str, Any]:

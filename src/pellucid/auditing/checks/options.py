@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from pellucid._base.numbers import points_interval
-from pellucid.auditing.checks.base import NotApplicable, Question
+from pellucid.auditing.checks.base import NotApplicable, Question, fitting_again
 from pellucid.auditing.checks.groups import favorable_or_second, of_group, require_groups
 from pellucid.auditing.findings import Exhibit, Finding, Measure, Section, Verdict
 from pellucid.auditing.subject import Subject
@@ -25,16 +25,17 @@ class Options(Question):
         favorable = favorable_or_second(subject)
         if favorable is None:
             raise NotApplicable("the target is a number, so nobody is decided about.")
-        name, labels = next(iter(subject.trial_groups.items()), ("", None))
+        name, labels = next(iter(subject.trial_data[2].items()), ("", None))
         if labels is None:
             raise NotApplicable("the sensitive features of the rows to fit on are not known.")
         floor = subject.policy.min_evidence
         grouping = read_groupings({name: labels}, len(labels))[0]
         if len(shown_groups(grouping, floor)) < 2:
             raise NotApplicable("no sensitive feature has two groups large enough to compare.")
-        found = frontier_of(
-            subject.trial, grouping, favorable, ways=QUICK, floor=floor, random_state=subject.random_state
-        )
+        with fitting_again():
+            found = frontier_of(
+                subject.trial, grouping, favorable, ways=QUICK, floor=floor, random_state=subject.random_state
+            )
         given, *others = found.options
         narrowest = min(others, key=lambda option: abs(option.gap), default=given)
         return self.finding(

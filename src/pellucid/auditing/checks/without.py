@@ -6,11 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from pellucid._base.errors import UnsupportedRequestError
 from pellucid._base.numbers import interval_text, number_text
 from pellucid._base.typing import Float1, Names
 from pellucid.adapters import as_model
-from pellucid.auditing.checks.base import NotApplicable, Question
+from pellucid.auditing.checks.base import NotApplicable, Question, fitting_again
 from pellucid.auditing.checks.carriers import (
     carried,
     carriers,
@@ -47,10 +46,8 @@ def refit_without(subject: Subject, columns: Names) -> Subject:
     if subject.X_train is None or subject.y_train is None:
         raise NotApplicable("the training data were not given, so no model can be fitted without these columns.")
     train, X, background = hold_constant((subject.X_train, subject.X, subject.background), columns)
-    try:
+    with fitting_again():
         fitted = fitted_clone(estimator, train, subject.y_train)
-    except UnsupportedRequestError as error:
-        raise NotApplicable(f"no model can be fitted without these columns: {error}") from error
     model = with_classes(as_model(fitted, reference=X), fitted, X, subject.y)
     return replace(subject, model=model, estimator=fitted, X=X, X_train=train, background=background)
 
