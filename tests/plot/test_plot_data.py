@@ -171,6 +171,10 @@ COLUMNS = {
     "calibration": {"predicted": "number", "observed": "number", "low": "number", "high": "number", "n": "number"},
     "effect": {"x": "number", "y": "number", "low": "number", "high": "number"},
     "lines": {"x": "number", "y": "number", "series": "text"},
+    "frontier": {
+        "label": "text", "x": "number", "x_low": "number", "x_high": "number", "y": "number", "y_low": "number",
+        "y_high": "number",
+    },
 }
 HARD = {
     "none": [None, None, None],

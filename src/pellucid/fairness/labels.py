@@ -95,12 +95,10 @@ def contradicted_labels(
 
     Examples
     --------
-    >>> from pellucid.datasets import load_nhanes
     >>> from pellucid.fairness import contradicted_labels
-    >>> nhanes = load_nhanes()
-    >>> known = nhanes.X["hba1c"].notna()
-    >>> found, = contradicted_labels(
-    ...     nhanes.y[known], nhanes.X["hba1c"][known] >= 6.5, sensitive_features=nhanes.X["race"][known], label="no")
+    >>> said = ["no"] * 300
+    >>> high = [True] * 3 + [False] * 147 + [True] * 30 + [False] * 120
+    >>> (found,) = contradicted_labels(said, high, sensitive_features=["a"] * 150 + ["b"] * 150, label="no")
     >>> found.difference.evidence
     'clear'
     """

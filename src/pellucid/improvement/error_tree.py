@@ -100,7 +100,7 @@ def error_tree(model: Any, X: Any, y: Any, *, min_rows: int = 30, random_state: 
     >>> X = {"age": rng.normal(size=800), "kind": rng.choice(["a", "b"], 800)}
     >>> y = X["age"] + rng.normal(size=800) * np.where(X["kind"] == "b", 3.0, 0.3)
     >>> error_tree(lambda T: np.asarray(T["age"]), X, y).nodes[1].branch
-    '‘kind’ is ‘a’'
+    '‘kind’ is ‘b’'
     """
     errors = read_errors(model, X, y)
     if min_rows < 2 or len(errors.values) < 4 * min_rows:

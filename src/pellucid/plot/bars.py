@@ -69,7 +69,7 @@ def bars(
         return theme.empty(title, description)
     if isinstance(source, Importance) and x_title is None:
         x_title = f"{source.measure} ({str(source.space).replace('_', ' ')})"
-    tooltip = [alt.Tooltip("full:N", title="name"), alt.Tooltip("text:N", title=shorten(x_title or "value", 60))]
+    tooltip = [alt.Tooltip("full:N", title="name"), alt.Tooltip("text:N", title=theme.axis_title(x_title or "value"))]
     signed = any((finite(value) or 0.0) < 0 for value in table["value"])
     sign = alt.Color("sign:N", scale=theme.SIGNS, legend=None) if signed else alt.value(theme.NEUTRAL)
     axis = theme.number_axis("value:Q", x_title, zero=True)

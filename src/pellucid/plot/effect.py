@@ -90,8 +90,8 @@ def _tooltip(drawn: Columns, x_title: str | None, y_title: str | None) -> list[a
     several = len(set(drawn["series"])) > 1
     return [
         alt.Tooltip("series:N", title="series"),
-        alt.Tooltip("at:N", title=shorten(x_title or "at", 60)),
-        alt.Tooltip("text:N", title=shorten(y_title or "value", 60)),
+        alt.Tooltip("at:N", title=theme.axis_title(x_title or "at")),
+        alt.Tooltip("text:N", title=theme.axis_title(y_title or "value")),
     ][0 if several else 1 :]
 
 

@@ -50,8 +50,8 @@ def lines(
     colour = alt.Color("series:N", scale=colours, title=None)
     tooltip = [
         alt.Tooltip("series:N", title="series"),
-        alt.Tooltip("at:N", title=shorten(x_title or "at", 60)),
-        alt.Tooltip("text:N", title=shorten(y_title or "value", 60)),
+        alt.Tooltip("at:N", title=theme.axis_title(x_title or "at")),
+        alt.Tooltip("text:N", title=theme.axis_title(y_title or "value")),
     ]
     line = (
         alt.Chart()

@@ -72,7 +72,7 @@ def scatter(
     }
     name = explanation.features[named_positions(feature, explanation.features, "feature")[0]]
     axis = alt.Axis(labelAngle=-30, labelLimit=130)
-    x = alt.X("x:N", title=shorten(name, 60), axis=axis) if text else theme.number_axis("x:Q", name)
+    x = alt.X("x:N", title=theme.axis_title(name), axis=axis) if text else theme.number_axis("x:Q", name)
     y = theme.height_axis("y:Q", f"contribution ({str(explanation.space).replace('_', ' ')})")
     shapes = alt.Scale(domain=["down", "up"], range=["triangle-down", "triangle-up"])
     point = (
@@ -85,7 +85,7 @@ def scatter(
             shape=alt.Shape("sign:N", scale=shapes, legend=None),
             tooltip=[
                 alt.Tooltip("row:N", title="row"),
-                alt.Tooltip("shown:N", title=shorten(name, 60)),
+                alt.Tooltip("shown:N", title=theme.axis_title(name)),
                 alt.Tooltip("text:N", title="contribution"),
             ],
         )

@@ -102,8 +102,11 @@ def height_axis(field: str, title: str | None) -> alt.Y:
 
 
 def axis_title(text: str | None) -> str | None:
-    """Return a title of one short line, or None."""
-    return shorten(text, 70) if text else None
+    """Return a title of one short line, or None.
+
+    Vega puts titles into expressions, which would read a backslash and what follows as the character it names.
+    """
+    return shorten(text, 70).replace("\\", "\N{REVERSE SOLIDUS OPERATOR}") if text else None
 
 
 def number_column(offset: alt.YOffset | None = None) -> alt.Chart:
