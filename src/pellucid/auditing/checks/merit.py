@@ -113,8 +113,8 @@ class TurnedLabels(Question):
             detail=" ".join(each.sentence for each in found[1:4] if each.evident),
             how="In tenths of the score, the share of each group’s outcomes against the reference group’s. Labels "
             "turned round raise it where it is low and lower it where it is high; only both together are called "
-            "evident. A bias that runs one way (a label that one group was denied) needs a measurement beside the label: "
-            "see pellucid.fairness.contradicted_labels.",
+            "evident. A bias that runs one way (a label that one group was denied) needs a measurement beside the "
+            "label: see pellucid.fairness.contradicted_labels.",
             measures=tuple(_noise_measure(each) for each in found),
             remedy="Ask who made the labels of this group and how; measure again what can be measured again."
             if evident
