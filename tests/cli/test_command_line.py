@@ -112,6 +112,49 @@ def test_data_are_audited_without_a_model(pellucid, folder, tmp_path):
     assert (tmp_path / "report.html").exists()
 
 
+BIAS = ("--target", "deny", "--sensitive", "group", "--favorable", "no", "--fast")
+
+
+def test_bias_writes_the_chapter_on_bias_alone(pellucid, folder, tmp_path):
+    run = pellucid("bias", folder / "model.skops", folder / "data.csv", *BIAS, "--fail-on", "fail")
+    assert run.returncode == 0, run.stderr
+    assert "Report: bias.html" in run.stdout
+    assert (tmp_path / "bias.html").exists()
+    found = json.loads((tmp_path / "bias.json").read_text(encoding="utf-8"))["findings"]
+    assert {finding["code"][:4] for finding in found} == {"PEL1", "PEL7"}
+    again = pellucid("bias", folder / "model.skops", folder / "data.csv", *BIAS)
+    assert again.returncode == 2
+    assert "--force" in again.stderr
+
+
+def test_bias_in_data_alone_sets_the_exit_code_by_the_verdict(pellucid, folder, tmp_path):
+    data = pd.read_csv(folder / "data.csv", keep_default_na=False)
+    data["deny"] = np.where(data["group"] == "a", "yes", "no")
+    data.to_csv(tmp_path / "unequal.csv", index=False)
+    warned = pellucid("bias", tmp_path / "unequal.csv", *BIAS)
+    assert warned.returncode == 1, warned.stderr
+    assert "WARN" in warned.stdout
+    assert pellucid("bias", tmp_path / "unequal.csv", *BIAS, "--fail-on", "fail", "--force").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("data.csv", "--target", "deny"), "--sensitive"),
+        (("data.csv", "--target", "deny", "--sensitive", "race"), "‘race’"),
+        (("data.csv", "--target", "denied", "--sensitive", "group"), "no column 'denied'"),
+        (("data.csv", "--target", "deny", "--sensitive", "group", "--favorable", "nein"), "'nein'"),
+        (("a", "b", "data.csv", "--target", "deny", "--sensitive", "group"), "expected a model and one data file"),
+        (("nowhere.csv", "--target", "deny", "--sensitive", "group"), "no file"),
+    ],
+)
+def test_bias_that_cannot_run_says_why(pellucid, folder, tmp_path, arguments, message):
+    (tmp_path / "data.csv").write_bytes((folder / "data.csv").read_bytes())
+    run = pellucid("bias", *arguments)
+    assert run.returncode == 2
+    assert message in run.stderr
+
+
 def test_a_function_is_audited(pellucid, folder, tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     (tmp_path / "score.py").write_text("def predict(X):\n    return X['ratio'].to_numpy()\n")

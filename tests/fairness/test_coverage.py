@@ -43,6 +43,10 @@ def shares_of(draws, truths, found_of, *, ratios=True):
     return {name: float(np.mean(covered)) for name, covered in held.items()}
 
 
+def outside(found):
+    return {name: share for name, share in found.items() if not 0.93 <= share <= 0.97}
+
+
 @pytest.mark.heavy
 def test_intervals_of_rates_cover():
     group = np.repeat(list(SIZES), list(SIZES.values()))
@@ -55,7 +59,7 @@ def test_intervals_of_rates_cover():
         return group_metrics(truth, predicted, sensitive_features=group, favorable=True)
 
     found = shares_of(2000, {label: rates(label) for label in "ab"}, draw)
-    assert all(0.93 <= share <= 0.97 for share in found.values()), found
+    assert outside(found) == {}
 
 
 @pytest.mark.heavy
@@ -80,7 +84,7 @@ def test_intervals_of_scores_cover():
         return group_metrics(truth, score > 0.5, sensitive_features=group, favorable=True, score=score)
 
     found = shares_of(500, {"a": truths(0.15), "b": truths(0.3)}, draw, ratios=False)
-    assert all(0.93 <= share <= 0.975 for share in found.values()), found
+    assert outside(found) == {}
 
 
 @pytest.mark.heavy
@@ -105,4 +109,4 @@ def test_intervals_of_regression_cover():
         return group_metrics(truth, predicted, sensitive_features=group)
 
     found = shares_of(500, {"a": truths(0.3, 1.0), "b": truths(1.0, 1.5)}, draw, ratios=False)
-    assert all(0.925 <= share <= 0.975 for share in found.values()), found
+    assert outside(found) == {}

@@ -9,6 +9,9 @@ from pellucid._base.statistics import LEVEL, kish_size, wilson
 from pellucid._base.typing import Bool1, Float1, Float2
 from pellucid.fairness import intervals
 
+HALVINGS = 20
+"""Steps of the search for an end of an interval: to a millionth of its range."""
+
 Evidence: TypeAlias = Literal["clear", "insufficient", "undefined"]
 
 
@@ -170,10 +173,14 @@ class Quantile:
         return len(self.values)
 
     def interval(self, level: float) -> tuple[float, float]:
-        """Woodruff's interval (1952): the quantiles at the ends of Wilson's interval for the share."""
+        """Woodruff's interval (1952): the quantiles at the ends of Wilson's interval for the share.
+
+        The ends are half a row further out, because a quantile is a row and not a point between two.
+        """
         size = float(len(self.values)) if self.weights is None else kish_size(self.weights)
         low, high = wilson(self.share, size, level)
-        return tuple(intervals.weighted_quantile(self.values, end, self.weights) for end in (low, high))  # type: ignore[return-value]
+        ends = max(0.0, low - 0.5 / size), min(1.0, high + 0.5 / size)
+        return tuple(intervals.weighted_quantile(self.values, end, self.weights) for end in ends)  # type: ignore[return-value]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -181,8 +188,8 @@ class CalibrationError:
     """Expected calibration error: mean distance between score and outcome over ten equal bins of the score.
 
     The distance of a sample is above that of everybody, the more so the fewer the rows (its expectation is
-    positive even where the score is right). The interval is therefore the basic bootstrap's, which takes the same
-    excess off again; it may lie below the value and is then extended to it.
+    positive even where the score is right), and its bootstrap counts that excess twice. So each end of the interval
+    is found in its own way, see `interval`.
     """
 
     score: Float1
@@ -203,7 +210,7 @@ class CalibrationError:
     @property
     def value(self) -> float:
         """Σ over bins of |Σ w (score − outcome)| / Σ w (Naeini, Cooper and Hauskrecht 2015)."""
-        return float(_distance(self.sums.sum(axis=0)[None, :])[0])
+        return float(np.abs(_distances(self.sums.sum(axis=0)[None, :])).sum())
 
     @property
     def n(self) -> int:
@@ -211,15 +218,29 @@ class CalibrationError:
         return len(self.score)
 
     def interval(self, level: float) -> tuple[float, float]:
-        """Basic bootstrap interval within 0 and 1, extended to the value."""
+        """Interval from bootstrapped noise e around the bins' distances d.
+
+        Low: the observed distances, scaled down until a sample of them would exceed the value in (1 − level) / 2 of
+        all cases (zero where pure noise would). High: as |d + e| ≥ |d| + sign(d) e, the excess never lies on that side,
+        and the bootstrap of the sum with signs held fixed is safe.
+        """
         drawn = intervals.bootstrap_means(self.sums, random_state=self.random_state, purpose=self.purpose)
-        value = self.value
-        low, high = intervals.percentiles(2 * value - _distance(drawn), level)
-        return max(0.0, min(low, value)), min(1.0, max(high, value))
+        distances = _distances(self.sums.sum(axis=0)[None, :])[0]
+        noise, value, tail = _distances(drawn) - distances, self.value, 0.5 - level / 2
+
+        def exceeds(scale: float) -> bool:
+            return bool(np.quantile(np.abs(scale * distances + noise).sum(axis=1), 1 - tail) >= value)
+
+        low, high = 0.0, 1.0
+        for _ in range(0 if exceeds(0.0) else HALVINGS):
+            middle = (low + high) / 2
+            low, high = (low, middle) if exceeds(middle) else (middle, high)
+        return low * value, min(1.0, value - float(np.quantile(noise @ np.sign(distances), tail)))
 
 
-def _distance(sums: Float2) -> Float1:
-    return np.asarray(np.abs(sums[:, :-1]).sum(axis=1) / sums[:, -1])
+def _distances(sums: Float2) -> Float2:
+    """Signed distance of every bin, as its part of the whole."""
+    return np.asarray(sums[:, :-1] / sums[:, -1:])
 
 
 Statistic: TypeAlias = Share | Mean | Area | Quantile | CalibrationError

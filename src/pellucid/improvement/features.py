@@ -163,7 +163,8 @@ def collection_of(trial: Trial, groups: Any, *, random_state: int) -> Advice:
 
 
 def _brought(gain: Gain) -> str:
-    return f"a gain of {gain.words}{'' if gain.clear else ', not clearly any'}"
+    doubt = "" if gain.clear else ", so it made the fit worse" if gain.high < 0 else ", not clearly any"
+    return f"a gain of {gain.words}{doubt}"
 
 
 def read_groups(groups: Any, n_rows: int) -> list[Any]:

@@ -168,7 +168,7 @@ class Trial:
 
     @classmethod
     def of(
-        cls, estimator: Any, X: Any, y: Any, random_state: int, folds: int = FOLDS, model: Model | None = None
+        cls, estimator: Any, X: Any, y: Any, random_state: int, *, folds: int = FOLDS, model: Model | None = None
     ) -> "Trial":
         """Check the arguments and deal the rows; `model` is the estimator where it has been read already."""
         given = Table.of(X)

@@ -42,7 +42,7 @@ class Options(Question):
             Verdict.NOTE,
             f"Between {of_group(name, found.reference)} and {of_group(name, found.group)} the model as given leaves a "
             f"gap of {points_interval(given.gap, given.gap_low, given.gap_high)} in who is decided favourably. Of "
-            f"{len(others)} ways tried, {narrowest.name} leaves the smallest: {narrowest.sentence}",
+            f"{len(others)} ways tried this one leaves the smallest – {narrowest.sentence}",
             detail=" ".join(option.sentence for option in others if option is not narrowest),
             how=f"Fitted again on {found.n:,} rows (in folds) and measured on rows not seen. Every way decides "
             "favourably as often as the data do. Price: right decisions lost, on the same rows. No way is recommended: "
