@@ -27,6 +27,7 @@ from pellucid.nn import METHODS, attribute, flipping
 
 LAYERED = ("gradcam", "gradcam_plus_plus", "layercam")
 SAMPLES = {"expected_gradients": 8, "smoothgrad": 8, "rise": 8, "shapley": 160}
+DOCUMENTS = 24
 MEBIBYTE = 1024  # Linux counts in kibibytes
 
 
@@ -190,15 +191,15 @@ def through_attention() -> list[Row]:
 
 def tokens() -> list[Row]:
     """Area between hiding the least and the most relevant words first, 24 news documents."""
-    given, inputs = classifier(), documents(24)
+    given, inputs = classifier(), documents(DOCUMENTS)
     with torch.no_grad():
         said = given.network(**inputs).argmax(1)
     at = said.tolist()
 
-    def explained(method: str, **options) -> np.ndarray:
+    def explained(method: str, count: int) -> np.ndarray:
         found = [
-            attribute(given.network, _row(inputs, i), target=at[i], method=method, **options).shaped[..., 0].sum(2)
-            for i in range(len(at))
+            attribute(given.network, _row(inputs, i), target=at[i], method=method).shaped[..., 0].sum(2)
+            for i in range(count)
         ]
         return np.concatenate(found)
 
@@ -207,24 +208,24 @@ def tokens() -> list[Row]:
         lambda ids, mask: given.network(input_ids=ids, attention_mask=mask), embeddings
     )
 
-    def thirty_two() -> np.ndarray:
+    def thirty_two(count: int) -> np.ndarray:
         found = [
             peer.attribute(
                 row["input_ids"], masked(row), target=at[i], additional_forward_args=row["attention_mask"], n_steps=32
             ).sum(2)
-            for i, row in ((i, _row(inputs, i)) for i in range(len(at)))
+            for i, row in ((i, _row(inputs, i)) for i in range(count))
         ]
         return torch.cat(found).detach().numpy()
 
     def area(values: np.ndarray) -> np.ndarray:
         return flipping(
-            given.network, inputs, values, target=said, players=words(inputs),
+            given.network, inputs, values, target=said, players=words(inputs), n_steps=10,
             hide=given.tokenizer.mask_token_id,
         ).abpc  # fmt: skip
 
-    timed = interleaved(lambda: explained("attnlrp"), thirty_two, 1)
-    attn, libra, ig = area(explained("attnlrp")), area(explained("libragrad")), area(thirty_two())
-    chance = area(np.random.default_rng(0).random(attn.shape[:1] + inputs["input_ids"].shape[1:]))
+    timed = interleaved(lambda: explained("attnlrp", 2), lambda: thirty_two(2))
+    attn, libra = (area(explained(method, DOCUMENTS)) for method in ("attnlrp", "libragrad"))
+    ig, chance = area(thirty_two(DOCUMENTS)), area(np.random.default_rng(0).random(inputs["input_ids"].shape))
     difference = attn - ig
     error = difference.std(ddof=1) / len(difference) ** 0.5
     return [
