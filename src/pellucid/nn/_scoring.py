@@ -9,6 +9,7 @@ from torch import Tensor
 
 from pellucid._base.errors import InputError, ModelError
 from pellucid.explanation import Explanation
+from pellucid.nn._intercept import tensors_in
 
 
 def first_input(inputs: Any) -> Tensor:
@@ -43,13 +44,15 @@ def numbers(values: Any) -> Tensor:
 def taken(inputs: Any, rows: Tensor) -> Any:
     """Return these rows of every tensor that has a row for each row of the first."""
     n = len(first_input(inputs))
-
-    def take(value: Any) -> Any:
-        return value[rows.to(value.device)] if isinstance(value, Tensor) and value.ndim and len(value) == n else value
-
     if isinstance(inputs, Mapping):
-        return {name: take(value) for name, value in inputs.items()}
-    return tuple(take(value) for value in inputs) if isinstance(inputs, tuple | list) else take(inputs)
+        return {name: rows_of(value, rows, n) for name, value in inputs.items()}
+    several = isinstance(inputs, tuple | list)
+    return tuple(rows_of(value, rows, n) for value in inputs) if several else rows_of(inputs, rows, n)
+
+
+def rows_of(value: Any, rows: Tensor, n: int) -> Any:
+    """Return these rows of a tensor that has one for each of `n`; anything else stays as it is."""
+    return value[rows.to(value.device)] if isinstance(value, Tensor) and value.ndim and len(value) == n else value
 
 
 def with_first(inputs: Any, x: Tensor, rows: Tensor) -> Any:
@@ -100,19 +103,19 @@ def call(model: Any, inputs: Any) -> Any:
 
 
 def output_tensor(output: Any) -> Tensor:
-    """Return the tensor a model means by its output: the tensor itself, ``logits``, or the first of several."""
-    if isinstance(output, Tensor):
-        return output
-    if isinstance(output, Mapping):
-        found = output.get("logits")
-        output = found if found is not None else next(iter(output.values()), None)
-    elif isinstance(output, tuple | list) and output:
-        output = output[0]
-    if not isinstance(output, Tensor):
-        raise ModelError(
-            f"the model must return a tensor, or a tuple or mapping of tensors; got {type(output).__name__}."
-        )
-    return output
+    """Return the tensor a network means by its output: itself, the ``logits``, or the first tensor of anything else.
+
+    Raises
+    ------
+    ModelError
+        When there is none.
+    """
+    if isinstance(output, Mapping) and isinstance(output.get("logits"), Tensor):
+        return torch.as_tensor(output["logits"])
+    tensors = tensors_in(output) or tensors_in(getattr(output, "logits", None))
+    if not tensors:
+        raise ModelError(f"the network must return a tensor, or hold one in its output; got {type(output).__name__}.")
+    return tensors[0]
 
 
 Score: TypeAlias = Callable[[Any], Tensor]

@@ -28,8 +28,8 @@ SIGNS = alt.Scale(domain=["down", "up"], range=[DOWN, UP])
 
 WIDTH = 420
 STEP = 26
-NUMBERS = ",~g"
-"""Axis format: up to six significant digits, powers of ten beyond."""
+NUMBERS = ",.6~g"
+"""Axis format: up to six significant digits, powers of ten beyond; without the 6, vega writes 10 as 1e+1."""
 
 CONFIG: dict[str, Any] = {
     "background": PAPER,

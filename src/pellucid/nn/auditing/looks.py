@@ -150,8 +150,8 @@ class Gap(Question):
         verdict = Verdict.PASS if float(np.median(share)) <= 0.01 else Verdict.WARN  # its own tolerance
         return self.finding(
             verdict,
-            f"{method} leaves {percent(float(np.median(share)))} of the score unexplained in the median and "
-            f"{percent(float(share.max()))} at most, on {len(share)} rows.",
+            f"{method} leaves {_small(float(np.median(share)))} of the score unexplained in the median and "
+            f"{_small(float(share.max()))} at most, on {len(share)} rows.",
             measures=(Measure(name="gap, median", value=float(np.median(share)), n=len(share), unit="share"),),
             how="Sum of the values against score less baseline score.",
         )
@@ -257,6 +257,11 @@ def _hidden_words(subject: NetworkSubject, inputs: Mapping[str, Tensor]) -> dict
     special = torch.isin(ids, torch.as_tensor(subject.tokenizer.all_special_ids))
     hidden = subject.tokenizer.mask_token_id
     return {"hide": subject.tokenizer.pad_token_id if hidden is None else hidden, "players": there & ~special}
+
+
+def _small(share: float) -> str:
+    """Rounding is not nothing."""
+    return percent(share) if share >= 0.001 else "less than 0.1 %"
 
 
 def _gap_sentence(seen: Look, i: int, method: str) -> str:

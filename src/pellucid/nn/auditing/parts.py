@@ -38,11 +38,12 @@ class Needed(Question):
             batch_size=BATCH,
             random_state=subject.random_state,
         )
-        frame = found.to_frame().sort_values("effect", ascending=False).head(SHOWN)
+        frame = found.to_frame().sort_values("size", ascending=False).head(SHOWN)
         table = {
             "label": [f"{kind} {number} of {layer}" for kind, number, layer in zip(
                 frame["kind"], frame["number"], frame["layer"], strict=True)],
-            "value": frame["effect"].tolist(),
+            "value": frame["size"].tolist(),
+            "mean fall": frame["effect"].tolist(),
             "adjusted p": frame["p_value"].tolist(),
             "responds to": frame["responds_to"].tolist(),
         }  # fmt: skip
@@ -52,8 +53,8 @@ class Needed(Question):
             found.sentences[0],
             detail=" ".join(found.sentences[1:]),
             exhibits=(
-                Exhibit(kind="bars", title="Fall of the class score without each part", description=said[:400],
-                        table=table, options={"x_title": "mean fall of the score"}),
+                Exhibit(kind="bars", title="How far the class score moves without each part", description=said[:400],
+                        table=table, options={"x_title": "mean change of the score, up or down"}),
             ),
             how=f"On {len(rows)} rows: units with the largest effects estimated from one gradient, and every attention "
             "head, are replaced one at a time by their mean; t-tests over rows, Holm-adjusted.",

@@ -28,13 +28,14 @@ SHOWN: dict[str, tuple[int, ...]] = {
 """Photographs, and the ImageNet classes that name what they show."""
 
 CLASS_NAMES: dict[int, str] = {
-    281: "tabby cat", 282: "tiger cat", 285: "Egyptian cat", 309: "bee", 409: "analog clock", 442: "bell cote",
-    447: "binoculars", 450: "bobsled", 504: "coffee mug", 535: "disk brake", 540: "drilling platform",
-    560: "football helmet", 573: "go-kart", 646: "maze", 650: "microphone", 657: "missile", 663: "monastery",
-    665: "moped", 670: "motor scooter", 698: "palace", 744: "projectile", 752: "racket", 759: "reflex camera",
+    281: "tabby cat", 282: "tiger cat", 285: "Egyptian cat", 287: "lynx", 309: "bee", 409: "analog clock",
+    442: "bell cote", 447: "binoculars", 450: "bobsled", 458: "brass", 483: "castle", 504: "coffee mug",
+    535: "disk brake", 540: "drilling platform", 560: "football helmet", 567: "frying pan", 573: "go-kart",
+    633: "loupe", 646: "maze", 650: "microphone", 657: "missile", 663: "monastery", 665: "moped",
+    670: "motor scooter", 698: "palace", 744: "projectile", 752: "racket", 759: "reflex camera", 773: "saltshaker",
     812: "space shuttle", 818: "spotlight", 825: "stone wall", 872: "tripod", 892: "wall clock", 904: "window screen",
     916: "web site", 918: "crossword", 921: "book jacket", 922: "menu", 925: "consommé", 947: "mushroom",
-    967: "espresso", 968: "cup", 971: "bubble", 985: "daisy",
+    967: "espresso", 968: "cup", 971: "bubble", 975: "lakeside", 976: "promontory", 985: "daisy",
 }  # fmt: skip
 """Names of the ImageNet classes that come up."""
 

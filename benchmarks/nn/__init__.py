@@ -1,0 +1,1 @@
+"""The wing for networks beside captum, quantus and zennit."""

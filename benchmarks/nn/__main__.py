@@ -1,0 +1,95 @@
+"""`python -m benchmarks.nn`: the targets of the wing for networks, cell by cell, into a Markdown table; resumable."""
+
+import argparse
+import json
+import platform
+import warnings
+from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from time import perf_counter
+
+import torch
+
+from benchmarks.nn import attributions, parts, peers
+from benchmarks.nn.measuring import Row
+
+ROOT = Path(__file__).parents[2]
+CELLS = ROOT / "build" / "benchmarks-nn"
+PAGE = ROOT / "docs" / "benchmarks-nn.md"
+WORK: tuple[Callable[[], list[Row]], ...] = (
+    *(attributions.invariance, attributions.gradients_for_completeness, attributions.maps_of_all_layers),
+    *(attributions.memory, attributions.through_attention, attributions.tokens),
+    *(parts.reading_attention, peers.hiding, peers.sensitivity),
+    *(parts.patching, parts.probing, parts.dissecting, parts.dictionary, parts.viewers, peers.relevance),
+)
+MARKS = {True: "yes", False: "**no**", None: ""}
+
+
+def cell(work: Callable[[], list[Row]], *, measure: bool) -> list[Row]:
+    """Measure, or read what was measured before; nothing where it was not and shall not be."""
+    path = CELLS / f"{work.__name__}.json"
+    if not path.exists():
+        if not measure:
+            return []
+        started = perf_counter()
+        CELLS.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(work()))
+        print(f"{work.__name__}: {perf_counter() - started:.0f} s", flush=True)
+    return [Row(*one) for one in json.loads(path.read_text())]
+
+
+def page(rows: list[Row]) -> str:
+    """The table and how it came about."""
+    lines = [f"| {row.target or ''} | {row.work} | {row.figure} | {row.must} | {MARKS[row.met]} |" for row in rows]
+    table = "\n".join(["| target | work | figure | must | met |", "|---|---|---|---|---|", *lines])
+    return f"{HEAD}\n{machine()}\n\n{table}\n{FOOT}"
+
+
+HEAD = """# Networks beside the peers
+
+Written by `python -m benchmarks.nn`; do not edit by hand. Times are processor seconds, ours and the peer's in turn,
+median of the pairs. A plain forward pass is one of the same rows without gradients. Memory is the peak of a process of
+its own beyond a forward pass.
+"""
+FOOT = """
+Where a target is not met the table says so. quantus 0.6 asks the network in batches, as ours does. What stands in for
+hidden words is the mask token; relevance of a word is the sum over its embedding. quantus and zennit name
+torchvision's classes as they load; stand-ins are given where it is missing.
+"""
+
+
+def machine() -> str:
+    """Say what was measured on what."""
+    model = next((line for line in _lines("/proc/cpuinfo") if line.startswith("model name")), platform.processor())
+    found = [f"{model.partition(': ')[2] or model}, {torch.get_num_threads()} thread(s)"]
+    found.append(f"Python {platform.python_version()}")
+    for package in ("torch", "transformers", "captum", "quantus", "zennit"):
+        try:
+            found.append(f"{package} {version(package)}")
+        except PackageNotFoundError:
+            found.append(f"{package} not installed")
+    return ", ".join(found) + "."
+
+
+def _lines(path: str) -> list[str]:
+    return Path(path).read_text().splitlines() if Path(path).exists() else []
+
+
+def main() -> None:
+    """Measure what is missing and write the page."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", action="append", choices=[work.__name__ for work in WORK], help="measure only these")
+    parser.add_argument("--measured", action="store_true", help="measure nothing; write the page from what is there")
+    options = parser.parse_args()
+    warnings.simplefilter("ignore")  # the peers' own
+    torch.manual_seed(0)
+    rows = []
+    for work in WORK:
+        asked = options.only is None or work.__name__ in options.only
+        rows += cell(work, measure=asked and not options.measured)
+    PAGE.write_text(page(rows))
+
+
+if __name__ == "__main__":
+    main()

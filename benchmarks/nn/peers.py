@@ -1,0 +1,141 @@
+"""Target 6, faithfulness beside quantus and captum, and relevance beside zennit."""
+
+import sys
+from functools import cache
+from types import ModuleType
+from typing import Any
+
+import captum.attr
+import captum.metrics
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from benchmarks.nn.measuring import Row, interleaved
+from pellucid.nn import LRP, attribute, flipping, max_sensitivity
+
+SIDE, ROWS = 16, 32
+STEPS = 32
+
+
+@cache
+def subject() -> tuple[nn.Module, Tensor, Tensor, Tensor]:
+    """A small convolutional network, pictures, its classes for them, and gradients as attributions."""
+    torch.manual_seed(0)
+    model = nn.Sequential(
+        nn.Conv2d(1, 16, 3, padding=1), nn.ReLU(), nn.Conv2d(16, 32, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Flatten(), nn.Linear(32 * (SIDE // 2) ** 2, 10),
+    ).eval()  # fmt: skip
+    x = torch.rand(ROWS, 1, SIDE, SIDE)
+    with torch.no_grad():
+        said = model(x).argmax(1)
+    return model, x, said, gradient_x_input(model, x)
+
+
+def gradient_x_input(model: nn.Module, x: Tensor) -> Tensor:
+    x = x.detach().requires_grad_()
+    scores = model(x)
+    return (torch.autograd.grad(scores.amax(1).sum(), x)[0] * x).detach()
+
+
+def without_torchvision() -> None:
+    """Let quantus and zennit, which name torchvision's classes as they load, load without it."""
+    if "torchvision" in sys.modules:
+        return
+    names = ("VGG", "ResNet", "Bottleneck", "BasicBlock")
+    classes = {name: type(name, (), {}) for name in names}
+    for path in ("torchvision", "torchvision.models", "torchvision.models.resnet", "torchvision.models.vgg"):
+        module: Any = ModuleType(path)
+        module.__path__ = []
+        module.__dict__.update(classes)
+        sys.modules[path] = module
+        parent, _, child = path.rpartition(".")
+        if parent:
+            setattr(sys.modules[parent], child, module)
+
+
+def hiding() -> list[Row]:
+    """Pixel flipping: the same curve, from both."""
+    without_torchvision()
+    import quantus
+
+    model, x, said, values = subject()
+    metric = quantus.PixelFlipping(
+        features_in_step=SIDE * SIDE // STEPS, perturb_baseline="black", abs=False, normalise=False,
+        disable_warnings=True, display_progressbar=False,
+    )  # fmt: skip
+
+    def ours() -> np.ndarray:
+        return flipping(model, x, values, target=said, n_steps=STEPS, batch_size=256).most_first
+
+    def peer() -> list[Any]:
+        return metric(
+            model=model, x_batch=x.numpy(), y_batch=said.numpy(), a_batch=values.numpy(), batch_size=ROWS, softmax=False
+        )
+
+    timed = interleaved(ours, peer)
+    mine = ours()[:, 1:]
+    theirs = np.array(peer())
+    apart = float(np.abs(mine - theirs.reshape(mine.shape)).max())
+    return [
+        Row(6, f"pixel flipping, {ROWS} pictures, {STEPS} steps, quantus' time / ours (ours gives both directions)",
+            f"{timed.ratio:.1f}x; largest difference of the curve {apart:.0e}", "≥ 10x", timed.ratio >= 10),
+    ]  # fmt: skip
+
+
+def sensitivity() -> list[Row]:
+    """Largest change of a gradient nearby, beside captum's and quantus'."""
+    without_torchvision()
+    import quantus
+
+    model, x, said, values = subject()
+    metric = quantus.MaxSensitivity(
+        nr_samples=10, lower_bound=0.02, normalise=False, disable_warnings=True, display_progressbar=False
+    )
+
+    def explain(model, inputs, targets, **_):  # noqa: ARG001 - quantus' signature
+        return gradient_x_input(model, torch.as_tensor(inputs)).numpy()
+
+    def ours() -> Any:
+        return max_sensitivity(gradient_x_input, model, x, n_samples=10)
+
+    def of_quantus() -> Any:
+        return metric(
+            model=model, x_batch=x.numpy(), y_batch=said.numpy(), a_batch=values.numpy(), explain_func=explain,
+            batch_size=ROWS,
+        )  # fmt: skip
+
+    def of_captum() -> Any:
+        return captum.metrics.sensitivity_max(lambda rows: (gradient_x_input(model, rows[0]),), x, n_perturb_samples=10)
+
+    rows = []
+    for name, peer, must in (("quantus", of_quantus, "≥ 10x"), ("captum", of_captum, "")):
+        timed = interleaved(ours, peer)
+        met = timed.ratio >= 10 if must else None
+        rows.append(Row(6, f"max-sensitivity, 10 samples, {name}'s time / ours", f"{timed.ratio:.1f}x", must, met))
+    return rows
+
+
+def relevance() -> list[Row]:
+    """LRP beside zennit, which registers its rules on modules."""
+    without_torchvision()
+    from zennit.attribution import Gradient
+    from zennit.composites import EpsilonPlus
+
+    model, x, _, _ = subject()
+    wanted = torch.eye(10)[0]
+
+    def peer() -> Tensor:
+        with Gradient(model, EpsilonPlus(epsilon=1e-9)) as attributor:
+            return attributor(x.clone(), lambda scores: wanted * scores)[1]
+
+    def ours() -> Any:
+        return attribute(model, x, target=0, method=LRP(rule="epsilon_plus"))
+
+    timed = interleaved(ours, peer)
+    mine = torch.as_tensor(ours().shaped[..., 0])
+    apart = float((mine - peer()).abs().max() / mine.abs().max())
+    return [
+        Row(0, "LRP ε+z⁺, small CNN: zennit's time / ours",
+            f"{timed.ratio:.2f}x; largest relative difference {apart:.0e}"),
+    ]  # fmt: skip
