@@ -11,8 +11,8 @@ PUBLIC = {
     "LinearForm", "MaskedLime", "MissingDependencyError", "Model", "ModelError", "Owen", "PellucidError", "Permutation",
     "Policy", "Provenance", "Quality", "Shapley", "Space", "Table", "Tree", "TreeEnsemble", "UnsupportedModelError",
     "UnsupportedRequestError", "__version__", "ale", "audit", "audit_data", "counterfactuals", "datasets",
-    "explain", "explain_image", "explain_text", "fairness", "glassbox", "ice", "importance", "interactions",
-    "load_model", "pdp", "plot", "quality", "save_report", "superpixels", "testing",
+    "explain", "explain_image", "explain_text", "fairness", "glassbox", "h_statistic", "ice", "importance", "interactions",
+    "load_model", "pdp", "plot", "quality", "regional_effects", "save_report", "superpixels", "testing",
 }  # fmt: skip
 HEAVY = ("sklearn", "scipy", "pandas", "altair", "torch")
 

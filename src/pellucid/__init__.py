@@ -1,8 +1,8 @@
 """pellucid: explanations of machine-learning models that carry the measure of their own error.
 
-The doors are `explain`, `explain_text`, `explain_image`, `Explainer`, `interactions`, `importance`, `pdp`, `ice`, `ale`
-and `audit`. Everything here is loaded when it is first used, so importing pellucid loads none of scikit-learn, scipy,
-pandas, altair or torch.
+The doors are `explain`, `explain_text`, `explain_image`, `Explainer`, `interactions`, `importance`, `pdp`, `ice`,
+`ale`, `regional_effects`, `h_statistic` and `audit`. Everything here is loaded when it is first used, so importing
+pellucid loads none of scikit-learn, scipy, pandas, altair or torch.
 """
 
 import importlib
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
         UnsupportedModelError,
         UnsupportedRequestError,
     )
-    from pellucid._door import Explainer, ale, explain, ice, importance, interactions, pdp
+    from pellucid._door import Explainer, explain, importance, interactions
+    from pellucid._door_effects import ale, h_statistic, ice, pdp, regional_effects
     from pellucid._door_inputs import explain_image, explain_text
     from pellucid.adapters.files import load_model
     from pellucid.auditing.audit import Audit, audit, audit_data
@@ -66,7 +67,8 @@ _HOMES = {
         "UnsupportedModelError",
         "UnsupportedRequestError",
     ),
-    "pellucid._door": ("Explainer", "ale", "explain", "ice", "importance", "interactions", "pdp"),
+    "pellucid._door": ("Explainer", "explain", "importance", "interactions"),
+    "pellucid._door_effects": ("ale", "h_statistic", "ice", "pdp", "regional_effects"),
     "pellucid._door_inputs": ("explain_image", "explain_text"),
     "pellucid.adapters.files": ("load_model",),
     "pellucid.auditing.audit": ("Audit", "audit", "audit_data"),

@@ -1,7 +1,7 @@
-"""The doors: `explain`, `Explainer`, `importance`, `interactions` and the effects."""
+"""The doors: `explain`, `Explainer`, `importance` and `interactions`."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, is_dataclass, replace
 from typing import Any
 
@@ -14,14 +14,13 @@ from pellucid._base.typing import Array, Names
 from pellucid.adapters import as_model
 from pellucid.adapters.function_of_rows import prove_deterministic, prove_row_by_row
 from pellucid.adapters.proof import prove
-from pellucid.explainers import effects
 from pellucid.explainers.base import Attribution, Bound, Method, Question
 from pellucid.explainers.choice import METHODS, Choice, choose, no_such_method
 from pellucid.explainers.importance import permutation_importance
 from pellucid.explainers.interactions import BoundPairs
-from pellucid.explainers.options import check_effect, check_output, check_question, check_unused
+from pellucid.explainers.options import check_output, check_question, check_unused
 from pellucid.explainers.sage import sage_importance
-from pellucid.explanation import Effect, Explanation, Importance, Interactions, Provenance, Quality
+from pellucid.explanation import Explanation, Importance, Interactions, Provenance, Quality
 from pellucid.explanation.explanation import distinct_positions
 from pellucid.explanation.provenance import package_versions
 from pellucid.ir import Model, Space
@@ -471,28 +470,3 @@ def read_model(model: Any, X: Any) -> tuple[Model, Table]:
     table = Table.of(X)
     read = as_model(model, reference=table)
     return read, table.aligned(read.features or table.names)
-
-
-def _effect_of(model: Any, X: Any, options: Mapping[str, Any]) -> tuple[Model, Table]:
-    """Read what an effect needs, and refuse options that are none."""
-    check_effect(options)
-    read, table = read_model(model, X)
-    if not len(table):
-        raise InputError("X has no rows; an effect is an average over rows, so it needs at least one.")
-    check_output(options.get("output"), read.outputs)
-    return read, table
-
-
-def pdp(model: Any, X: Any, feature: str, **options: Any) -> Effect:
-    """Partial dependence: the mean output while one feature is set to each value of a grid (Friedman, 2001)."""
-    return effects.pdp(*_effect_of(model, X, options), feature, **options)
-
-
-def ice(model: Any, X: Any, feature: str, **options: Any) -> Effect:
-    """Individual conditional expectation: partial dependence row by row (Goldstein et al., 2015)."""
-    return effects.ice(*_effect_of(model, X, options), feature, **options)
-
-
-def ale(model: Any, X: Any, feature: str, **options: Any) -> Effect:
-    """Accumulated local effects, which stay where the data are (Apley and Zhu, 2020)."""
-    return effects.ale(*_effect_of(model, X, options), feature, **options)
