@@ -13,9 +13,9 @@ PUBLIC = {
     "ReasonCodes", "Record", "RecordLog", "Recorder", "Shapley", "Shift", "Space", "Table", "Tree",
     "TreeEnsemble", "UnsupportedModelError", "UnsupportedRequestError", "Verification", "__version__", "ale",
     "audit", "audit_data", "compare", "compliance", "counterfactuals", "datasets", "explain", "explain_image",
-    "explain_text", "fairness", "find_slices", "glassbox", "ice", "importance", "improvement", "interactions",
-    "load_model", "nn", "pairs", "pdp", "plot", "quality", "reason_codes", "save_artefact", "save_report",
-    "superpixels", "testing", "verify",
+    "explain_text", "fairness", "find_slices", "glassbox", "h_statistic", "ice", "importance", "improvement",
+    "interactions", "load_model", "nn", "pairs", "pdp", "plot", "quality", "reason_codes", "regional_effects",
+    "save_artefact", "save_report", "superpixels", "testing", "verify",
 }  # fmt: skip
 HEAVY = ("sklearn", "scipy", "pandas", "altair", "torch")
 

@@ -142,7 +142,7 @@ def memory() -> list[Row]:
 
 
 def _peak(who: str) -> float:
-    done = subprocess.run(  # noqa: S603 - our own module
+    done = subprocess.run(
         [sys.executable, "-m", "benchmarks.nn.attributions", who], capture_output=True, text=True, check=True
     )
     return float(done.stdout)

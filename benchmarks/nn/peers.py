@@ -93,7 +93,7 @@ def sensitivity() -> list[Row]:
         nr_samples=10, lower_bound=0.02, normalise=False, disable_warnings=True, display_progressbar=False
     )
 
-    def explain(model, inputs, targets, **_):  # noqa: ARG001 - quantus' signature
+    def explain(model, inputs, targets, **_):
         return gradient_x_input(model, torch.as_tensor(inputs)).numpy()
 
     def ours() -> Any:

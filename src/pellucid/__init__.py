@@ -1,8 +1,8 @@
 """pellucid: explanations of machine-learning models that carry the measure of their own error.
 
 The doors are `explain`, `explain_text`, `explain_image`, `Explainer`, `interactions`, `pairs`, `importance`, `pdp`,
-`ice`, `ale` and `audit`. Everything here is loaded when it is first used, so importing pellucid loads none of scikit-
-learn, scipy, pandas, altair or torch.
+`ice`, `ale`, `regional_effects`, `h_statistic` and `audit`. Everything here is loaded when it is first used, so
+importing pellucid loads none of scikit-learn, scipy, pandas, altair or torch.
 """
 
 import importlib
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     )
     from pellucid._door import Explainer, explain, interactions, pairs
     from pellucid._door_inputs import explain_image, explain_text
-    from pellucid._measures import ale, ice, importance, pdp
+    from pellucid._measures import ale, h_statistic, ice, importance, pdp, regional_effects
     from pellucid.adapters.files import load_model
     from pellucid.auditing.audit import Audit, audit, audit_data
     from pellucid.auditing.policy import Policy
@@ -78,7 +78,7 @@ _HOMES = {
     ),
     "pellucid._door": ("Explainer", "explain", "interactions", "pairs"),
     "pellucid._door_inputs": ("explain_image", "explain_text"),
-    "pellucid._measures": ("ale", "ice", "importance", "pdp"),
+    "pellucid._measures": ("ale", "h_statistic", "ice", "importance", "pdp", "regional_effects"),
     "pellucid.adapters.files": ("load_model",),
     "pellucid.auditing.audit": ("Audit", "audit", "audit_data"),
     "pellucid.auditing.policy": ("Policy",),

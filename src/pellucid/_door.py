@@ -15,7 +15,9 @@ from pellucid.adapters.function_of_rows import prove_deterministic, prove_row_by
 from pellucid.adapters.proof import prove
 from pellucid.explainers.base import Attribution, Bound, Method, Question
 from pellucid.explainers.choice import METHODS, Choice, choose, no_such_method
+from pellucid.explainers.groups import Grouped, Groups, grouped
 from pellucid.explainers.interactions import BoundMatrix, BoundPairs, check_top
+from pellucid.explainers.lime import Lime
 from pellucid.explainers.options import check_output, check_question
 from pellucid.explanation import Explanation, Interactions, Pairs, Provenance, Quality
 from pellucid.explanation._axes import named_positions
@@ -349,6 +351,7 @@ def explain(
     X: Any,
     *,
     background: Any = None,
+    groups: Groups | None = None,
     method: str | Method = "auto",
     output: str | int | Sequence[str | int] | None = None,
     space: str = "raw",
@@ -361,7 +364,9 @@ def explain(
 ) -> Explanation:
     """Explain rows of a model: how much each feature moved each output.
 
-    Parameters are those of `Explainer`; `y` has the true targets and is needed in loss space.
+    Parameters are those of `Explainer`; `y` has the true targets and is needed in loss space. `groups`, such as
+    ``{"place": ["latitude", "longitude"]}``, has features that are shown and hidden together and get one value; the
+    others stand alone.
 
     Returns
     -------
@@ -379,9 +384,10 @@ def explain(
     >>> explanation.values.shape
     (2, 13, 1)
     """
+    asked = None if groups is None else _in_groups(model, X, background, groups, method)
     explainer = Explainer(
-        model,
-        background,
+        asked.model if asked else model,
+        asked.background if asked else background,
         method=method,
         output=output,
         space=space,
@@ -391,7 +397,20 @@ def explain(
         n_jobs=n_jobs,
         progress=progress,
     )
-    return explainer(X, y)
+    return explainer(X, y) if asked is None else asked.told(explainer(asked.X, y))
+
+
+def _in_groups(model: Any, X: Any, background: Any, groups: Groups, method: str | Method) -> Grouped:
+    if method == "lime" or isinstance(method, Lime):
+        raise UnsupportedRequestError("method='lime' bins single features, not groups. Use MaskedLime() or 'shapley'.")
+    if background is None:
+        raise UnsupportedRequestError(
+            "groups= hides features by background rows: pass background=, such as 100 training rows."
+        )
+    rows = Table.of(background, what="background")
+    read = as_model(model, reference=rows)
+    names = read.features or rows.names
+    return grouped(read, Table.of(X).aligned(names), rows.aligned(names, what="background"), groups)
 
 
 def interactions(

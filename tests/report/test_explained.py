@@ -1,14 +1,16 @@
 """The page of an explanation."""
 
 import re
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from pellucid._base.errors import InputError
+from pellucid._base.errors import FileError, InputError
 from pellucid.explanation import Explanation, Provenance, Quality
 from pellucid.ir import Space
-from pellucid.report import render_explanation
+from pellucid.report import render_explanation, save_report
 from pellucid.table import Table
 
 HOSTILE = "</script><img src=x onerror=alert(1)>"
@@ -45,3 +47,21 @@ def test_says_how_many_rows_are_not_drawn() -> None:
 def test_asks_which_of_many_outputs() -> None:
     with pytest.raises(InputError, match="choose it with output="):
         render_explanation(explanation(1, ("a", "b", "c")))
+
+
+def test_save_report_writes_an_explanation_s_page_or_itself(tmp_path: Path) -> None:
+    told = explanation()
+    page = save_report(told, tmp_path / "told.html", output="no").read_text()
+    assert "Row 0: no goes from" in page
+    assert page == render_explanation(told, output="no")
+    np.testing.assert_array_equal(Explanation.load(save_report(told, tmp_path / "told.pellucid")).values, told.values)
+    with pytest.raises(FileError, match=r"must end in \.html, \.pellucid"):
+        save_report(told, tmp_path / "told.md")
+
+
+def test_save_report_says_what_it_can_write(audit: Any, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"audit\(\) or explain\(\) returned; got dict"):
+        save_report({}, tmp_path / "x.html")  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="an audit has chosen its own"):
+        save_report(audit, tmp_path / "x.html", output=1)
+    assert not list(tmp_path.iterdir())

@@ -118,13 +118,13 @@ def ale(
     """
     if n_bins < 1 or n_bootstrap < 2:
         raise InputError(f"n_bins must be at least 1 and n_bootstrap at least 2; got {n_bins!r} and {n_bootstrap!r}.")
-    units = _units(space)
+    units = units_of(space)
     column, present = _values_of(X, feature)
     codes, levels = _codes(column[present], X, feature, order)
     moves = _moves(codes, n_bins, numeric=levels is None)
     source_rows = present[moves.source]
     predict = _Mover(model, X, feature, units)
-    kept = _positions(model, output, units)
+    kept = positions_of_outputs(model, output, units)
     rows = present[moves.row]
     moved = (predict(rows, source_rows[moves.jump + 1]) - predict(rows, source_rows[moves.jump]))[:, kept]
     values = _accumulate(moves, moved, np.ones(len(codes)))
@@ -161,11 +161,11 @@ def _dependence(
     output: Output,
     space: str,
 ) -> Effect:
-    units = _units(space)
+    units = units_of(space)
     column, present = _values_of(X, feature)
     at = _grid_rows(column, present, n_points, percentiles)
     rows = np.arange(len(X))
-    kept = _positions(model, output, units)
+    kept = positions_of_outputs(model, output, units)
     predict = _Mover(model, X, feature, units)
     curves: Float3 = np.stack([predict(rows, np.full(len(X), row))[:, kept] for row in at], axis=1)
     return Effect(
@@ -181,7 +181,8 @@ def _dependence(
     )
 
 
-def _units(space: str) -> Space:
+def units_of(space: str) -> Space:
+    """Units that effects are measured in: any but the loss."""
     units = Space.of(space)
     if units is Space.LOSS:
         raise UnsupportedRequestError(
@@ -190,16 +191,23 @@ def _units(space: str) -> Space:
     return units
 
 
-def _positions(model: Model, output: Output, units: Space) -> list[int]:
+def positions_of_outputs(model: Model, output: Output, units: Space) -> list[int]:
+    """Outputs to keep."""
     outputs = model.outputs_in(units)
     return list(range(len(outputs))) if output is None else named_positions(output, outputs, "output")
 
 
-def _values_of(X: Table, feature: str) -> tuple[Array, Int1]:
-    """Find the feature's column and the rows where it is present."""
+def position_of(X: Table, feature: str) -> int:
+    """Position of a feature's column."""
     if feature not in X.names:
         known = ", ".join(map(repr, X.names[:12]))
         raise ColumnError(f"there is no feature {feature!r}; there are {X.n_columns}: {known}.")
+    return X.names.index(feature)
+
+
+def _values_of(X: Table, feature: str) -> tuple[Array, Int1]:
+    """Find the feature's column and the rows where it is present."""
+    position_of(X, feature)
     column = X.column(feature)
     missing = np.isnan(column) if column.dtype != object else np.array([v is None for v in column], dtype=bool)
     present = np.flatnonzero(~missing)

@@ -35,9 +35,12 @@ def check_question(question: Question) -> None:
 
 def check_effect(options: Mapping[str, Any]) -> None:
     """Refuse options of an effect that are none; how large they may be is the effect's own business."""
-    for name in ("n_points", "n_bins", "n_bootstrap"):
+    for name in ("n_points", "n_bins", "n_bootstrap", "n_rows", "min_rows"):
         if name in options and not (is_whole(options[name]) and 1 <= options[name] <= 1_000_000):
             raise InputError(f"{name} must be a whole number from 1 to 1,000,000; got {options[name]!r:.80}.")
+    depth = options.get("max_depth", 0)
+    if not (is_whole(depth) and 0 <= depth <= 10):
+        raise InputError(f"max_depth must be a whole number from 0 to 10; got {depth!r:.80}.")
     ends = options.get("percentiles", (5.0, 95.0))
     if not isinstance(ends, tuple | list) or len(ends) != 2 or not all(map(_is_number, ends)):
         raise InputError(f"percentiles must be two numbers, such as (5, 95); got {ends!r:.80}.")

@@ -3,20 +3,18 @@
 import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
-from pellucid._base.errors import FileError
+from pellucid._base.errors import FileError, InputError
 from pellucid._base.files import write_atomically
+from pellucid.auditing.audit import Audit
 from pellucid.explanation import Explanation
 from pellucid.report.explained import render_explanation
 from pellucid.report.html import render_html
 from pellucid.report.markdown import render_markdown
 from pellucid.report.plain import render_json, render_junit
 
-if TYPE_CHECKING:
-    from pellucid.auditing.audit import Audit
-
-RENDERERS: dict[str, Callable[["Audit"], str]] = {
+RENDERERS: dict[str, Callable[[Audit], str]] = {
     ".html": render_html,
     ".json": render_json,
     ".xml": render_junit,
@@ -26,14 +24,23 @@ RENDERERS: dict[str, Callable[["Audit"], str]] = {
 EXPLANATION_ENDINGS = (".html", ".pellucid")
 
 
-def save_report(audit: "Audit", path: str | Path, *, force: bool = False, fail_on: str = "fail") -> Path:
-    """Write an audit as HTML, JSON, JUnit XML or Markdown, chosen by the path's ending.
+def save_report(
+    result: Audit | Explanation,
+    path: str | Path,
+    *,
+    output: str | int | None = None,
+    force: bool = False,
+    fail_on: str = "fail",
+) -> Path:
+    """Write an audit as HTML, JSON, JUnit XML or Markdown, or an explanation as a page, by the path's ending.
 
     Parameters
     ----------
-    audit : Audit
+    result : Audit or Explanation
     path : str or Path
-        Ends in ``.html``, ``.json``, ``.xml`` or ``.md``.
+        Ends in ``.html``, ``.json``, ``.xml`` or ``.md``; an explanation's in ``.html``, or ``.pellucid`` for itself.
+    output : str or int, optional
+        Which output of an explanation its page shows; needed where there are more than two.
     force : bool
         Replace a file that is already there.
     fail_on : {"fail", "warn"}
@@ -46,12 +53,25 @@ def save_report(audit: "Audit", path: str | Path, *, force: bool = False, fail_o
 
     Raises
     ------
+    InputError
+        When `result` is neither, or an audit is asked for one output.
     FileError
         When the ending is unknown, the file is already there, or it cannot be written.
     """
+    if isinstance(result, Explanation):
+        return save_explanation(result, path, output=output, force=force)
+    if not isinstance(result, Audit):
+        raise InputError(
+            f"save_report writes what audit() or explain() returned; got {type(result).__name__}. Importances, "
+            "effects, interactions and counterfactuals have .save(path) and .to_frame()."
+        )
+    if output is not None:
+        raise InputError(
+            f"output={output!r:.80} chooses an explanation's output; an audit has chosen its own. Drop it."
+        )
     target = check_target(path, force=force)
     ending = target.suffix.lower()
-    text = render_junit(audit, fail_on=fail_on) if ending == ".xml" else RENDERERS[ending](audit)
+    text = render_junit(result, fail_on=fail_on) if ending == ".xml" else RENDERERS[ending](result)
     return _write(target, text, force=force)
 
 
