@@ -14,6 +14,7 @@ from pellucid._base.errors import InputError
 from pellucid.explanation import Effect, Explanation, Importance, Provenance, Quality
 from pellucid.ir import Space
 from pellucid.plot.draw import DRAWERS
+from pellucid.plot.theme import series_scales
 from pellucid.table import Table
 
 MADE = Provenance(method="exact", reason="few features", model="a rule")
@@ -212,3 +213,9 @@ def test_names_that_look_alike_after_shortening_keep_their_own_rows() -> None:
     rows = drawn(plot.bars({"label": ["n" * 60 + "1", "n" * 60 + "2"], "value": [1.0, 2.0]}))
     assert len({row["key"] for row in rows}) == 2
     assert [row["full"][-1] for row in rows] == ["1", "2"]
+
+
+def test_no_two_of_many_series_look_the_same() -> None:
+    colours, shapes, dashes = series_scales([f"way {i}" for i in range(20)])
+    assert len(set(zip(colours.range, shapes.range, strict=True))) == 20
+    assert len({(colour, tuple(dash)) for colour, dash in zip(colours.range, dashes.range, strict=True)}) == 20
