@@ -251,3 +251,12 @@ def test_frames_and_dicts_say_the_same(hmda, mortgage_model, denials):
     assert frame["contribution"].lt(0).all()
     assert "20 adverse decisions of 20 rows" in repr(found)
     assert found.uncoded == tuple(sorted(set(frame["name"])))
+
+
+def test_a_cut_off_outside_the_probabilities_is_refused_where_the_raw_score_is_one():
+    from sklearn.neighbors import KNeighborsClassifier
+
+    X = np.arange(20.0)[:, None]
+    model = KNeighborsClassifier(3).fit(X, X[:, 0] > 9)
+    with pytest.raises(InputError, match="between 0 and 1"):
+        pellucid.reason_codes(model, X, cutoff=-0.5, favorable=True, background=X)

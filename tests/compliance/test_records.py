@@ -192,3 +192,18 @@ def test_what_cannot_be_recorded_is_refused(made, mortgage_model):
         Recorder(mortgage_model, None)
     with pytest.raises(InputError, match="one name for each"):
         Recorder(mortgage_model, background)(rows, references=["a"])
+
+
+def test_a_record_cannot_claim_its_own_tolerance(made, mortgage_model):
+    records, rows, background = made
+    moved = tuple(tuple(value + 0.5 for value in row) for row in records[2].values)
+    forged = replace(records[2], values=moved, tolerance=10.0)
+    assert [d.part for d in verify(forged, mortgage_model, X=rows, background=background).differences] == ["values"]
+
+
+@pytest.mark.parametrize("field", ["values", "base_values", "prediction", "tolerance"])
+def test_numbers_that_are_none_are_refused(made, field):
+    content = json.loads(json.dumps(made[0][0].to_dict()))
+    content[field] = {"values": [[float("nan")]], "tolerance": float("inf")}.get(field, [float("nan")])
+    with pytest.raises(InputError, match="finite"):
+        Record.from_dict(content)

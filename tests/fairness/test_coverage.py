@@ -44,7 +44,9 @@ def shares_of(draws, truths, found_of, *, ratios=True):
 
 
 def outside(found):
-    return {name: share for name, share in found.items() if not 0.93 <= share <= 0.97}
+    """Shares outside the band; the interval of a calibration error is safe and not exact, so it may cover more."""
+    most = {name: 1.0 if name.endswith("expected_calibration_error") else 0.97 for name in found}
+    return {name: share for name, share in found.items() if not 0.93 <= share <= most[name]}
 
 
 @pytest.mark.heavy

@@ -112,3 +112,13 @@ def test_all_features_together_tell_a_group_that_none_tells_alone():
 def test_wrong_arguments_are_refused_with_the_reason(call, message):
     with pytest.raises(InputError, match=message):
         call()
+
+
+def test_no_gap_at_equal_merit_is_seldom_seen_in_two_strata():
+    rng, covered = np.random.default_rng(12), 0
+    for _ in range(1000):
+        score, group = rng.normal(size=300), np.where(rng.random(300) < 0.4, "m", "o")
+        merit = rng.random(300) < 1 / (1 + np.exp(-2.5 * score))
+        (found,) = gap_at_equal_merit(score > 0, merit, sensitive_features=group, favorable=True)
+        covered += found.equal_merit.low <= 0 <= found.equal_merit.high
+    assert 930 <= covered <= 970

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from pellucid._base.statistics import wilson
 from pellucid.fairness import intervals
+from pellucid.fairness.estimates import CalibrationError
 
 Z = 1.959963984540054
 
@@ -131,3 +132,17 @@ def test_coverage_of_the_interval_for_areas():
 def test_bonferroni_level_widens():
     assert wilson(0.3, 50, 0.99)[0] < wilson(0.3, 50, 0.95)[0]
     assert intervals.normal_quantile(0.95) == pytest.approx(Z, abs=1e-12)
+
+
+def test_the_interval_of_a_calibration_error_lies_around_the_truth_and_reaches_zero_where_there_is_none():
+    held, zero = 0, 0
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        score = rng.random(300)
+        for lean in (0.3, 0.0):
+            truth = (rng.random(300) < score * (1 - lean)).astype(float)
+            low, high = CalibrationError(score=score, truth=truth, purpose="test", random_state=seed).interval(0.95)
+            held += lean > 0 and low <= 0.15 <= high
+            zero += lean == 0 and low == 0
+    assert held >= 35
+    assert zero >= 35

@@ -33,7 +33,7 @@ SHOWN_DECISIONS = 5
 @click.option("--method", type=click.Choice(METHODS), default="approved", show_default=True,
               help="Compare with applicants at or just above the cut-off, or with all.")  # fmt: skip
 @click.option("--codebook", type=click.Path(path_type=Path), help="Codes, sentences, groups and marks (TOML).")
-@click.option("--most", type=int, default=4, show_default=True, help="Most reasons per decision.")
+@click.option("--most", type=click.IntRange(min=1), default=4, show_default=True, help="Most reasons per decision.")
 @click.option("--space", type=click.Choice(["raw", "probability", "log_odds"]), default="raw", show_default=True)
 @click.option("--declared", type=click.Path(path_type=Path), help="What you declare for the worksheet (TOML).")
 @click.option("--out", type=click.Path(path_type=Path), help="Write the worksheet (.html, .md or .json).")
@@ -80,14 +80,16 @@ def _label(model: Any, rows: Any, text: str | None) -> Any:
     classes = as_model(model, reference=Table.of(rows)).classes
     if text is None or classes is None:
         return text
-    matches = [label for label in classes.tolist() if str(label) == text]
+    labels = classes.tolist()
+    matches = [label for label in labels if str(label) == text]
     if not matches:
-        raise InputError(f"--favorable {text!r} is no class of the model, which has {', '.join(map(repr, classes))}.")
+        raise InputError(f"--favorable {text!r} is no class of the model, which has {', '.join(map(repr, labels))}.")
     return matches[0]
 
 
 def _show(found: ReasonCodes) -> None:
-    click.echo(plain(f"{len(found):,} of {found.n_rows:,} rows are below the cut-off."))
+    cutoff = f"{figure(found.cutoff)} ({found.space})"
+    click.echo(plain(f"{len(found):,} of {found.n_rows:,} rows are below the cut-off {cutoff}."))
     for decision in found.decisions[:SHOWN_DECISIONS]:
         state = " Blocked." if decision.blocked else ""
         distance = figure(decision.distance)

@@ -66,8 +66,10 @@ def record(model: str, data: Path, background: Path, out: Path, **options: Any) 
 
 def _positions(text: str | None, n: int, *, single: bool) -> list[int]:
     positions = list(range(n)) if text is None else chosen_rows(text)
-    if not isinstance(positions, list) or not positions:
-        raise InputError("--rows takes row positions such as 3,17, and DATA must have rows.")
+    if not n:
+        raise InputError("DATA has no rows, so there is nothing to record.")
+    if not isinstance(positions, list):
+        raise InputError(f"--rows takes row positions such as 3,17; got {text!r}.")
     if min(positions) < 0 or max(positions) >= n:
         raise InputError(f"--rows must lie between 0 and {n - 1}, the last row; got {text}.")
     if single and len(positions) != 1:

@@ -105,9 +105,9 @@ class Record:
                 **content,
                 "features": tuple(map(_text, content["features"])),
                 "outputs": tuple(map(_text, content["outputs"])),
-                "values": tuple(tuple(map(float, row)) for row in content["values"]),
-                **{name: tuple(map(float, content[name])) for name in ("base_values", "prediction")},
-                "tolerance": float(content["tolerance"]),
+                "values": tuple(tuple(map(_number, row)) for row in content["values"]),
+                **{name: tuple(map(_number, content[name])) for name in ("base_values", "prediction")},
+                "tolerance": _number(content["tolerance"]),
                 **{name: _text(content[name]) for name in ("model", "background", "row", "time", "reference")},
                 **{name: dict(content[name]) for name in ("configuration", "versions")},
             }
@@ -287,6 +287,13 @@ def tolerances(explanation: Explanation) -> Float1:
 def _named(output: Any, names: Sequence[str]) -> list[str]:
     wanted = [output] if isinstance(output, str | int | np.integer) else list(output)
     return [item if isinstance(item, str) else names[int(item)] for item in wanted]
+
+
+def _number(value: Any) -> float:
+    number = float(value)
+    if not np.isfinite(number):
+        raise ValueError(f"expected a finite number, got {number}")
+    return number
 
 
 def _text(value: Any) -> str:

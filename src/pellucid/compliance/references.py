@@ -59,7 +59,7 @@ class Scoring:
         units = Space.of(space)
         if units is Space.LOSS:
             raise InputError("space='loss' is no score. Use 'raw', 'probability' or 'log_odds'.")
-        if units is Space.PROBABILITY and not 0 <= cut <= 1:
+        if model.resolve(units) is Space.PROBABILITY and not 0 <= cut <= 1:
             raise InputError(f"a cut-off on the probability must lie between 0 and 1; got {cut:g}.")
         output, sign = _favourable_output(model, favorable)
         return cls(model=model, space=units, output=output, sign=sign, cutoff=cut)

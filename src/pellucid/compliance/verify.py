@@ -175,8 +175,9 @@ def _recomputed(
         gap = _gap(record, new)
         same += gap == 0.0
         largest = max(largest, gap)
-        if not gap <= record.tolerance:
-            detail = f"They differ by {figure(gap)}; the record allows {figure(record.tolerance)}."
+        allowed = min(record.tolerance, 2 * new.tolerance)  # a record that was edited may claim any tolerance
+        if not gap <= allowed:
+            detail = f"They differ by {figure(gap)}; {figure(allowed)} is allowed."
             differences.append(Difference(position=position, part="values", detail=detail))
     now = again[0].versions
     changed = {name: (then, now.get(name, "absent")) for name, then in first.versions.items() if now.get(name) != then}

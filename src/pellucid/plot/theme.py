@@ -119,12 +119,16 @@ def number_column(offset: alt.YOffset | None = None) -> alt.Chart:
 
 
 def series_scales(names: list[str]) -> tuple[alt.Scale, alt.Scale, alt.Scale]:
-    """Colours, shapes and dashes for named series: never colour alone."""
-    count = len(names)
+    """Colours, shapes and dashes for named series: never colour alone.
+
+    Each round of colours begins one shape (and dash) further on, so that no two series look the same.
+    """
+    places = range(len(names))
+    turns = [i + i // len(SERIES) for i in places]
     return (
-        alt.Scale(domain=names, range=[SERIES[i % len(SERIES)] for i in range(count)]),
-        alt.Scale(domain=names, range=[SHAPES[i % len(SHAPES)] for i in range(count)]),
-        alt.Scale(domain=names, range=[DASHES[i % len(DASHES)] for i in range(count)]),
+        alt.Scale(domain=names, range=[SERIES[i % len(SERIES)] for i in places]),
+        alt.Scale(domain=names, range=[SHAPES[i % len(SHAPES)] for i in turns]),
+        alt.Scale(domain=names, range=[DASHES[i % len(DASHES)] for i in turns]),
     )
 
 
