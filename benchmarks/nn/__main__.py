@@ -39,11 +39,12 @@ def cell(work: Callable[[], list[Row]], *, measure: bool) -> list[Row]:
     return [Row(*one) for one in json.loads(path.read_text())]
 
 
-def page(rows: list[Row]) -> str:
-    """The table and how it came about."""
+def page(rows: list[Row], missing: list[str]) -> str:
+    """The table, how it came about, and what is not in it."""
     lines = [f"| {row.target or ''} | {row.work} | {row.figure} | {row.must} | {MARKS[row.met]} |" for row in rows]
     table = "\n".join(["| target | work | figure | must | met |", "|---|---|---|---|---|", *lines])
-    return f"{HEAD}\n{machine()}\n\n{table}\n{FOOT}"
+    left_out = f"\nNot measured in this run: {', '.join(missing)}.\n" if missing else ""
+    return f"{HEAD}\n{machine()}\n\n{table}\n{left_out}{FOOT}"
 
 
 HEAD = """# Networks beside the peers
@@ -84,11 +85,13 @@ def main() -> None:
     options = parser.parse_args()
     warnings.simplefilter("ignore")  # the peers' own
     torch.manual_seed(0)
-    rows = []
+    found = {}
     for work in WORK:
         asked = options.only is None or work.__name__ in options.only
-        rows += cell(work, measure=asked and not options.measured)
-    PAGE.write_text(page(rows))
+        found[work.__name__] = cell(work, measure=asked and not options.measured)
+    missing = [name.replace("_", " ") for name, one in found.items() if not one]
+    rows = sorted((row for one in found.values() for row in one), key=lambda row: row.target or 9)
+    PAGE.write_text(page(rows, missing))
 
 
 if __name__ == "__main__":

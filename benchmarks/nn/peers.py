@@ -33,9 +33,9 @@ def subject() -> tuple[nn.Module, Tensor, Tensor, Tensor]:
 
 
 def gradient_x_input(model: nn.Module, x: Tensor) -> Tensor:
-    x = x.detach().requires_grad_()
-    scores = model(x)
-    return (torch.autograd.grad(scores.amax(1).sum(), x)[0] * x).detach()
+    with torch.enable_grad():  # captum switches gradients off while it asks
+        x = x.detach().requires_grad_()
+        return (torch.autograd.grad(model(x).amax(1).sum(), x)[0] * x).detach()
 
 
 def without_torchvision() -> None:
@@ -61,7 +61,7 @@ def hiding() -> list[Row]:
 
     model, x, said, values = subject()
     metric = quantus.PixelFlipping(
-        features_in_step=SIDE * SIDE // STEPS, perturb_baseline="black", abs=False, normalise=False,
+        features_in_step=SIDE * SIDE // STEPS, perturb_baseline=0.0, abs=False, normalise=False,
         disable_warnings=True, display_progressbar=False,
     )  # fmt: skip
 
