@@ -87,6 +87,19 @@ def test_every_row_meets_the_conditions_of_one_region():
         assert len(region.rows) >= 20
 
 
+def test_no_region_is_smaller_than_asked():
+    X = uniform(100, 2)
+    X[:, 1] = np.linspace(0, 1, 100)
+    sizes = [
+        [len(region.rows) for region in regional_effects(
+            model_of(lambda X: X[:, 0] * (X[:, 1] > 0.95)), Table.of(X), "x0", max_depth=1, min_rows=least
+        ).regions]
+        for least in (1, 20)
+    ]  # fmt: skip
+    assert min(sizes[0]) < 10
+    assert min(sizes[1]) >= 20
+
+
 @pytest.mark.parametrize("offset", [0.0, 1e9])
 def test_nothing_is_split_without_interaction(offset):
     found = regional_effects(model_of(lambda X: X[:, 0] ** 2 + X[:, 1] + offset), Table.of(uniform()), "x0")
