@@ -172,6 +172,15 @@ COLUMNS = {
     "calibration": {"predicted": "number", "observed": "number", "low": "number", "high": "number", "n": "number"},
     "effect": {"x": "number", "y": "number", "low": "number", "high": "number"},
     "lines": {"x": "number", "y": "number", "series": "text"},
+    "frontier": {
+        "label": "text",
+        "x": "number",
+        "x_low": "number",
+        "x_high": "number",
+        "y": "number",
+        "y_low": "number",
+        "y_high": "number",
+    },
 }
 HARD = {
     "none": [None, None, None],
@@ -219,3 +228,11 @@ def test_no_two_of_many_series_look_the_same() -> None:
     colours, shapes, dashes = series_scales([f"way {i}" for i in range(20)])
     assert len(set(zip(colours.range, shapes.range, strict=True))) == 20
     assert len({(colour, tuple(dash)) for colour, dash in zip(colours.range, dashes.range, strict=True)}) == 20
+
+
+@pytest.mark.parametrize("last", [9, 50, 99, 20_000])
+def test_round_numbers_on_axes_are_written_out(last: int) -> None:
+    chart = plot.lines({"x": [0, last], "y": [0, 3 * last], "series": ["a", "a"]})
+    svg = vl_convert.vegalite_to_svg(json.dumps(chart.to_dict()))
+    assert "e+" not in svg
+    assert ">0<" in svg
