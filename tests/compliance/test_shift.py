@@ -42,7 +42,7 @@ def simulated(kind, seed, n=500):
         weights[rng.integers(5)] += rng.choice([-0.5, 0.5])
     make = trees if seed % 2 else lambda w: lambda X: X @ w
     models = make(tuple(WEIGHTS)), make(tuple(weights))
-    background = rows(rng, 25, False)
+    background = rows(rng, 50, False)
     explained = [
         pellucid.explain(model, X, background=background) for model, X in zip(models, (before, after), strict=True)
     ]

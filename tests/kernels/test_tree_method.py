@@ -181,7 +181,13 @@ def test_the_door_cuts_interactions_to_the_outputs_asked_for() -> None:
     assert np.array_equal(part.values, whole.values[..., [2, 0]])
 
 
+def test_a_row_that_nothing_can_move_has_no_interactions() -> None:
+    found = pellucid.interactions(lambda x: x[:, 0] * x[:, 1], np.ones((1, 2)), background=np.ones((3, 2)))
+    assert not found.values.any()
+    assert found.base_values.tolist() == [[1.0]]
+
+
 def test_a_method_without_interactions_says_so() -> None:
-    explainer = pellucid.Explainer(lambda x: x[:, 0] * x[:, 1], np.ones((3, 2)))
+    explainer = pellucid.Explainer(lambda x: x[:, 0] * x[:, 1], np.ones((3, 2)), method="permutation")
     with pytest.raises(UnsupportedRequestError, match="need a tree ensemble"):
         explainer.interactions(np.ones((1, 2)))

@@ -64,6 +64,7 @@ def _check_tree(owner: Any) -> None:
     children = np.stack([tree.children_left, tree.children_right])
     if np.any(children < -1) or np.any((children[0] == -1) != (children[1] == -1)):
         raise InputError("a tree points to a node outside itself")  # scikit-learn takes only -1 for a leaf
+    _check_width(owner, int(tree.n_features))
     nodes = tree_nodes(tree, np.zeros((len(tree.feature), 1)))
     join([nodes], output=np.zeros(1, np.int32), base=np.zeros(1), n_columns=int(owner.n_features_in_), less_equal=True)
 
@@ -71,6 +72,7 @@ def _check_tree(owner: Any) -> None:
 def _check_histogram_trees(owner: Any) -> set[int]:
     trees = [tree for stage in owner._predictors for tree in stage]
     width = int(owner.n_features_in_)
+    _check_width(owner, len(owner._bin_mapper.bin_thresholds_))
     for tree in trees:
         join(
             [hist_nodes([tree])],
@@ -89,6 +91,11 @@ def _categories_fit(owner: Any, tree: Any, splits: Any, width: int) -> bool:
     flags = np.asarray(owner.is_categorical_, dtype=bool)
     known = len(flags) == width and bool(flags.any())
     return known and int(splits["bitset_idx"].max()) < len(tree.raw_left_cat_bitsets)
+
+
+def _check_width(owner: Any, width: int) -> None:
+    if int(owner.n_features_in_) != width:
+        raise InputError(f"a model of {owner.n_features_in_} columns has a tree of {width}")
 
 
 def _check_widths(owner: Any) -> None:

@@ -136,6 +136,8 @@ class ExactBound:
         check_size(rows, players, games.full.shape[1])
 
         def work(row: int) -> tuple[Array, float]:
+            if not games.relevant[row].any():  # a row that nothing can move has no players
+                return np.zeros((0, 0, games.full.shape[1])), 0.0
             plan = self._plan(int(games.relevant[row].sum()))
             values = np.concatenate([games.values(row, block) for block in plan.blocks(0)])
             shapley = plan.solve(0, values, games.empty[row], games.full[row]).values

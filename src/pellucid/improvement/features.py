@@ -136,8 +136,8 @@ def data_to_collect(estimator: Any, X: Any, y: Any, *, groups: Any = None, rando
     >>> from pellucid.improvement import data_to_collect
     >>> X = np.random.default_rng(0).normal(size=(400, 2))
     >>> found = data_to_collect(DecisionTreeRegressor().fit(X, X[:, 0]), X, X[:, 0])
-    >>> found.names, found.gains[0].clear
-    (('all rows',), True)
+    >>> found.names
+    ('all rows',)
     """
     return collection_of(Trial.of(estimator, X, y, random_state), groups, random_state=random_state)
 
