@@ -145,7 +145,7 @@ def compare(
     after: Explanation,
     *,
     output: str | int | None = None,
-    level: float = 0.05,
+    level: float = 0.01,
     material: float = 0.05,
     random_state: int = 0,
 ) -> Shift:
@@ -166,7 +166,7 @@ def compare(
     output : str or int, optional
         The output to compare; by default the last.
     level : float
-        Chance of a false alarm, for each of the two tests.
+        Chance of a false alarm, for each of the two tests; small, since periods are compared again and again.
     material : float
         Change of an attribution that counts, as a share of the strongest feature's mean absolute attribution.
     random_state : int
