@@ -10,6 +10,8 @@ from pellucid.adapters.forest import join
 from pellucid.adapters.sklearn_trees import hist_nodes, tree_nodes
 
 MAX_OBJECTS = 5_000_000
+MAX_COLUMNS = 100_000_000
+"""More than any table has: a file that says so would have us allocate for each of them."""
 OWNERS = ("RandomForest", "ExtraTrees", "GradientBoosting", "RandomTrees", "IsolationForest")
 
 
@@ -96,6 +98,8 @@ def _categories_fit(owner: Any, tree: Any, splits: Any, width: int) -> bool:
 def _check_width(owner: Any, width: int) -> None:
     if int(owner.n_features_in_) != width:
         raise InputError(f"a model of {owner.n_features_in_} columns has a tree of {width}")
+    if width > MAX_COLUMNS:
+        raise InputError(f"it says that it has {width:,} columns")
 
 
 def _check_widths(owner: Any) -> None:
