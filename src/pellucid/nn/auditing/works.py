@@ -40,7 +40,7 @@ class Network(Question):
         return self.finding(
             Verdict.NOTE,
             f"{subject.label} has {number_text(total)} parameters in {len(list(subject.model.modules())) - 1} layers "
-            f"of {len(kinds)} kinds. It was asked about {subject.n} {what} it had not seen, and sorts them into "
+            f"of {len(kinds)} kinds. It was asked about {subject.n} {what}, and sorts them into "
             f"{subject.scores.shape[1]:,} classes.",
             exhibits=(
                 Exhibit(kind="table", title="Parts of the network", description="Its parts by size.", table=table),
