@@ -32,6 +32,8 @@ class Policy:
         Largest standard error of a sampled attribution, as a share of the row's largest attribution.
     stability_warn : float
         Least share of the leading features that must stay under resampling.
+    gap_warn : float
+        For networks: share of a score that values which claim to add up may leave out, in the median row.
     faithfulness_warn : float
         Least advantage of the explanation over a random ranking.
     agreement_warn : float
@@ -85,6 +87,7 @@ class Policy:
     residual_factor_fail: float = 1.0
     standard_error_warn: float = 0.1
     stability_warn: float = 0.7
+    gap_warn: float = 0.01
     faithfulness_warn: float = 0.0
     agreement_warn: float = 0.5
     leak_auc_warn: float = 0.97

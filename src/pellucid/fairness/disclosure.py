@@ -32,7 +32,7 @@ def withheld_together(groupings: Sequence[Grouping], floor: int) -> dict[str, fr
     """Find the groups to withhold when single columns and their intersection (the last one) are shown together.
 
     Where the totals of single columns alone would give a small group of the intersection away, the smallest of
-    those totals are withheld too.
+    those totals are withheld too, first of those that count the small group itself.
     """
     *alone, both = groupings
     hidden = [set(withheld_groups(each, floor)) for each in alone]
@@ -40,14 +40,14 @@ def withheld_together(groupings: Sequence[Grouping], floor: int) -> dict[str, fr
     while exposed and alone:
         touched = {part for label, part in zip(both.labels, both.parts, strict=True) if label in exposed}
         values = [
-            (each.sizes()[value], place, value)
+            (all(part[place] != value for part in touched), each.sizes()[value], place, value)
             for place, each in enumerate(alone)
             for value in each.labels
-            if value not in hidden[place] and any(part[place] == value for part in touched)
+            if value not in hidden[place]
         ]
         if not values:
             break
-        _, place, value = min(values)
+        *_, place, value = min(values)
         each = alone[place]
         hidden[place] = _hide(each.sizes(), hidden[place] | {value}, [each.labels], floor)
         cells, exposed = withheld_cells(both, floor, hidden)

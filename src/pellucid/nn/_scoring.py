@@ -136,13 +136,19 @@ def row_targets(target: Any, n: int, device: Any) -> Tensor | Score | None:
     return values.long().expand(n) if values.ndim == 0 else values.long()
 
 
+def all_outputs(model: Any, inputs: Any, batch_size: int) -> Tensor:
+    """Return what a model says of every row, without gradients, so many rows at once."""
+    with torch.no_grad():
+        return torch.cat([output_tensor(call(model, batch)) for batch in batches(inputs, batch_size)])
+
+
 def own_targets(model: Any, inputs: Any, target: Any, batch_size: int) -> tuple[Tensor | Score | None, Tensor]:
     """Return the targets, by default each row's own predicted class, and every row's score, of shape (rows,)."""
     x = first_input(inputs)
     targets = row_targets(target, len(x), x.device)
     with torch.no_grad():
         if targets is None:
-            outputs = torch.cat([output_tensor(call(model, batch)) for batch in batches(inputs, batch_size)])
+            outputs = all_outputs(model, inputs, batch_size)
             outputs = outputs[:, -1] if outputs.ndim == 3 else outputs
             targets = outputs.argmax(dim=1) if outputs.ndim == 2 and outputs.shape[1] > 1 else None
             return targets, chosen(outputs, targets)

@@ -6,7 +6,6 @@ from functools import cache, partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from pellucid._base.errors import InputError, ModelError
@@ -15,7 +14,7 @@ from pellucid._base.progress import Progress, track
 from pellucid._base.randomness import stream
 from pellucid._base.statistics import wilson
 from pellucid._base.typing import Array, Float1, Int1
-from pellucid.nn._scoring import call, first_input, output_tensor
+from pellucid.nn._scoring import all_outputs, first_input
 from pellucid.nn._session import Network, session
 from pellucid.nn._significance import holm
 
@@ -273,9 +272,7 @@ class _Trial:
 
 def _said(model: Network) -> Said:
     def said(batch: Any) -> Int1:
-        with torch.no_grad():
-            parts = [output_tensor(call(model, part)) for part in batch.split(BATCH)]
-        return _classes(torch.cat(parts).cpu().numpy(), len(batch))
+        return _classes(all_outputs(model, batch, BATCH).cpu().numpy(), len(batch))
 
     return said
 

@@ -47,6 +47,7 @@ def audit(
     class_names: Sequence[str] | None = None,
     pictures: Any = None,
     tokenizer: Any = None,
+    about: str = "",
     rows: str | Sequence[int] | None = None,
     policy: Any = None,
     fast: bool = False,
@@ -70,6 +71,9 @@ def audit(
     tokenizer : fast tokenizer of transformers, optional
         Turns texts into what the network takes by name (``input_ids``, ``attention_mask``); texts are cut at its
         ``model_max_length``.
+    about : str
+        What the rows are, in a sentence for the report: where they come from, and whether they are independent of each
+        other, as all intervals take them to be.
     rows : "typical" or list of int, optional
         Rows whose decisions are shown; none unless asked for, because rows may be people.
     policy : path, dict or Policy, optional
@@ -101,8 +105,8 @@ def audit(
     """
     started = perf_counter()
     subject = NetworkSubject.of(
-        model, inputs, y, class_names=class_names, pictures=pictures, tokenizer=tokenizer, rows=rows, policy=policy,
-        fast=fast, random_state=random_state, progress=progress,
+        model, inputs, y, class_names=class_names, pictures=pictures, tokenizer=tokenizer, about=about, rows=rows,
+        policy=policy, fast=fast, random_state=random_state, progress=progress,
     )  # fmt: skip
     asked = [question for question in QUESTIONS if not (fast and question.cost == "costly")]
     found: list[Finding] = []

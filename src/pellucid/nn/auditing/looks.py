@@ -147,7 +147,7 @@ class Gap(Question):
         seen = look(subject, spread_rows(subject, JUDGED), method)
         score = np.abs(subject.scores[seen.rows, subject.said[seen.rows]] - seen.base)
         share = np.abs(seen.gap) / np.maximum(score, 1e-12)
-        verdict = Verdict.PASS if float(np.median(share)) <= 0.01 else Verdict.WARN  # its own tolerance
+        verdict = Verdict.PASS if float(np.median(share)) <= subject.policy.gap_warn else Verdict.WARN
         return self.finding(
             verdict,
             f"{method} leaves {_small(float(np.median(share)))} of the score unexplained in the median and "

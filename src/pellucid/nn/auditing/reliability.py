@@ -3,11 +3,9 @@
 from dataclasses import dataclass
 from typing import Any
 
-import torch
-
 from pellucid.auditing.checks.base import Question
 from pellucid.auditing.findings import Exhibit, Finding, Measure, Section, Verdict
-from pellucid.nn._scoring import call, output_tensor
+from pellucid.nn._scoring import all_outputs
 from pellucid.nn._session import session
 from pellucid.nn.auditing.subject import BATCH, NetworkSubject, read_texts
 from pellucid.nn.shortcuts import Shortcuts, find_shortcuts, find_word_shortcuts
@@ -67,12 +65,8 @@ def _moved(subject: NetworkSubject) -> Shortcuts:
     if subject.texts is not None:
 
         def predict(texts: list[str]) -> Any:
-            with session(subject.model), torch.no_grad():
-                parts = [
-                    output_tensor(call(subject.model, read_texts(subject.tokenizer, texts[start : start + BATCH])))
-                    for start in range(0, len(texts), BATCH)
-                ]
-            return torch.cat(parts).cpu().numpy()
+            with session(subject.model):
+                return all_outputs(subject.model, read_texts(subject.tokenizer, texts), BATCH).cpu().numpy()
 
         return find_word_shortcuts(predict, subject.texts, max_rows=16, **options)
     if max(subject.inputs.shape[2:]) > LARGE:

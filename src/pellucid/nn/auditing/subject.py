@@ -5,14 +5,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor, nn
 
 from pellucid._base.errors import InputError
 from pellucid._base.progress import Progress
 from pellucid._base.typing import Array, Float2, Int1, Names
 from pellucid.auditing.policy import Policy, read_policy
-from pellucid.nn._scoring import batches, call, first_input, output_tensor
+from pellucid.nn._scoring import all_outputs, first_input
 from pellucid.nn._session import session
 
 BATCH = 32
@@ -40,6 +39,8 @@ class NetworkSubject:
         Per text, what stands before each token and the token as it is written.
     tokenizer : fast tokenizer or None
         Reads texts.
+    about : str
+        What the rows are, in the caller's words.
     rows : tuple of int, or None
         Rows whose decisions are shown.
     policy : Policy
@@ -57,6 +58,7 @@ class NetworkSubject:
     texts: Names | None
     tokens: tuple[tuple[tuple[str, str], ...], ...] | None
     tokenizer: Any
+    about: str
     rows: tuple[int, ...] | None
     policy: Policy
     fast: bool
@@ -98,6 +100,7 @@ class NetworkSubject:
         class_names: Sequence[str] | None,
         pictures: Any,
         tokenizer: Any,
+        about: str,
         rows: str | Sequence[int] | None,
         policy: Any,
         fast: bool,
@@ -116,7 +119,7 @@ class NetworkSubject:
         subject = cls(
             model=model, inputs=taken, y=truth, scores=scores, class_names=names, pictures=shown, texts=texts,
             tokens=None if texts is None else tuple(_tokens(tokenizer, text) for text in texts), tokenizer=tokenizer,
-            rows=None, policy=read_policy(policy), fast=fast, random_state=random_state, progress=progress,
+            about=about, rows=None, policy=read_policy(policy), fast=fast, random_state=random_state, progress=progress,
         )  # fmt: skip
         object.__setattr__(subject, "rows", _chosen(rows, subject))
         return subject
@@ -154,9 +157,8 @@ def _tokens(tokenizer: Any, text: str) -> tuple[tuple[str, str], ...]:
 
 
 def _scores(model: nn.Module, inputs: Any) -> Float2:
-    with session(model), torch.no_grad():
-        parts = [output_tensor(call(model, batch)) for batch in batches(inputs, BATCH)]
-    scores = np.asarray(torch.cat(parts).double().cpu().numpy())
+    with session(model):
+        scores = np.asarray(all_outputs(model, inputs, BATCH).double().cpu().numpy())
     if scores.ndim != 2 or scores.shape[1] < 2:
         raise InputError(
             f"the network must return class scores of shape (rows, classes ≥ 2); it returns {scores.shape}."

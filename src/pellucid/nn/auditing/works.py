@@ -42,6 +42,7 @@ class Network(Question):
             f"{subject.label} has {number_text(total)} parameters in {len(list(subject.model.modules())) - 1} layers "
             f"of {len(kinds)} kinds. It was asked about {subject.n} {what}, and sorts them into "
             f"{subject.scores.shape[1]:,} classes.",
+            detail=subject.about,
             exhibits=(
                 Exhibit(kind="table", title="Parts of the network", description="Its parts by size.", table=table),
             ),
@@ -70,7 +71,7 @@ class Accuracy(Question):
             f"commonest class would be right in {percent(common)}.",
             measures=(Measure(name="accuracy", value=share, low=low, high=high, n=subject.n, unit="share"),),
             exhibits=(_by_class(subject), *_confusions(subject)),
-            how="On the rows given, which the network should not have seen; 95 % Wilson interval.",
+            how="On the rows given, taken as independent and not seen before; 95 % Wilson interval.",
             remedy=""
             if verdict is Verdict.PASS
             else "Do not rely on this network before it beats the commonest class.",
