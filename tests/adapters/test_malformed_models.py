@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -145,22 +146,22 @@ MAKERS = {
 }
 
 
+def _worked_through(most, files):
+    command = [sys.executable, str(WORKER), str(most), *files]
+    return subprocess.run(command, capture_output=True, text=True, timeout=900, check=False)
+
+
 def fuzzed(folder, most):
     """Share the files among workers, and return what they counted."""
     files = sorted(str(path) for path in folder.iterdir())
     shares = [files[k::WORKERS] for k in range(WORKERS)]
-    running = [
-        subprocess.Popen(
-            [sys.executable, str(WORKER), str(most), *share], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
-        for share in shares
-    ]
     tally = {"refused": 0, "taken": 0, "wordless": 0, "files": len(files)}
-    for worker in running:
-        out, err = worker.communicate(timeout=900)
+    with ThreadPoolExecutor(WORKERS) as threads:
+        done = list(threads.map(partial(_worked_through, most), shares))
+    for worker in done:
         at = [path.read_text() for path in sorted(folder.glob("*.now"))]
-        assert worker.returncode == 0, f"{err[-3000:]}\n{at}"
-        for key, count in json.loads(out.splitlines()[-1]).items():
+        assert worker.returncode == 0, f"{worker.stderr[-3000:]}\n{at}"
+        for key, count in json.loads(worker.stdout.splitlines()[-1]).items():
             tally[key] += count
     assert tally["wordless"] == 0
     return tally

@@ -11,7 +11,7 @@ from sklearn.preprocessing import LabelEncoder
 from sklearn.svm import LinearSVC
 
 from pellucid._base.errors import InputError
-from pellucid.glassbox import RUNGS, LinearRung, ScorecardRung, ladder
+from pellucid.glassbox import RUNGS, ladder
 from pellucid.glassbox.metrics import area_under_curve, fit_quality, log_loss
 
 
@@ -34,7 +34,7 @@ def linear(n, seed):
 def test_a_linear_truth_costs_nothing():
     (X, y), (X_train, y_train) = linear(1500, 0), linear(1500, 1)
     model = LogisticRegression().fit(X_train, y_train)
-    result = ladder(model, X, y, X_train=X_train, y_train=y_train, rungs=[LinearRung(), ScorecardRung()])
+    result = ladder(model, X, y, X_train=X_train, y_train=y_train, rungs=[RUNGS["linear"], RUNGS["scorecard"]])
     price = row(result, "linear")
     assert abs(price.price) < 0.002
     assert price.price_low <= 0 <= price.price_high
@@ -46,7 +46,7 @@ def test_a_linear_truth_costs_nothing():
 def test_xor_is_where_a_black_box_buys_something():
     (X, y), (X_train, y_train) = xor(800, 0), xor(1500, 1)
     model = RandomForestClassifier(60, min_samples_leaf=5, random_state=0).fit(X_train, y_train)
-    result = ladder(model, X, y, X_train=X_train, y_train=y_train, rungs=[LinearRung(), ScorecardRung()])
+    result = ladder(model, X, y, X_train=X_train, y_train=y_train, rungs=[RUNGS["linear"], RUNGS["scorecard"]])
     for name in ("linear", "scorecard"):
         assert row(result, name).price_low > 0.2
     assert "the given model is better than every interpretable one here" in result.sentence
@@ -56,7 +56,7 @@ def test_a_worse_black_box_has_a_negative_price():
     (X, y), (X_train, y_train) = linear(1500, 0), linear(1500, 1)
     model = LogisticRegression().fit(X_train[["w"]], y_train)
     result = ladder(
-        lambda frame: model.predict_proba(frame[["w"]]), X, y, X_train=X_train, y_train=y_train, rungs=[LinearRung()]
+        lambda frame: model.predict_proba(frame[["w"]]), X, y, X_train=X_train, y_train=y_train, rungs=[RUNGS["linear"]]
     )
     assert row(result, "linear").price_high < 0
     assert "linear is better than the given model" in result.sentence
@@ -92,7 +92,7 @@ def test_refitting_on_folds_never_predicts_seen_rows():
 def test_models_that_cannot_be_refitted_get_no_price():
     X, y = linear(300, 0)
     model = LogisticRegression().fit(X, y)
-    result = ladder(model.predict_proba, X, y, rungs=[LinearRung()])
+    result = ladder(model.predict_proba, X, y, rungs=[RUNGS["linear"]])
     assert "cannot be refitted" in result.note
     assert row(result, "given model").metric is not None
     assert row(result, "linear").metric is not None
@@ -109,14 +109,14 @@ def test_a_failing_refit_is_told():
                 raise ValueError("too few rows for me")
             return super().fit(X, y)
 
-    result = ladder(Fragile().fit(X, y), X, y, rungs=[LinearRung()])
+    result = ladder(Fragile().fit(X, y), X, y, rungs=[RUNGS["linear"]])
     assert "too few rows for me" in result.note
     assert row(result, "linear").price is None
 
 
 def test_an_interval_without_width_is_told():
     X = np.arange(60.0)[:, None]
-    result = ladder(lambda rows: rows[:, 0], X, (X[:, 0] >= 30).astype(int), rungs=[LinearRung()], task="binary")
+    result = ladder(lambda rows: rows[:, 0], X, (X[:, 0] >= 30).astype(int), rungs=[RUNGS["linear"]], task="binary")
     given = row(result, "given model")
     assert given.low == given.high == 1
     assert "the interval has no width" in given.note
@@ -165,7 +165,7 @@ def test_three_classes_mixed_types_and_margins():
     assert result.metric == "mean one-vs-rest AUC"
     assert all(one.metric > 0.7 for one in result.rows)
     margin = LinearSVC(random_state=0).fit(X[["b"]], y)
-    assert ladder(margin, X[["b"]], y, rungs=[LinearRung()]).rows[0].second is None
+    assert ladder(margin, X[["b"]], y, rungs=[RUNGS["linear"]]).rows[0].second is None
 
 
 @pytest.mark.heavy
@@ -174,7 +174,7 @@ def test_every_rung_shows_itself_and_ebm_takes_part():
     X, y = xor(400, 0)
     X.loc[::9, "u"] = np.nan
     result = ladder(None, X, y)
-    assert set(result.descriptions) == {rung.name for rung in RUNGS}
+    assert set(result.descriptions) == set(RUNGS)
     assert row(result, "EBM").metric > 0.8
     assert all(one.note == "" for one in result.rows)
 
@@ -193,7 +193,7 @@ def test_a_rung_that_needs_a_package_says_how_to_install_it(monkeypatch):
 def test_progress_counts_every_fit():
     X, y = linear(200, 0)
     seen = []
-    ladder(None, X, y, rungs=[LinearRung()], progress=lambda task, done, total: seen.append((task, done, total)))
+    ladder(None, X, y, rungs=[RUNGS["linear"]], progress=lambda task, done, total: seen.append((task, done, total)))
     assert seen[-1] == ("ladder", 6, 6)
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from pellucid._base.errors import InputError, MissingDependencyError, UnsupportedRequestError
-from pellucid.glassbox import EbmRung, describe, fit, paths
+from pellucid.glassbox import RUNGS, describe, fit, paths
 from pellucid.table import Table
 
 
@@ -194,7 +194,7 @@ def test_ebm_curves_are_the_model():
 def test_ebm_says_how_to_install_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "interpret.glassbox", None)
     with pytest.raises(MissingDependencyError, match=r"pip install 'pellucid\[ebm\]'"):
-        EbmRung().build("binary", Table.of([[0.0], [1.0]]))
+        RUNGS["EBM"].build("binary", Table.of([[0.0], [1.0]]), 0)
 
 
 def test_bad_requests_are_told(mixed):

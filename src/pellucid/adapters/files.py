@@ -53,6 +53,9 @@ REVIEWED_TYPES = frozenset(
 
 PICKLES = (".pkl", ".pickle", ".joblib")
 
+DAMAGE = (InputError, IndexError, TypeError, ValueError, AttributeError, OverflowError)
+"""What reading a file that was changed ends in: a part is missing, or is not of its kind or size."""
+
 
 def load_model(path: str | Path, *, trust_pickle: str | None = None, trust_types: Sequence[str] = ()) -> Any:
     """Load a model file: skops, XGBoost JSON or UBJ, LightGBM text, CatBoost cbm or JSON, ONNX; pickle by hash.
@@ -159,8 +162,8 @@ def _load_skops(path: Path, trust_types: Sequence[str]) -> Any:
         raise FileError(f"{path} could not be read as a skops file: {type(error).__name__}: {error}") from error
     try:
         refuse_damaged_trees(model)
-    except InputError as error:
-        raise FileError(f"{path} is damaged: {error}") from error
+    except DAMAGE as error:
+        raise FileError(f"{path} is damaged: {_first_line(error)}") from error
     return model
 
 
@@ -178,7 +181,7 @@ def _refuse_damaged(path: Path, library: str, parse: Callable[[bytes], Any]) -> 
         getattr(native, f"refuse_damaged_{library}")(parse(path.read_bytes()))
     except KeyError as error:
         raise FileError(f"{path} is damaged or not a {library} model: it has no entry {error}.") from error
-    except (InputError, IndexError, TypeError, ValueError, AttributeError, OverflowError) as error:
+    except DAMAGE as error:
         raise FileError(f"{path} is damaged or not a {library} model: {_first_line(error)}") from error
     except RecursionError as error:
         raise FileError(f"{path} is damaged: it is nested too deeply.") from error

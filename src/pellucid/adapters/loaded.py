@@ -63,6 +63,8 @@ def _parts(model: Any) -> Iterator[Any]:
 
 def _check_tree(owner: Any) -> None:
     tree = owner.tree_
+    if tree.node_count < 1:
+        raise InputError(f"a tree has {tree.node_count} nodes")
     children = np.stack([tree.children_left, tree.children_right])
     if np.any(children < -1) or np.any((children[0] == -1) != (children[1] == -1)):
         raise InputError("a tree points to a node outside itself")  # scikit-learn takes only -1 for a leaf

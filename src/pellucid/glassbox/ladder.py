@@ -145,7 +145,7 @@ def ladder(
     random_state : int
     progress : bool, callable or None
     rungs : sequence of Rung, optional
-        All that suit the task, unless given.
+        All of `RUNGS` that suit the task, unless given.
     task : {"binary", "multiclass", "regression"}, optional
         Read from the model or `y`, unless given.
     fast : bool
@@ -180,9 +180,8 @@ def ladder(
         table = table.aligned(reader.features)
     found = task or _task(model, reader, read_target(y, len(table)))
     setting = _setting(found, table, y, (X_train, y_train), sample_weight, random_state=random_state)
-    chosen = [
-        rung for rung in (RUNGS if rungs is None else rungs) if setting.task in rung.tasks and not (fast and rung.needs)
-    ]
+    offered = RUNGS.values() if rungs is None else rungs
+    chosen = [rung for rung in offered if setting.task in rung.tasks and not (fast and rung.needs)]
     entries, note = _enter_all(model, reader, setting, chosen, progress)
     return _climb(entries, setting, note, has_model=model is not None)
 

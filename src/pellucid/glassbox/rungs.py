@@ -1,8 +1,10 @@
 """The rungs of the ladder: interpretable models from the simplest up, each built and described alike."""
 
 import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, TypeAlias
+from types import MappingProxyType
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from sklearn.pipeline import Pipeline
@@ -24,157 +26,81 @@ Task: TypeAlias = Literal["binary", "multiclass", "regression"]
 EVERY_TASK: tuple[Task, ...] = ("binary", "multiclass", "regression")
 
 
-class Rung(Protocol):
+@dataclass(frozen=True, kw_only=True)
+class Rung:
     """One kind of interpretable model.
 
-    Attributes
+    Parameters
     ----------
     name : str
         What to call it.
-    needs : str
-        The extra of pellucid that brings its package; empty when nothing more is needed.
+    build : callable of (task, X, random_state)
+        Gives an unfitted scikit-learn estimator for rows like the table `X`.
+    describe : callable of (fitted, X, y, sample_weight)
+        Shows a fitted estimator as data, given what it was fitted on.
     tasks : tuple of str
         The tasks it can do.
+    needs : str
+        The extra of pellucid that brings its package; empty when nothing more is needed.
     """
 
-    @property
-    def name(self) -> str: ...  # noqa: D102 - described above
-    @property
-    def needs(self) -> str: ...  # noqa: D102
-    @property
-    def tasks(self) -> tuple[Task, ...]: ...  # noqa: D102
-
-    def build(self, task: Task, X: Table, random_state: int = 0) -> Any:
-        """Return an unfitted scikit-learn estimator for rows like `X`."""
-
-    def describe(self, fitted: Any, X: Table, y: Array, sample_weight: Float1 | None = None) -> GlassDescription:
-        """Show a fitted estimator as data; `X`, `y` and `sample_weight` are what it was fitted on."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class LinearRung:
-    """Linear or logistic regression."""
-
-    name: str = "linear"
-    needs: str = ""
+    name: str
+    build: Callable[[Task, Table, int], Any]
+    describe: Callable[[Any, Table, Array, Float1 | None], GlassDescription]
     tasks: tuple[Task, ...] = EVERY_TASK
-
-    def build(self, task: Task, X: Table, random_state: int = 0) -> Any:  # noqa: ARG002, D102 - see Rung
-        return build_linear(task)
-
-    def describe(  # noqa: D102 - see Rung
-        self, fitted: Any, X: Table, y: Array, sample_weight: Float1 | None = None
-    ) -> GlassDescription:
-        return describe_linear(fitted, X, y, sample_weight)
-
-
-@dataclass(frozen=True, kw_only=True)
-class ScorecardRung:
-    """Points scorecard."""
-
-    name: str = "scorecard"
     needs: str = ""
-    tasks: tuple[Task, ...] = ("binary",)
-
-    def build(self, task: Task, X: Table, random_state: int = 0) -> Any:  # noqa: ARG002, D102 - see Rung
-        return Scorecard()
-
-    def describe(  # noqa: D102 - see Rung
-        self,
-        fitted: Any,
-        X: Table,  # noqa: ARG002
-        y: Array,  # noqa: ARG002
-        sample_weight: Float1 | None = None,  # noqa: ARG002
-    ) -> GlassDescription:
-        table = fitted.points_table()
-        bins = len(table["bin"]) - 1
-        return GlassDescription(
-            title="Points scorecard",
-            sentences=(
-                f"Add up the points of a row’s bins: the more points, the more likely is ‘{fitted.classes_[1]}’.",
-                f"{fitted.base_points:.6g} points are odds of {fitted.base_odds:.6g} to 1, "
-                f"and every {fitted.pdo:.6g} points double the odds.",
-            ),
-            complexity=f"{bins} bins of {len(fitted.bins_)} features",
-            tables={"points": table},
-        )
 
 
-@dataclass(frozen=True, kw_only=True)
-class TreeRung:
-    """Decision tree of a few questions."""
-
-    name: str = "tree"
-    needs: str = ""
-    tasks: tuple[Task, ...] = EVERY_TASK
-
-    def build(self, task: Task, X: Table, random_state: int = 0) -> Any:  # noqa: D102 - see Rung
-        return build_tree(task, len(X), random_state)
-
-    def describe(  # noqa: D102 - see Rung
-        self,
-        fitted: Any,
-        X: Table,
-        y: Array,  # noqa: ARG002
-        sample_weight: Float1 | None = None,  # noqa: ARG002
-    ) -> GlassDescription:
-        return describe_tree(fitted, X)
+def _describe_scorecard(fitted: Scorecard) -> GlassDescription:
+    table = fitted.points_table()
+    return GlassDescription(
+        title="Points scorecard",
+        sentences=(
+            f"Add up the points of a row’s bins: the more points, the more likely is ‘{fitted.classes_[1]}’.",
+            f"{fitted.base_points:.6g} points are odds of {fitted.base_odds:.6g} to 1, "
+            f"and every {fitted.pdo:.6g} points double the odds.",
+        ),
+        complexity=f"{len(table['bin']) - 1} bins of {len(fitted.bins_)} features",
+        tables={"points": table},
+    )
 
 
-@dataclass(frozen=True, kw_only=True)
-class RuleListRung:
-    """Ordered if-then rules."""
-
-    name: str = "rules"
-    needs: str = ""
-    tasks: tuple[Task, ...] = EVERY_TASK
-
-    def build(self, task: Task, X: Table, random_state: int = 0) -> Any:  # noqa: ARG002, D102 - see Rung
-        return RuleListRegressor() if task == "regression" else RuleList()
-
-    def describe(  # noqa: D102 - see Rung
-        self,
-        fitted: Any,
-        X: Table,  # noqa: ARG002
-        y: Array,  # noqa: ARG002
-        sample_weight: Float1 | None = None,  # noqa: ARG002
-    ) -> GlassDescription:
-        n, most = len(fitted.rules_), max(len(rule.conditions) for rule in fitted.rules_)
-        return GlassDescription(
-            title="Rule list",
-            sentences=(
-                "Read from the top: the first rule that holds decides.",
-                "value is the share of the answered class, or the mean target, among the training rows the rule "
-                "decides; its 95 % interval is from the same rows that chose the rule, so it is optimistic.",
-            ),
-            complexity=f"{n} rule{'s' if n != 1 else ''} of at most {most} condition{'s' if most != 1 else ''}",
-            tables={"rules": fitted.rules()},
-        )
+def _describe_rules(fitted: RuleList | RuleListRegressor) -> GlassDescription:
+    n, most = len(fitted.rules_), max(len(rule.conditions) for rule in fitted.rules_)
+    return GlassDescription(
+        title="Rule list",
+        sentences=(
+            "Read from the top: the first rule that holds decides.",
+            "value is the share of the answered class, or the mean target, among the training rows the rule "
+            "decides; its 95 % interval is from the same rows that chose the rule, so it is optimistic.",
+        ),
+        complexity=f"{n} rule{'s' if n != 1 else ''} of at most {most} condition{'s' if most != 1 else ''}",
+        tables={"rules": fitted.rules()},
+    )
 
 
-@dataclass(frozen=True, kw_only=True)
-class EbmRung:
-    """Explainable boosting machine of the `interpret` package."""
-
-    name: str = "EBM"
-    needs: str = "ebm"
-    tasks: tuple[Task, ...] = EVERY_TASK
-
-    def build(self, task: Task, X: Table, random_state: int = 0) -> Any:  # noqa: D102 - see Rung
-        return build_ebm(task, X, random_state)
-
-    def describe(  # noqa: D102 - see Rung
-        self,
-        fitted: Any,
-        X: Table,  # noqa: ARG002
-        y: Array,  # noqa: ARG002
-        sample_weight: Float1 | None = None,  # noqa: ARG002
-    ) -> GlassDescription:
-        return describe_ebm(fitted)
-
-
-RUNGS: tuple[Rung, ...] = (LinearRung(), ScorecardRung(), TreeRung(), RuleListRung(), EbmRung())
-"""All rungs, the simplest first."""
+_RUNGS = (
+    Rung(name="linear", build=lambda task, *_: build_linear(task), describe=describe_linear),
+    Rung(
+        name="scorecard",
+        build=lambda *_: Scorecard(),
+        describe=lambda fitted, *_: _describe_scorecard(fitted),
+        tasks=("binary",),
+    ),
+    Rung(
+        name="tree",
+        build=lambda task, X, random_state: build_tree(task, len(X), random_state),
+        describe=lambda fitted, X, *_: describe_tree(fitted, X),
+    ),
+    Rung(
+        name="rules",
+        build=lambda task, *_: RuleListRegressor() if task == "regression" else RuleList(),
+        describe=lambda fitted, *_: _describe_rules(fitted),
+    ),
+    Rung(name="EBM", build=build_ebm, describe=lambda fitted, *_: describe_ebm(fitted), needs="ebm"),
+)
+RUNGS: Mapping[str, Rung] = MappingProxyType({rung.name: rung for rung in _RUNGS})
+"""All rungs by name, the simplest first."""
 
 
 def fit(name: str, X: Any, y: Any, *, sample_weight: Any = None, random_state: int = 0) -> Any:
@@ -204,10 +130,9 @@ def fit(name: str, X: Any, y: Any, *, sample_weight: Any = None, random_state: i
     >>> glassbox.describe(model, X, y).complexity
     '1 question, depth 1'
     """
-    rung = next((rung for rung in RUNGS if rung.name == name), None)
-    if rung is None:
-        known = ", ".join(repr(rung.name) for rung in RUNGS)
-        raise InputError(f"name must be one of {known}; got {name!r}.")
+    if name not in RUNGS:
+        raise InputError(f"name must be one of {', '.join(map(repr, RUNGS))}; got {name!r}.")
+    rung = RUNGS[name]
     table = Table.of(X)
     target = read_target(y, len(table))
     task = task_of(target)
@@ -223,7 +148,7 @@ def describe(fitted: Any, X: Any, y: Any, *, sample_weight: Any = None) -> Glass
     Parameters
     ----------
     fitted : estimator
-        What `fit` or a rung's `build` and a call of its own ``fit`` gave.
+        What `fit` gave, or what a rung built, fitted.
     X, y, sample_weight
         The training data it was fitted on.
 
@@ -249,7 +174,7 @@ def paths(fitted: Any, X: Any, *, training: Any = None) -> list[list[str]]:
     training : table, optional
         The training rows, for thresholds of few digits; without them all digits are shown.
     """
-    if not isinstance(_rung_of(fitted), TreeRung):
+    if _rung_of(fitted).name != "tree":
         raise UnsupportedRequestError("only a tree has decision paths; got another model. Use describe instead.")
     table = Table.of(X)
     return path_of(fitted, table, node_table(fitted, table if training is None else Table.of(training)))
@@ -303,15 +228,15 @@ def task_of(y: Array) -> Task:
 
 def _rung_of(fitted: Any) -> Rung:
     if isinstance(fitted, Scorecard):
-        return ScorecardRung()
+        return RUNGS["scorecard"]
     if isinstance(fitted, RuleList | RuleListRegressor):
-        return RuleListRung()
+        return RUNGS["rules"]
     steps = fitted.named_steps if isinstance(fitted, Pipeline) else {}
     if isinstance(steps.get("encoder"), TableEncoder):
         model = steps["model"]
         if isinstance(model, DecisionTreeClassifier | DecisionTreeRegressor):
-            return TreeRung()
-        return EbmRung() if type(model).__name__.startswith("ExplainableBoosting") else LinearRung()
+            return RUNGS["tree"]
+        return RUNGS["EBM" if type(model).__name__.startswith("ExplainableBoosting") else "linear"]
     raise UnsupportedRequestError(
         f"{type(fitted).__name__} is none of the glassbox models. Fit one with glassbox.fit(name, X, y)."
     )

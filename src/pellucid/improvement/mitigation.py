@@ -19,7 +19,7 @@ from pellucid.fairness.groups import FLOOR, Grouping, read_groupings
 from pellucid.fairness.intervals import difference_of
 from pellucid.fairness.proxies import proxies
 from pellucid.fairness.reading import favorable_output, sensitive_columns
-from pellucid.glassbox import LinearRung
+from pellucid.glassbox import RUNGS
 from pellucid.improvement.refit import Trial, weight_name
 from pellucid.table import Table
 
@@ -360,7 +360,8 @@ def _group_cuts(case: _Case) -> tuple[str, Bool1]:
 
 def _glassbox(case: _Case) -> tuple[str, Bool1]:
     table = case.trial.without(*case.sensitive).table
-    model = LinearRung().build("binary" if len(set(case.trial.truth.tolist())) == 2 else "multiclass", table)
+    two = len(set(case.trial.truth.tolist())) == 2
+    model = RUNGS["linear"].build("binary" if two else "multiclass", table, 0)
     glass = replace(case.trial, estimator=model, table=table)
     return "logistic regression without the sensitive column", case.decide(case.scores(glass))
 
