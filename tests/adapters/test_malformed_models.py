@@ -155,7 +155,7 @@ def fuzzed(folder, most):
     """Share the files among workers, and return what they counted."""
     files = sorted(str(path) for path in folder.iterdir())
     shares = [files[k::WORKERS] for k in range(WORKERS)]
-    tally = {"refused": 0, "taken": 0, "wordless": 0, "files": len(files)}
+    tally = {"refused": 0, "taken": 0, "unnamed": [], "files": len(files)}
     with ThreadPoolExecutor(WORKERS) as threads:
         done = list(threads.map(partial(_worked_through, most), shares))
     for worker in done:
@@ -163,7 +163,7 @@ def fuzzed(folder, most):
         assert worker.returncode == 0, f"{worker.stderr[-3000:]}\n{at}"
         for key, count in json.loads(worker.stdout.splitlines()[-1]).items():
             tally[key] += count
-    assert tally["wordless"] == 0
+    assert tally["unnamed"] == []
     return tally
 
 

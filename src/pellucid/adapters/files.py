@@ -9,6 +9,7 @@ import pickle
 import subprocess
 import sys
 import tempfile
+import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,8 @@ REVIEWED_TYPES = frozenset(
 )
 
 PICKLES = (".pkl", ".pickle", ".joblib")
+
+MAX_POOL = 1024
 
 DAMAGE = (InputError, IndexError, TypeError, ValueError, AttributeError, OverflowError)
 """What reading a file that was changed ends in: a part is missing, or is not of its kind or size."""
@@ -148,6 +151,7 @@ def _load_skops(path: Path, trust_types: Sequence[str]) -> Any:
     skops = _library("skops.io", path)
     content = path.read_bytes()
     try:
+        _refuse_greedy(content)
         unknown = set(skops.get_untrusted_types(data=content))
         foreign = sorted(unknown - REVIEWED_TYPES - set(trust_types))
         if foreign:
@@ -165,6 +169,19 @@ def _load_skops(path: Path, trust_types: Sequence[str]) -> Any:
     except DAMAGE as error:
         raise FileError(f"{path} is damaged: {_first_line(error)}") from error
     return model
+
+
+def _refuse_greedy(content: bytes) -> None:
+    """Refuse a generator of random numbers with a pool that numpy would fill for minutes; its own has four words."""
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        waiting = [json.loads(archive.read("schema.json"))]
+    while waiting:
+        node = waiting.pop()
+        pool = node.get("pool_size") if isinstance(node, dict) else None
+        if pool is not None and int(pool["content"]) > MAX_POOL:
+            raise ValueError(f"a generator of random numbers has a pool of {pool['content']} words")
+        if isinstance(node, dict | list):
+            waiting.extend(node.values() if isinstance(node, dict) else node)
 
 
 def _library(name: str, path: Path) -> Any:

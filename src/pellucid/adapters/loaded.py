@@ -11,7 +11,8 @@ from pellucid.adapters.sklearn_trees import hist_nodes, tree_nodes
 
 MAX_OBJECTS = 5_000_000
 MAX_COLUMNS = 100_000_000
-"""More than any table has: a file that says so would have us allocate for each of them."""
+MAX_OUTPUTS = 1_000_000
+"""More than any table or target has: a file that says so would have us allocate for each of them."""
 OWNERS = ("RandomForest", "ExtraTrees", "GradientBoosting", "RandomTrees", "IsolationForest")
 
 
@@ -28,6 +29,8 @@ def refuse_damaged_trees(model: Any) -> None:
     found: dict[int, Any] = {}
     for part in _parts(model):
         name = type(part).__name__
+        if getattr(part, "n_outputs_", 0) > MAX_OUTPUTS:
+            raise InputError(f"it says that it has {part.n_outputs_:,} outputs")
         if name in ("Tree", "TreePredictor"):
             found[id(part)] = part
         elif hasattr(part, "tree_") and hasattr(part, "n_features_in_"):
@@ -36,7 +39,7 @@ def refuse_damaged_trees(model: Any) -> None:
         elif hasattr(part, "_predictors") and hasattr(part, "n_features_in_"):
             owned.update(_check_histogram_trees(part))
         elif name.startswith(OWNERS) and hasattr(part, "estimators_"):
-            _check_widths(part)
+            _check_members(part)
     if set(found) - owned:
         raise InputError("it contains a tree outside any model")
 
@@ -69,6 +72,8 @@ def _check_tree(owner: Any) -> None:
     if np.any(children < -1) or np.any((children[0] == -1) != (children[1] == -1)):
         raise InputError("a tree points to a node outside itself")  # scikit-learn takes only -1 for a leaf
     _check_width(owner, int(tree.n_features))
+    if owner.n_outputs_ != tree.n_outputs:
+        raise InputError(f"a model of {owner.n_outputs_} outputs has a tree of {tree.n_outputs}")
     nodes = tree_nodes(tree, np.zeros((len(tree.feature), 1)))
     join([nodes], output=np.zeros(1, np.int32), base=np.zeros(1), n_columns=int(owner.n_features_in_), less_equal=True)
 
@@ -104,7 +109,9 @@ def _check_width(owner: Any, width: int) -> None:
         raise InputError(f"it says that it has {width:,} columns")
 
 
-def _check_widths(owner: Any) -> None:
+def _check_members(owner: Any) -> None:
     for inner in np.ravel(np.asarray(owner.estimators_, dtype=object)):
         if getattr(inner, "n_features_in_", None) != owner.n_features_in_:
             raise InputError("the trees of an ensemble expect different numbers of columns")
+        if getattr(owner, "n_outputs_", inner.n_outputs_) != inner.n_outputs_:
+            raise InputError("the trees of an ensemble have different numbers of outputs")

@@ -3,7 +3,7 @@
 from typing import Any
 
 from pellucid._base.dispatch import LazyDispatch
-from pellucid._base.errors import UnsupportedModelError
+from pellucid._base.errors import ModelError, PellucidError, UnsupportedModelError
 from pellucid.adapters.estimator import read_estimator
 from pellucid.adapters.reading import Reading
 from pellucid.table import Table
@@ -67,6 +67,8 @@ def read(model: Any, reference: Table | None) -> Reading:
     ------
     UnsupportedModelError
         When nobody here knows such an object.
+    ModelError
+        When it is known, but not made as such a model is.
     """
     reader = READERS.find(model)
     if reader is None and hasattr(model, "predict") and not isinstance(model, type):
@@ -77,5 +79,13 @@ def read(model: Any, reference: Table | None) -> Reading:
             "predict or predict_proba, a Booster, or a function that takes rows and returns one number (or one "
             "number per output) for each."
         )
-    reading: Reading = reader(model, reference)
+    try:
+        reading: Reading = reader(model, reference)
+    except PellucidError:
+        raise
+    except Exception as error:
+        raise ModelError(
+            f"the {type(model).__name__} could not be read: {type(error).__name__}: {error}. If it predicts by itself, "
+            "its library has a version that is not known here; pass its predict function instead."
+        ) from error
     return reading
