@@ -5,7 +5,6 @@ results come back in the user's own frame type) and adds what the rest of the ho
 names, kinds, missing values, and gathering of cells from several rows.
 """
 
-import difflib
 import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -15,6 +14,7 @@ import numpy as np
 
 from pellucid._base.errors import ColumnError, InputError
 from pellucid._base.typing import Array, Bool1, Bool2, Float2, Int1, Int2, Names
+from pellucid._base.words import did_you_mean
 from pellucid._containers import Container, Kind, container_of
 
 if TYPE_CHECKING:
@@ -155,8 +155,9 @@ class Table:
         known, wanted = set(self.names), set(names)
         missing = [name for name in names if name not in known]
         if missing:
+            hint = did_you_mean(missing[0], [name for name in self.names if name not in wanted])
             raise ColumnError(
-                f"{what} lacks the columns {listed(missing)}, which {owner} has.{_hint(missing[0], self.names)} "
+                f"{what} lacks the columns {listed(missing)}, which {owner} has.{hint} "
                 "Columns are matched by name; add or rename them."
             )
         extra = [name for name in self.names if name not in wanted]
@@ -304,7 +305,7 @@ class Table:
             self._positions = {known: j for j, known in enumerate(self.names)}
         if name not in self._positions:
             raise ColumnError(
-                f"there is no column {name!r:.80}; there are {listed(self.names)}.{_hint(name, self.names)}"
+                f"there is no column {name!r:.80}; there are {listed(self.names)}.{did_you_mean(name, self.names)}"
             )
         return self._positions[name]
 
@@ -343,13 +344,6 @@ def listed(names: Sequence[str], most: int = 6) -> str:
     """Names in quotes for a sentence: the first few, each cut to a readable length."""
     shown = ", ".join(repr(name if len(name) <= 60 else name[:59] + "…") for name in names[:most])
     return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
-
-
-def _hint(name: str, names: Names) -> str:
-    """Suggest a near name; only among names short enough to compare quickly."""
-    candidates = [known for known in names[:2000] if len(known) <= 100]
-    near = difflib.get_close_matches(name, candidates, n=1) if len(name) <= 100 else []
-    return f" Did you mean {near[0]!r}?" if near else ""
 
 
 def _refuse_duplicates(names: Names, what: str) -> None:

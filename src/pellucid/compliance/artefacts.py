@@ -1,6 +1,5 @@
 """Compliance artefacts: every field of a rule measured, declared by the user, or missing."""
 
-import difflib
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ import numpy as np
 
 from pellucid._base.errors import FileError, InputError
 from pellucid._base.files import path_of
+from pellucid._base.words import did_you_mean
 from pellucid.compliance.rules import RulePack, rule_pack, rule_packs
 
 MEASURED, DECLARED, MISSING = "measured", "declared by you", "missing"
@@ -168,8 +168,7 @@ def read_declared(declared: Any) -> dict[str, str]:
     known = declarations()
     for key, value in declared.items():
         if key not in known:
-            near = difflib.get_close_matches(str(key)[:100], known, n=1)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
+            hint = did_you_mean(key, known)
             raise InputError(f"there is no declaration {key!r:.80}.{hint} There are {', '.join(known)}.")
         if not isinstance(value, str) or not value.strip():
             raise InputError(

@@ -1,6 +1,5 @@
 """`Codebook`: which reason codes and sentences stand for which factors."""
 
-import difflib
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ import numpy as np
 from pellucid._base.errors import FileError, InputError
 from pellucid._base.files import path_of
 from pellucid._base.typing import Int1, Names
+from pellucid._base.words import did_you_mean
 
 MARKS = ("", "protected", "proxy")
 _FACTOR_KEYS = ("code", "sentence", "mark")
@@ -133,8 +133,9 @@ class Codebook:
         group_of = {feature: name for name, entry in self.groups.items() for feature in entry["features"]}
         for feature in (*self.factors, *group_of):
             if feature not in features:
+                hint = did_you_mean(feature, features)
                 raise InputError(
-                    f"the codebook names {feature!r}, which is no feature of the model.{_near(feature, features)} "
+                    f"the codebook names {feature!r}, which is no feature of the model.{hint} "
                     f"The features are {', '.join(map(repr, features[:12]))}."
                 )
         found: dict[str, Factor] = {}
@@ -175,9 +176,4 @@ def _check_entry(where: str, entry: Any, keys: tuple[str, ...]) -> None:
 def _refuse_unknown(what: str, entry: Mapping[str, Any], keys: Sequence[str]) -> None:
     for name in entry:
         if name not in keys:
-            raise InputError(f"{what} has no key {name!r}.{_near(name, keys)} It may have {', '.join(keys)}.")
-
-
-def _near(name: Any, known: Sequence[str]) -> str:
-    near = difflib.get_close_matches(str(name)[:100], known[:2000], n=1)
-    return f" Did you mean {near[0]!r}?" if near else ""
+            raise InputError(f"{what} has no key {name!r}.{did_you_mean(name, keys)} It may have {', '.join(keys)}.")

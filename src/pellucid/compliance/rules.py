@@ -1,6 +1,5 @@
 """Dated rule packs: what a rule asks for, as data in ``rules/<id>.json``, in our own words."""
 
-import difflib
 import json
 import re
 from collections.abc import Mapping
@@ -10,6 +9,7 @@ from importlib.resources import files
 from typing import Any
 
 from pellucid._base.errors import InputError
+from pellucid._base.words import did_you_mean
 
 SCHEMA = "pellucid.rule/1"
 MEASURED = re.compile(r"PEL\d{3}|subject:[a-z_]+")
@@ -120,7 +120,6 @@ def rule_pack(name: str) -> RulePack:
     """
     packs = rule_packs()
     if name not in packs:
-        near = difflib.get_close_matches(str(name)[:100], packs, n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
+        hint = did_you_mean(name, packs)
         raise InputError(f"there is no rule pack {name!r:.80}.{hint} There are {', '.join(packs)}.")
     return packs[name]

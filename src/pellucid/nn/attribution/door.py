@@ -3,7 +3,6 @@
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from difflib import get_close_matches
 from typing import Any, overload
 
 import numpy as np
@@ -12,6 +11,7 @@ from torch import Tensor
 
 from pellucid._base.errors import InputError
 from pellucid._base.typing import Float2, Float3
+from pellucid._base.words import did_you_mean
 from pellucid.explanation import Evaluations, Explanation, Provenance, Quality
 from pellucid.ir import Space
 from pellucid.nn._given import Given, read_inputs, read_reference
@@ -163,9 +163,8 @@ def attribute(
 def _method(method: str | Method) -> Method:
     if isinstance(method, str):
         if method not in METHODS:
-            near = get_close_matches(method, METHODS, n=1)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
-            raise InputError(f"method must be one of {', '.join(map(repr, METHODS))}; got {method!r}.{hint}")
+            known = ", ".join(map(repr, METHODS))
+            raise InputError(f"method must be one of {known}; got {method!r}.{did_you_mean(method, METHODS)}")
         return METHODS[method]()
     if isinstance(method, type) or not callable(getattr(method, "answer", None)):
         raise InputError(f"method must be a name or an instance such as LRP(rule='zplus'); got {method!r:.80}.")
