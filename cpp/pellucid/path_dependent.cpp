@@ -11,7 +11,8 @@ namespace pellucid {
 namespace {
 
 constexpr std::size_t most_single_rows = 1;  // two take less time side by side
-constexpr std::size_t most_together = 4;     // blocks: what they read and add to stays in the cache
+constexpr std::size_t most_together = 16;    // blocks of rows that go through a tree one after the other
+constexpr std::size_t most_numbers = std::size_t(1) << 16;  // that these read and add to: they stay in the cache
 constexpr std::size_t least_splits = 1024;   // of a chunk of trees: so many are worth a thread's while
 
 // Where chunks of trees begin, and the end. Each is large beside the sums that it adds to.
@@ -164,7 +165,10 @@ void PathDependent<Real>::explain(const Matrix& rows, std::size_t threads, const
   const BlockKernels<Real>& kernels = one ? sizes.one : few ? sizes.few : sizes.many;
   const std::size_t per_block = kernels.walk.rows, blocks = (rows.rows + per_block - 1) / per_block;
   if (blocks < threads && n_chunks() > 1 && !pairs) return explain_by_chunks(rows, threads, kernels, store);
-  const std::size_t together = pairs ? 1 : std::clamp<std::size_t>(blocks / threads, 1, most_together);
+  const std::size_t per_row = used_.n_inputs() + 3 * shape_.players * shape_.outputs;
+  const std::size_t fitting = pairs ? 1 : std::clamp<std::size_t>(most_numbers / (per_row * per_block), 1, most_together);
+  const std::size_t rounds = (blocks + fitting * threads - 1) / (fitting * threads);  // of all threads
+  const std::size_t together = std::max<std::size_t>(1, (blocks + rounds * threads - 1) / (rounds * threads));
   const std::size_t per_item = together * per_block;
   parallel_for((rows.rows + per_item - 1) / per_item, threads, [&] {
     return [&, walk = std::make_shared<Blocks>(*this, kernels, pairs, together)](std::size_t item) {
