@@ -12,13 +12,13 @@ constexpr TableKernel table_kernel{TableWalk<B, false>::scratch_bytes, look_up_v
 
 template <class Real, std::size_t B>
 constexpr BlockKernels<Real> block_kernels{
-    {B * Pack<Real>::lanes, scratch_bytes<Real, B>, reset<Real, B>, run<Real, B, false>, run<Real, B, true>},
+    {B * Pack<Real>::lanes, scratch_bytes<Real, B>, run<Real, B, false>, run<Real, B, true>},
     table_kernel<B * packs_of_doubles<Real>>};
 
 // Interactions and tables of leaves have no kernel for a single row.
 template <class Real>
 constexpr BlockKernels<Real> row_kernels{
-    {1, RowWalk<Real, most_points>::scratch_bytes, [](const Shape&, std::byte*) {}, run_row<Real>, nullptr},
+    {1, RowWalk<Real, most_points>::scratch_bytes, run_row<Real>, nullptr},
     {nullptr, nullptr, nullptr, look_up_row}};
 
 template <class Real>

@@ -54,21 +54,17 @@ LeafTables::LeafTables(const Ensemble& trees, const Semivalue& semivalue, std::s
   tables_.resize(n_numbers_);
 }
 
-// Follows the walk's moves, and meets the leaves in the walk's order.
+// The leaves in the program's order.
 void LeafTables::list(std::size_t tree) {
   std::vector<Split> path;
   std::vector<bool> lefts;  // per split on the path: whether the left child is being listed
-  for (const Move move : programs_[tree].moves) {
-    const Split& split = programs_[tree].splits[move.split];
-    if (move.step == Step::enter || move.step == Step::pass) {
-      path.push_back(split), lefts.push_back(true);
-      if (split.left) add_leaf(trees_.left[split.node], path, lefts);
-    }
-    if (move.step == Step::turn || move.step == Step::pass) {
-      lefts.back() = false;
-      if (split.right) add_leaf(trees_.right[split.node], path, lefts);
-    }
-    if (move.step == Step::leave || move.step == Step::pass) path.pop_back(), lefts.pop_back();
+  for (const Split& split : programs_[tree].splits) {
+    path.resize(split.level), lefts.resize(split.level);
+    if (split.level) lefts.back() = split.spot == place_below(split.level - 1, true);
+    path.push_back(split), lefts.push_back(true);
+    if (split.left) add_leaf(trees_.left[split.node], path, lefts);
+    lefts.back() = false;
+    if (split.right) add_leaf(trees_.right[split.node], path, lefts);
   }
 }
 
@@ -215,7 +211,7 @@ class LeafTables::Block {
       for (std::size_t block = 0; block < blocks && !program.splits.empty(); ++block) {
         double* sums = sums_.numbers() + block * size_;
         (tables_.pairs_ ? kernel_.interactions : kernel_.values)(
-            {program.splits.data(), program.moves.data(), program.moves.size(), program.first_output,
+            {program.splits.data(), program.splits.size(), program.first_output,
              leaves_.data() + tables_.first_leaf_[tree], tables_.shape_, x_.numbers() + block * inputs_, sums, sums,
              scratch_.bytes()});
       }

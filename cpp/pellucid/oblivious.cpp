@@ -46,7 +46,6 @@ Oblivious tabulate(const Program& program, const Quadrature& rule, Shape shape, 
   const std::size_t earners = shape.players * shape.width;
   Scratch x(n_levels * kernel.rows * sizeof(double)), phi(earners * kernel.rows * sizeof(double));
   Scratch scratch(kernel.scratch_bytes(shape));
-  kernel.reset(shape, scratch.bytes());
   for (std::size_t first = 0; first < kinds; first += kernel.rows) {
     std::fill_n(phi.numbers(), earners * kernel.rows, 0.0);
     for (std::size_t i = 0; i < n_levels * kernel.rows; ++i) {

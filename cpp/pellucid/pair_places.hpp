@@ -12,8 +12,7 @@ namespace pellucid {
 // All pairs that meet on some path of the trees, in rising order.
 std::vector<PlayerPair> pairs_that_meet(const std::vector<Program>& programs);
 
-// For each split of a tree and each slot above it, the position of their players' pair in `pairs` (in rising order),
-// or -1 where it is not there.
-std::vector<std::int32_t> pair_places(const Program& program, const std::vector<PlayerPair>& pairs);
+// For each split of a tree and each slot above it, where their players' pair stands in `pairs` (in rising order).
+std::vector<Meeting> meetings(const Program& program, const std::vector<PlayerPair>& pairs);
 
 }  // namespace pellucid

@@ -11,6 +11,8 @@ namespace pellucid {
 namespace {
 
 constexpr std::size_t most_single_rows = 1;  // two take less time side by side
+constexpr std::size_t most_together = 16;    // blocks of rows that go through a tree one after the other
+constexpr std::size_t most_numbers = std::size_t(1) << 16;  // that these read and add to: they stay in the cache
 constexpr std::size_t least_splits = 1024;   // of a chunk of trees: so many are worth a thread's while
 
 // Where chunks of trees begin, and the end. Each is large beside the sums that it adds to.
@@ -54,86 +56,106 @@ const Quadrature& PathDependent<Real>::rule(const Program& program) const {
   return rules_.at(semivalue_.points(program.distinct));
 }
 
-// A thread's memory, and a block of rows on its way through all trees.
+// A thread's memory, and a few blocks of rows on their way through one tree after the other: what a tree's splits say is
+// read once for all of them.
 template <class Real>
-class PathDependent<Real>::Block {
+class PathDependent<Real>::Blocks {
  public:
-  Block(const PathDependent& game, const BlockKernels<Real>& kernels, const Chosen* pairs)
-      : game_(game), kernel_(kernels.walk), tables_(kernels.tables), players_(game.used_.players.size()), outputs_(game.trees_.n_outputs()),
-        x_(game.used_.n_inputs() * kernel_.rows * sizeof(double)), phi_(size() * sizeof(Real)),
-        looked_up_(size() * sizeof(double)), total_(size() * sizeof(double)),
-        pair_(pairs ? pairs->pairs.size() * outputs_ * kernel_.rows * sizeof(Real) : 0), scratch_(kernel_.scratch_bytes(game.shape_)), pairs_(pairs) {
-    kernel_.reset(game.shape_, scratch_.bytes());
+  Blocks(const PathDependent& game, const BlockKernels<Real>& kernels, const Chosen* pairs, std::size_t most)
+      : game_(game), kernel_(kernels.walk), tables_(kernels.tables), pairs_(pairs), outputs_(game.trees_.n_outputs()),
+        inputs_(game.used_.n_inputs() * kernel_.rows), sums_(game.used_.players.size() * outputs_ * kernel_.rows),
+        pair_sums_(pairs ? pairs->pairs.size() * outputs_ * kernel_.rows : 0),
+        x_(most * inputs_ * sizeof(double)), phi_(most * sums_ * sizeof(Real)), looked_up_(most * sums_ * sizeof(double)),
+        total_(most * sums_ * sizeof(double)), pair_(most * pair_sums_ * sizeof(Real)),
+        scratch_(kernel_.scratch_bytes(game.shape_)) {}
+
+  std::size_t size() const { return sums_; }
+  double phi(std::size_t player, std::size_t output, std::size_t place) const {
+    return total_.numbers()[at(sums_, player * outputs_ + output, place)];
+  }
+  double pair(std::size_t pair, std::size_t output, std::size_t place) {
+    return pair_.template numbers<Real>()[at(pair_sums_, pair * outputs_ + output, place)];
   }
 
-  std::size_t size() const { return players_ * outputs_ * kernel_.rows; }
-  double phi(std::size_t player, std::size_t output, std::size_t row) {
-    return total_.numbers()[(player * outputs_ + output) * kernel_.rows + row];
-  }
-  double pair(std::size_t pair, std::size_t output, std::size_t row) {
-    return pair_.template numbers<Real>()[(pair * outputs_ + output) * kernel_.rows + row];
-  }
-
-  void explain(const Matrix& rows, std::size_t first) {
-    load(rows, first);
+  void explain(const Matrix& rows, std::size_t first, std::size_t count) {
+    load(rows, first, (count + kernel_.rows - 1) / kernel_.rows);
     clear();
-    for (std::size_t chunk = 0; chunk < game_.n_chunks(); ++chunk) add(explain(chunk));
+    for (std::size_t chunk = 0; chunk < game_.n_chunks(); ++chunk) {
+      walk(chunk);
+      sum_up(total_.numbers());
+    }
+  }
+
+  // The last block repeats the last row, so that it runs through the very same code.
+  void load(const Matrix& rows, std::size_t first, std::size_t blocks) {
+    blocks_ = blocks;
+    for (std::size_t i = 0; i < blocks * kernel_.rows; ++i) {
+      double* x = x_.numbers() + i / kernel_.rows * inputs_ + i % kernel_.rows;
+      game_.used_.load(game_.trees_, rows.row(std::min(first + i, rows.rows - 1)), x, kernel_.rows);
+    }
   }
 
   void clear() {
-    std::fill_n(total_.numbers(), size(), 0.0);
-    if (pairs_) std::fill_n(pair_.template numbers<Real>(), pairs_->pairs.size() * outputs_ * kernel_.rows, Real(0));
+    std::fill_n(total_.numbers(), blocks_ * sums_, 0.0);
+    std::fill_n(pair_.template numbers<Real>(), blocks_ * pair_sums_, Real(0));
   }
 
   // Adds one chunk's sums to the totals.
   void add(const double* sums) {
-    for (std::size_t i = 0; i < size(); ++i) total_.numbers()[i] += sums[i];
+    for (std::size_t i = 0; i < blocks_ * sums_; ++i) total_.numbers()[i] += sums[i];
   }
 
-  // The sums of one chunk of trees; pairs go to their totals.
-  const double* explain(std::size_t chunk) {
-    std::fill_n(phi_.template numbers<Real>(), size(), Real(0));
-    std::fill_n(looked_up_.numbers(), size(), 0.0);
+  // Adds up one chunk of trees; pairs go to their totals.
+  void walk(std::size_t chunk) {
     for (std::size_t tree = game_.first_tree_[chunk]; tree < game_.first_tree_[chunk + 1]; ++tree) {
-      const Program& program = game_.programs_[tree];
-      const Oblivious& table = game_.tables_[tree];
-      if (!table.levels.empty() && !pairs_) look_up(table, program.first_output);
-      else if (!program.splits.empty()) walk(program, tree);
-    }
-    for (std::size_t i = 0; i < size(); ++i) looked_up_.numbers()[i] += double(phi_.template numbers<Real>()[i]);
-    return looked_up_.numbers();
-  }
-
-  // The last block repeats the last row, so that it runs through the very same code.
-  void load(const Matrix& rows, std::size_t first) {
-    for (std::size_t b = 0; b < kernel_.rows; ++b) {
-      game_.used_.load(game_.trees_, rows.row(std::min(first + b, rows.rows - 1)), x_.numbers() + b, kernel_.rows);
+      if (game_.programs_[tree].splits.empty()) continue;
+      const bool tabulated = !game_.tables_[tree].levels.empty() && !pairs_;
+      for (std::size_t block = 0; block < blocks_; ++block) tabulated ? look_up(tree, block) : walk(tree, block);
     }
   }
 
-  void walk(const Program& program, std::size_t tree) {
+  // Adds the chunk's sums, and makes room for the next one's.
+  void sum_up(double* to) {
+    Real* walked = phi_.template numbers<Real>();
+    double* looked_up = looked_up_.numbers();
+    for (std::size_t i = 0; i < blocks_ * sums_; ++i) {
+      to[i] += looked_up[i] + double(walked[i]);
+      looked_up[i] = 0.0, walked[i] = Real(0);
+    }
+  }
+
+ private:
+  std::size_t at(std::size_t per_block, std::size_t sum, std::size_t place) const {
+    return place / kernel_.rows * per_block + sum * kernel_.rows + place % kernel_.rows;
+  }
+
+  void walk(std::size_t tree, std::size_t block) {
+    const Program& program = game_.programs_[tree];
     auto task = task_of<Real>(program, game_.shape_);
-    task.x = x_.numbers(), task.scratch = scratch_.bytes();
-    task.phi = phi_.template numbers<Real>(), task.pair = pair_.template numbers<Real>();
-    if (pairs_) task.pair_places = pairs_->places[tree].data();
+    task.x = x_.numbers() + block * inputs_, task.scratch = scratch_.bytes();
+    task.phi = phi_.template numbers<Real>() + block * sums_;
+    task.pair = pair_.template numbers<Real>() + block * pair_sums_;
+    if (pairs_) task.meetings = pairs_->meetings[tree].data();
     run_parts(kernel_, game_.rule(program), pairs_ != nullptr, task);
   }
 
-  void look_up(const Oblivious& tree, std::size_t first_output) {
+  void look_up(std::size_t index, std::size_t block) {
+    const Oblivious& tree = game_.tables_[index];
     tables_.whole_tree({tree.levels.data(), tree.levels.size(), tree.players.data(), tree.players.size(),
-                        game_.shape_.width, outputs_, tree.entries, tree.table.data(), x_.numbers(),
-                        looked_up_.numbers() + first_output * kernel_.rows});
+                        game_.shape_.width, outputs_, tree.entries, tree.table.data(), x_.numbers() + block * inputs_,
+                        looked_up_.numbers() + block * sums_ + game_.programs_[index].first_output * kernel_.rows});
   }
 
   const PathDependent& game_;
   const PathKernel<Real>& kernel_;
   const TableKernel& tables_;
-  std::size_t players_, outputs_;
-  Scratch x_, phi_, looked_up_, total_, pair_, scratch_;  // sums of a chunk by walks and by tables, and of all
   const Chosen* pairs_;
+  std::size_t outputs_, inputs_, sums_, pair_sums_;  // numbers of one block
+  std::size_t blocks_ = 0;
+  Scratch x_, phi_, looked_up_, total_, pair_, scratch_;  // sums of a chunk by walks and by tables, and of all
 };
 
-// Hands every row to store(block, place in the block, row), in any order.
+// Hands every row to store(blocks, place in the blocks, row), in any order.
 template <class Real>
 template <class Store>
 void PathDependent<Real>::explain(const Matrix& rows, std::size_t threads, const Chosen* pairs, Store store) const {
@@ -143,11 +165,16 @@ void PathDependent<Real>::explain(const Matrix& rows, std::size_t threads, const
   const BlockKernels<Real>& kernels = one ? sizes.one : few ? sizes.few : sizes.many;
   const std::size_t per_block = kernels.walk.rows, blocks = (rows.rows + per_block - 1) / per_block;
   if (blocks < threads && n_chunks() > 1 && !pairs) return explain_by_chunks(rows, threads, kernels, store);
-  parallel_for(blocks, threads, [&] {
-    return [&, block = std::make_shared<Block>(*this, kernels, pairs)](std::size_t item) {
-      const std::size_t first = item * per_block;
-      block->explain(rows, first);
-      for (std::size_t b = 0; b < per_block && first + b < rows.rows; ++b) store(*block, b, first + b);
+  const std::size_t per_row = used_.n_inputs() + 3 * shape_.players * shape_.outputs;
+  const std::size_t fitting = pairs ? 1 : std::clamp<std::size_t>(most_numbers / (per_row * per_block), 1, most_together);
+  const std::size_t rounds = (blocks + fitting * threads - 1) / (fitting * threads);  // of all threads
+  const std::size_t together = std::max<std::size_t>(1, (blocks + rounds * threads - 1) / (rounds * threads));
+  const std::size_t per_item = together * per_block;
+  parallel_for((rows.rows + per_item - 1) / per_item, threads, [&] {
+    return [&, walk = std::make_shared<Blocks>(*this, kernels, pairs, together)](std::size_t item) {
+      const std::size_t first = item * per_item, count = std::min(per_item, rows.rows - first);
+      walk->explain(rows, first, count);
+      for (std::size_t i = 0; i < count; ++i) store(*walk, i, first + i);
     };
   });
 }
@@ -158,15 +185,17 @@ template <class Store>
 void PathDependent<Real>::explain_by_chunks(const Matrix& rows, std::size_t threads, const BlockKernels<Real>& kernels,
                                             Store store) const {
   const std::size_t per_block = kernels.walk.rows, blocks = (rows.rows + per_block - 1) / per_block;
-  Block whole(*this, kernels, nullptr);
+  Blocks whole(*this, kernels, nullptr, 1);
   std::vector<double> sums(blocks * n_chunks() * whole.size());
   parallel_for(blocks * n_chunks(), threads, [&] {
-    return [&, block = std::make_shared<Block>(*this, kernels, nullptr)](std::size_t item) {
-      block->load(rows, item / n_chunks() * per_block);
-      std::copy_n(block->explain(item % n_chunks()), whole.size(), sums.data() + item * whole.size());
+    return [&, block = std::make_shared<Blocks>(*this, kernels, nullptr, 1)](std::size_t item) {
+      block->load(rows, item / n_chunks() * per_block, 1);
+      block->walk(item % n_chunks());
+      block->sum_up(sums.data() + item * whole.size());
     };
   });
   for (std::size_t i = 0, item = 0; i < blocks; ++i) {
+    whole.load(rows, i * per_block, 1);
     whole.clear();
     for (std::size_t chunk = 0; chunk < n_chunks(); ++chunk, ++item) whole.add(sums.data() + item * whole.size());
     for (std::size_t b = 0; b < per_block && i * per_block + b < rows.rows; ++b) store(whole, b, i * per_block + b);
@@ -176,7 +205,7 @@ void PathDependent<Real>::explain_by_chunks(const Matrix& rows, std::size_t thre
 template <class Real>
 void PathDependent<Real>::values(const Matrix& rows, std::size_t threads, double* values) const {
   const std::size_t outputs = trees_.n_outputs(), size = trees_.n_players * outputs;
-  explain(rows, threads, nullptr, [&](Block& block, std::size_t b, std::size_t row) {
+  explain(rows, threads, nullptr, [&](Blocks& block, std::size_t b, std::size_t row) {
     double* to = values + row * size;
     std::fill_n(to, size, 0.0);
     for (std::size_t i = 0; i < used_.players.size(); ++i) {
@@ -189,7 +218,7 @@ template <class Real>
 auto PathDependent<Real>::meeting() const -> const Chosen& {
   std::call_once(meeting_found_, [&] {
     meeting_.pairs = pairs_that_meet(programs_);
-    for (const Program& program : programs_) meeting_.places.push_back(pair_places(program, meeting_.pairs));
+    for (const Program& program : programs_) meeting_.meetings.push_back(meetings(program, meeting_.pairs));
   });
   return meeting_;
 }
@@ -203,16 +232,16 @@ template <class Real>
 void PathDependent<Real>::pair_values(const Matrix& rows, std::span<const std::int32_t> positions, std::size_t threads,
                                       double* values) const {
   std::vector<std::int32_t> place_of(meeting().pairs.size(), -1);
-  Chosen chosen{{}, meeting().places};
+  Chosen chosen{{}, meeting().meetings};
   for (const std::int32_t position : positions) {
     place_of[std::size_t(position)] = std::int32_t(chosen.pairs.size());
     chosen.pairs.push_back(meeting().pairs[std::size_t(position)]);
   }
-  for (auto& places : chosen.places) {
-    for (std::int32_t& place : places) place = place < 0 ? place : place_of[std::size_t(place)];
+  for (auto& of_tree : chosen.meetings) {
+    for (Meeting& meeting : of_tree) meeting.pair = meeting.pair < 0 ? -1 : place_of[std::size_t(meeting.pair)];
   }
   const std::size_t outputs = trees_.n_outputs();
-  explain(rows, threads, &chosen, [&](Block& block, std::size_t b, std::size_t row) {
+  explain(rows, threads, &chosen, [&](Blocks& block, std::size_t b, std::size_t row) {
     double* to = values + row * positions.size() * outputs;
     for (std::size_t pair = 0; pair < positions.size(); ++pair) {
       for (std::size_t k = 0; k < outputs; ++k) *to++ = block.pair(pair, k, b);
@@ -224,7 +253,7 @@ template <class Real>
 void PathDependent<Real>::interactions(const Matrix& rows, std::size_t threads, double* values) const {
   const std::size_t outputs = trees_.n_outputs(), line = trees_.n_players * outputs, size = trees_.n_players * line;
   const std::vector<PlayerPair> names = pairs();
-  explain(rows, threads, &meeting(), [&](Block& block, std::size_t b, std::size_t row) {
+  explain(rows, threads, &meeting(), [&](Blocks& block, std::size_t b, std::size_t row) {
     double* to = values + row * size;
     std::fill_n(to, size, 0.0);
     for (std::size_t i = 0; i < used_.players.size(); ++i) {

@@ -43,10 +43,10 @@ class PathDependent {
  private:
   struct Chosen {
     std::vector<PlayerPair> pairs;
-    std::vector<std::vector<std::int32_t>> places;  // per tree
+    std::vector<std::vector<Meeting>> meetings;  // per tree
   };
 
-  class Block;
+  class Blocks;
 
   const Quadrature& rule(const Program& program) const;
   std::size_t n_chunks() const { return first_tree_.size() - 1; }

@@ -31,15 +31,14 @@ struct PathTask {
   const double* x;     // (columns, rows)
   Real* phi;           // (players, outputs, rows)
   Real* pair;          // (pairs, outputs, rows), or null
-  const std::int32_t* pair_places;  // for each split and each slot above it: the pair of their players, or -1
-  std::byte* scratch;  // reset before the first tree, at a multiple of 64
+  const Meeting* meetings;  // for each split and each slot above it
+  std::byte* scratch;  // at a multiple of 64
 };
 
 template <class Real>
 struct PathKernel {
   std::size_t rows;  // per block
   std::size_t (*scratch_bytes)(const Shape& shape);
-  void (*reset)(const Shape& shape, std::byte* scratch);
   void (*values)(const PathTask<Real>& task);
   void (*interactions)(const PathTask<Real>& task);
 };
@@ -55,10 +54,9 @@ struct LeafTable {
 // One block of rows through the tables of one tree.
 struct TableTask {
   const Split* splits;
-  const Move* moves;
-  std::size_t n_moves;
+  std::size_t n_splits;
   std::size_t first_output;
-  const LeafTable* leaves;  // in the order of the moves
+  const LeafTable* leaves;  // in the program's order
   Shape shape;
   const double* x;
   double* phi;

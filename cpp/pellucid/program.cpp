@@ -19,7 +19,9 @@ struct Compiler {
   std::vector<double> cold;             // per player, on the path to here
   std::vector<std::uint32_t> splits_of, slot_of;  // per player: splits on the path to here, its slot
   std::vector<std::uint32_t> place_of;  // per player: where its last split on the path to here leads
+  std::vector<std::uint32_t> spot_of;   // the same place by levels
   std::vector<std::uint32_t> path;      // splits entered and not left
+  std::vector<std::size_t> entered;     // their moves
   std::vector<double> expected_left;    // per level and output: expectation of the left child
   std::vector<double> expected;         // of the node just finished
   std::uint32_t distinct = 0;
@@ -27,7 +29,7 @@ struct Compiler {
   Compiler(const Ensemble& ensemble, const Used& in_use)
       : trees(ensemble), used(in_use), cold(in_use.players.size(), 1.0), splits_of(in_use.players.size(), 0),
         slot_of(in_use.players.size(), 0), place_of(in_use.players.size(), root_place),
-        expected(ensemble.width) {}
+        spot_of(in_use.players.size(), root_place), expected(ensemble.width) {}
 
   const double* leaf_or_null(std::int32_t node) const {
     return trees.is_leaf(node) ? trees.leaf_value(node) : nullptr;
@@ -56,46 +58,66 @@ struct Compiler {
     const Shares share = shares(trees, node);
     const std::uint32_t at = std::uint32_t(program.splits.size());
     const std::uint32_t place = path.empty() ? root_place : place_below(path.back(), is_left);
+    const std::uint32_t spot = path.empty() ? root_place : place_below(path.size() - 1, is_left);
     const Split split{threshold(node), share.left, share.right, cold[player],
                       leaf_or_null(trees.left[node]), leaf_or_null(trees.right[node]),
                       node, input(node), std::int32_t(player), std::uint32_t(path.size()),
-                      slot_of[player], others, place, place_of[player], std::uint32_t(program.meetings), trees.missing_left[node] != 0, repeated, is_left};
+                      slot_of[player], others, place, place_of[player], spot, spot_of[player],
+                      std::uint32_t(program.meetings), trees.missing_left[node] != 0, repeated, repeated};
     cold[player] = split.cold * split.share;
     program.distinct = std::max(program.distinct, std::size_t(distinct));
-    place_of[player] = place_below(at, true);
+    place_of[player] = place_below(at, true), spot_of[player] = place_below(split.level, true);
     program.meetings += others;
     path.push_back(at);
     program.levels = std::max(program.levels, path.size());
     expected_left.resize(std::max(expected_left.size(), path.size() * trees.width));
-    program.moves.push_back({split.left && split.right ? Step::pass : Step::enter, path.back()});
+    entered.push_back(program.moves.size());
+    program.moves.push_back({Step::enter, at});
     program.splits.push_back(split);
-    if (split.left) finish_leaf(split.left, true);
-  }
-
-  void finish_leaf(const double* value, bool is_left) {
-    std::copy_n(value, trees.width, expected.begin());
-    program.leaves.push_back({value, place_below(path.back(), is_left)});
+    if (split.left) program.leaves.push_back({split.left, place_below(at, true)});
+    if (split.right) program.leaves.push_back({split.right, place_below(at, false)});
+    if (split.left) std::copy_n(split.left, trees.width, expected.begin());
   }
 
   void turn(const Split& split) {
-    if (!split.left || !split.right) program.moves.push_back({Step::turn, path.back()});
     cold[split.player] = split.cold * split.rest;
     std::copy_n(expected.begin(), trees.width, expected_left.begin() + std::ptrdiff_t(split.level * trees.width));
-    place_of[split.player] = place_below(path.back(), false);
-    if (split.right) finish_leaf(split.right, false);
+    place_of[split.player] = place_below(path.back(), false), spot_of[split.player] = place_below(split.level, false);
+    if (split.right) std::copy_n(split.right, trees.width, expected.begin());
   }
 
   void leave(const Split& split) {
-    if (!split.left || !split.right) program.moves.push_back({Step::leave, path.back()});
+    finish_moves();
     program.finished.push_back(path.back());
     cold[split.player] = split.cold;
-    place_of[split.player] = split.earlier;
+    place_of[split.player] = split.earlier, spot_of[split.player] = split.earlier_spot;
     distinct -= --splits_of[split.player] == 0;
     const double* left = expected_left.data() + split.level * trees.width;
     for (std::size_t k = 0; k < trees.width; ++k) {
       expected[k] = split.share * left[k] + split.rest * expected[k];
     }
     path.pop_back();
+  }
+
+  // The moves since this split was entered are those below it. None of them enters: they pass its children.
+  void finish_moves() {
+    const auto own = program.moves.begin() + std::ptrdiff_t(entered.back()), end = program.moves.end();
+    entered.pop_back();
+    if (own + 1 == end) {
+      own->step = Step::pass;
+    } else if (std::all_of(own + 1, end, [](const Move& move) { return move.step == Step::pass; })) {
+      own->step = Step::family;
+      share_varying(own, end);
+      program.moves.erase(own + 1, end);
+    } else {
+      program.moves.push_back({Step::leave, path.back()});
+    }
+  }
+
+  // One code serves a family: its members' weights vary if those of one do.
+  void share_varying(std::vector<Move>::iterator first, std::vector<Move>::iterator end) {
+    const bool varying = std::any_of(first, end, [&](const Move& move) { return program.splits[move.split].varying; });
+    for (; first != end; ++first) program.splits[first->split].varying = varying;
   }
 
   void walk(std::int32_t root) {

@@ -10,7 +10,8 @@
 
 namespace pellucid {
 
-// Places: the tree's root, then the left and the right child of each split in turn.
+// Places in a tree: its root, then the left and the right child of each split in turn. A walk that is on one path at a
+// time needs places for this path only, two below each level: there the same numbers are made of levels.
 inline constexpr std::uint32_t root_place = 0;
 constexpr std::uint32_t place_below(std::size_t split, bool left) { return std::uint32_t(2 * split + (left ? 1 : 2)); }
 
@@ -27,22 +28,29 @@ struct Split {
   std::uint32_t others;       // different players on the path above, this one's included if it is among them
   std::uint32_t place;        // where this split stands below its parent
   std::uint32_t earlier;      // the place below the player's last split above, through which the path goes; root_place at a first split
+  std::uint32_t spot, earlier_spot;  // the same two places on the path
   std::uint32_t meetings;     // `others` of all splits before this one together
   bool missing_left;
   bool repeated;              // the player already split above
-  bool is_left;               // this split is its parent's left child
+  bool varying;               // what the player earns is weighted point by point: at a repeated split, and in its family
 };
 
 enum class Step : std::uint32_t {
-  enter,  // from above, before the left child
-  turn,   // between the children
-  leave,  // after the right child
-  pass,   // all three at once, where both children are leaves
+  enter,   // from above, before the children
+  leave,   // after the children
+  pass,    // both at once, where both children are leaves
+  family,  // both at once, and the children's pass, where each child is a leaf or passed
 };
 
 struct Move {
   Step step;
   std::uint32_t split;
+};
+
+// A split's player with another above it.
+struct Meeting {
+  std::int32_t pair;  // of those that are asked for; -1: not asked for, or the player with itself
+  std::uint32_t spot;  // on the path: below the other's last split
 };
 
 using PlayerPair = std::pair<std::int32_t, std::int32_t>;  // the smaller first
@@ -73,7 +81,7 @@ struct Program {
   std::vector<Split> splits;             // parents before children
   std::vector<Move> moves;
   std::vector<std::uint32_t> finished;   // splits in the order in which the moves finish them: children before parents
-  std::vector<Leaf> leaves;
+  std::vector<Leaf> leaves;              // in the order of their splits, left before right
   std::size_t levels = 0;           // most splits on a path
   std::size_t distinct = 0;         // most different players on a path
   std::size_t meetings = 0;         // of splits with different players above them, this one's included

@@ -36,14 +36,14 @@ class RowWalk {
     passing_[root_place] = true;
     const std::size_t n = task_.n_splits;
     for (std::size_t i = 0; i < n; ++i) {
-      if (splits_[i].repeated) descend<true>(i);
+      if (splits_[i].varying) descend<true>(i);
       else descend<false>(i);
     }
     for (std::size_t k = 0; k < task_.shape.width; ++k) climb(k);
   }
 
  private:
-  template <bool repeated>
+  template <bool varying>
   PELLUCID_INLINE void descend(std::size_t i) {
     const Split& split = splits_[i];
     const bool goes = goes_left(x_[split.column], split.threshold, split.missing_left);
@@ -51,17 +51,17 @@ class RowWalk {
     const std::uint32_t left = place_below(i, true), right = place_below(i, false);
     passing_[left] = alive & goes, passing_[right] = alive & !goes;
     const Real first_e[] = {Real(-split.share), Real(split.rest)};
-    first_e_[i] = repeated ? Real(1) : first_e[goes];
-    const Mask to_left = Mask::all(goes), is_alive = Mask::all(alive);
+    first_e_[i] = varying ? Real(1) : first_e[goes];
+    const Mask goes_left = Mask::all(goes), is_alive = Mask::all(alive);
     for (std::size_t q = 0; q < packs; ++q) {
-      const auto f = factors<repeated>(split, Pack::load(task_.point + q * Pack::lanes));
-      Pack r = choose(to_left, f.go, f.no), stay = choose(to_left, f.stay_go, f.stay_no), e = Pack::of(1.0);
-      if constexpr (repeated) {
-        r = choose(is_alive, r, Pack::of(Real(split.share))), stay = choose(is_alive, stay, Pack::of(Real(split.rest)));
-        e = or_zero(is_alive, choose(to_left, f.e_left, f.e_right));
+      const auto f = factors<varying>(split, Pack::load(task_.point + q * Pack::lanes));
+      Pack r = choose(goes_left, f.go, f.no), e = Pack::of(1.0);
+      if constexpr (varying) {
+        r = choose(is_alive, r, Pack::of(Real(split.share)));
+        e = or_zero(is_alive, choose(goes_left, f.e_left, f.e_right));
       }
-      const Pack from = above_[split.place * packs + q];
-      above_[left * packs + q] = from * r, above_[right * packs + q] = from * stay;
+      const Pack from = above_[split.place * packs + q], to_left = from * r;
+      above_[left * packs + q] = to_left, above_[right * packs + q] = from - to_left;
       r_[i * packs + q] = r, e_[i * packs + q] = e;
     }
   }
@@ -100,8 +100,8 @@ class RowWalk {
   const Split* splits_;
   const double* x_;
   Pack *above_, *below_;  // (places, packs)
-  Pack *r_, *e_;          // (splits, packs): e where it differs from point to point, else 1
-  Real* first_e_;         // (splits,): e at a player's first split, else 1
+  Pack *r_, *e_;          // (splits, packs): e where it varies from point to point, else 1
+  Real* first_e_;         // (splits,): e where it does not vary, else 1
   bool* passing_;         // (places,): whether the row passed the splits of the player above that leads here
 };
 

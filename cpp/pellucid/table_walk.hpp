@@ -12,46 +12,31 @@ class TableWalk {
  public:
   explicit TableWalk(const TableTask& task) : task_(task), leaf_(task.leaves) {
     pattern_ = reinterpret_cast<Pattern*>(task.scratch);
-    left_ = reinterpret_cast<Mask*>(pattern_ + (task.shape.levels + 1) * B);
   }
 
   static std::size_t scratch_bytes(const Shape& shape) {
-    return (shape.levels + 1) * B * (sizeof(Pattern) + sizeof(Mask)) + 64;
+    return (2 * shape.levels + 1) * B * sizeof(Pattern);
   }
 
   void run() {
     for (std::size_t b = 0; b < B; ++b) pattern_[b] = Pattern::none();
-    for (std::size_t i = 0; i < task_.n_moves; ++i) {
-      const Split& split = task_.splits[task_.moves[i].split];
-      switch (task_.moves[i].step) {
-        case Step::enter: enter(split); break;
-        case Step::turn: turn(split); break;
-        case Step::leave: break;
-        case Step::pass: enter(split), turn(split);
-      }
-    }
+    for (std::size_t i = 0; i < task_.n_splits; ++i) descend(task_.splits[i]);
   }
 
  private:
-  void enter(const Split& split) {
+  // The players whose splits the row passes, one split further. Leaves with very many players have no tables.
+  void descend(const Split& split) {
+    const std::uint32_t bit = split.slot < 16 ? 1u << split.slot : 0;
+    const Pattern* above = pattern_ + split.spot * B;
+    Pattern *left = pattern_ + place_below(split.level, true) * B, *right = pattern_ + place_below(split.level, false) * B;
     for (std::size_t b = 0; b < B; ++b) {
       const double* x = task_.x + (std::size_t(split.column) * B + b) * Pack<double>::lanes;
-      left_[split.level * B + b] = goes_left(x, split.threshold, split.missing_left);
-      descend(split, b, left_[split.level * B + b]);
+      const Mask goes = goes_left(x, split.threshold, split.missing_left);
+      left[b] = split.repeated ? above[b].without(bit, ~goes) : above[b].with(bit, goes);
+      right[b] = split.repeated ? above[b].without(bit, goes) : above[b].with(bit, ~goes);
     }
-    if (split.left) finish_leaf(pattern_ + (split.level + 1) * B);
-  }
-
-  void turn(const Split& split) {
-    for (std::size_t b = 0; b < B; ++b) descend(split, b, ~left_[split.level * B + b]);
-    if (split.right) finish_leaf(pattern_ + (split.level + 1) * B);
-  }
-
-  // The players whose splits the row passes, one split further. Leaves with very many players have no tables.
-  void descend(const Split& split, std::size_t b, Mask passes) {
-    const std::uint32_t bit = split.slot < 16 ? 1u << split.slot : 0;
-    const Pattern above = pattern_[split.level * B + b];
-    pattern_[(split.level + 1) * B + b] = split.repeated ? above.without(bit, ~passes) : above.with(bit, passes);
+    if (split.left) finish_leaf(left);
+    if (split.right) finish_leaf(right);
   }
 
   void finish_leaf(const Pattern* passed) {
@@ -117,8 +102,7 @@ class TableWalk {
 
   const TableTask& task_;
   const LeafTable* leaf_;
-  Pattern* pattern_;  // (levels + 1, packs)
-  Mask* left_;        // (levels, packs)
+  Pattern* pattern_;  // (places on the path, packs)
 };
 
 // A tree that asks the same at all nodes of a level: the answers to its few questions say everything.

@@ -41,15 +41,7 @@ def read_forest(model: Any, _reference: Table | None) -> Reading:
 
 def _read_averaged(model: Any, trees: Sequence[Any]) -> Reading:
     tables = [tree_nodes(tree.tree_, _leaf_outputs(tree, model) / len(trees)) for tree in trees]
-    structure = join(
-        tables,
-        output=np.zeros(len(trees), dtype=np.int32),
-        base=np.zeros(tables[0].value.shape[1]),
-        n_columns=model.n_features_in_,
-        less_equal=True,
-        input_dtype="float32",
-    )
-    return _read_means(model, structure, model.n_outputs_)
+    return _read_means(model, tables, model.n_outputs_)
 
 
 def _leaf_outputs(tree: Any, model: Any) -> Float2:
@@ -59,8 +51,19 @@ def _leaf_outputs(tree: Any, model: Any) -> Float2:
     return np.concatenate([value[:, k, :count] for k, count in enumerate(counts)], axis=1)
 
 
-def _read_means(model: Any, structure: TreeEnsemble | None, n_targets: int) -> Reading:
+def _read_means(model: Any, tables: list[NodeTable], n_targets: int) -> Reading:
     """Read outputs that are means over trees: values, or shares of classes."""
+    mirrored = hasattr(model, "classes_") and n_targets == 1 and _are_two_shares(tables)
+    if mirrored:  # the second share says what the first is
+        tables = [replace(table, value=table.value[:, 1:]) for table in tables]
+    structure = join(
+        tables,
+        output=np.zeros(len(tables), dtype=np.int32),
+        base=np.zeros(tables[0].value.shape[1]),
+        n_columns=model.n_features_in_,
+        less_equal=True,
+        input_dtype="float32",
+    )
     if not hasattr(model, "classes_"):
         return Reading(outputs=target_names(n_targets), raw=model.predict, structure=structure, **_shared(model))
     if n_targets == 1:
@@ -71,6 +74,7 @@ def _read_means(model: Any, structure: TreeEnsemble | None, n_targets: int) -> R
             raw_space=Space.PROBABILITY,
             probability=model.predict_proba,
             structure=structure,
+            mirrored=mirrored,
             **_shared(model),
         )
 
@@ -84,6 +88,13 @@ def _read_means(model: Any, structure: TreeEnsemble | None, n_targets: int) -> R
         probability=probability,
         structure=structure,
         **_shared(model),
+    )
+
+
+def _are_two_shares(tables: list[NodeTable]) -> bool:
+    """Whether the leaves say shares of two classes, which add up to the tree's weight in the mean."""
+    return tables[0].value.shape[1] == 2 and all(
+        np.allclose(table.value.sum(axis=1) * len(tables), 1, rtol=0, atol=1e-14) for table in tables
     )
 
 
@@ -102,15 +113,7 @@ def read_bagging(model: Any, _reference: Table | None) -> Reading:
         # A sample of the rows may have missed a class, so the classes that a tree knows are listed.
         value[:, slice(None) if labels is None else np.asarray(tree.classes_, dtype=int)] = own
         tables.append(_on_columns(tree_nodes(tree.tree_, value), features))
-    structure = join(
-        tables,
-        output=np.zeros(len(trees), dtype=np.int32),
-        base=np.zeros(width),
-        n_columns=model.n_features_in_,
-        less_equal=True,
-        input_dtype="float32",
-    )
-    return _read_means(model, structure, 1)
+    return _read_means(model, tables, 1)
 
 
 def _on_columns(nodes: NodeTable, features: Any) -> NodeTable:

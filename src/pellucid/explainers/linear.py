@@ -96,7 +96,7 @@ class BoundLinear:
             base += coefficient * self.mean[column]
         bases = np.tile(base, (len(X), 1))
         return Attribution(
-            values=self.model.structure_outputs(values),
+            values=self.model.structure_effects(values),
             base_values=self.model.structure_outputs(bases),
             evaluations=Evaluations(),
             bound=self._bound(columns),

@@ -134,7 +134,7 @@ class BoundTree:
         check_size(len(X), X.n_columns**2, len(self.model.outputs))
         pairs = self.game.interactions(self.encoding.transform(X), n_jobs=self.n_jobs)
         pairs = _widened(pairs, X.n_columns, axes=(1, 2))
-        return self.model.structure_outputs(pairs), self._attribution(pairs.sum(axis=2))
+        return self.model.structure_effects(pairs), self._attribution(pairs.sum(axis=2))
 
     def pairs(self, X: Table, feature: int | None, top: int | None) -> tuple[PairValues, Attribution]:
         """Return the interactions of one feature, or the largest, and all Shapley values; errors as `interactions`."""
@@ -145,7 +145,7 @@ class BoundTree:
             found = largest_pairs(self.game, columns, values.shape[2], top or 1, n_jobs=self.n_jobs)
         else:
             found = pairs_of_feature(self.game, columns, values, feature, n_jobs=self.n_jobs)
-        kept = PairValues(values=self.model.structure_outputs(found.values[:, :top]), pairs=found.pairs[:top])
+        kept = PairValues(values=self.model.structure_effects(found.values[:, :top]), pairs=found.pairs[:top])
         return kept, self._attribution(values)
 
     def _check_index(self) -> None:
@@ -156,7 +156,7 @@ class BoundTree:
         bases = np.tile(self.game.base, (len(values), 1))
         rows = f"{self.n_background} background rows (interventional)"
         return Attribution(
-            values=self.model.structure_outputs(values),
+            values=self.model.structure_effects(values),
             base_values=self.model.structure_outputs(bases),
             evaluations=Evaluations(),
             sums=self.index == SHAPLEY,

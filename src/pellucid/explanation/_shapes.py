@@ -11,7 +11,7 @@ from pellucid.table import listed
 
 
 def freeze(owner: Any, name: str, shape: tuple[int, ...], axes: str, *, finite: bool = True) -> None:
-    """Replace the array `owner.name` by a read-only float64 copy of the given shape.
+    """Replace the array `owner.name` by a read-only float64 copy of the given shape; one that is read-only stays.
 
     Parameters
     ----------
@@ -24,7 +24,7 @@ def freeze(owner: Any, name: str, shape: tuple[int, ...], axes: str, *, finite: 
     """
     given = getattr(owner, name)
     try:
-        array = np.array(given, dtype=np.float64)
+        array = given if _is_frozen(given) else np.array(given, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise InputError(f"{name} must be numbers of shape {axes}; got {type(given).__name__}: {error}.") from error
     if array.shape != shape:
@@ -34,6 +34,12 @@ def freeze(owner: Any, name: str, shape: tuple[int, ...], axes: str, *, finite: 
         raise InputError(f"{name} must be finite; {axes} {where} is {array[where]}.")
     array.flags.writeable = False
     object.__setattr__(owner, name, array)
+
+
+def _is_frozen(array: Any) -> bool:
+    """Whether nobody writes to this float64 array: it is read-only, and no view of another."""
+    plain = type(array) is np.ndarray and array.dtype == np.float64
+    return plain and not array.flags.writeable and array.flags.owndata
 
 
 def freeze_names(owner: Any, name: str) -> None:

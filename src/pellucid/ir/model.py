@@ -56,7 +56,7 @@ class Model:
     encoding : Encoding or None
         From raw features to the structure's columns; given with every structure.
     mirrored : bool
-        The structure has one output m and the model two: ``(-m, m)``.
+        The structure has one output m and the model two: ``(-m, m)``, or ``(1 - m, m)`` for probabilities.
     why_no_structure : str
         A sentence that says why there is no structure, for whoever asks for one.
     """
@@ -111,8 +111,19 @@ class Model:
         return self.structure is not None and space in (Space.RAW, self.raw_space)
 
     def structure_outputs(self, values: Array) -> Array:
-        """Turn the structure's outputs (last axis) into the model's: the same, or ``(-m, m)``."""
-        return np.concatenate([-values, values], axis=-1) if self.mirrored else values
+        """Turn the structure's outputs (last axis) into the model's: the same, or both of two."""
+        whole = 1.0 if self.raw_space is Space.PROBABILITY else 0.0
+        return np.concatenate([whole - values, values], axis=-1) if self.mirrored else values
+
+    def structure_effects(self, values: Array) -> Array:
+        """Turn what moves the structure's outputs (last axis) into what moves the model's: the same, or ``(-v, v)``."""
+        if not self.mirrored:
+            return values
+        both = np.empty((*values.shape[:-1], 2))
+        np.negative(values[..., 0], out=both[..., 0])
+        both[..., 1] = values[..., 0]
+        both.flags.writeable = False  # so that whoever keeps it need not copy it
+        return both
 
     def _loss(self, X: Table, y: Array | None) -> Float2:
         """Squared error, or minus the log of the true class's probability."""
