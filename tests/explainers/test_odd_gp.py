@@ -12,7 +12,8 @@ from pellucid import InputError, Shapley
 from pellucid.explainers.coalitions import pair_design, pairs_of_two
 from pellucid.explainers.estimation import Estimate
 from pellucid.explainers.exact import Enumeration
-from pellucid.explainers.odd_gp import Posterior, Prior, average, sinh_kernel
+from pellucid.explainers.odd_gp import Posterior, Prior, average, expected_error, sinh_kernel
+from pellucid.explainers.odd_gp_design import SHARE, _best, best_pairs, complete_after
 from pellucid.explainers.odd_gp_fit import _loss, fit_prior
 
 
@@ -73,7 +74,8 @@ def test_the_kernel_does_not_overflow_and_its_values_add_up_for_many_players():
     rng = np.random.default_rng(0)
     signs = signs_of(rng.random((20, 300)) < 0.5)
     prior = Prior(np.full(300, 2.7), 1.0, 0.0, 1.0, 1.0)
-    sinh, cosh = sinh_kernel(np.concatenate([signs, np.ones((1, 300))]), prior.reach)
+    every = np.concatenate([signs, np.ones((1, 300))])
+    sinh, cosh = sinh_kernel(every, every, prior.reach)
     assert np.isfinite(sinh).all()
     assert np.isfinite(cosh).all()
     to_full = prior.linear / 300 * signs.sum(axis=1) + prior.smooth * sinh[-1, :20]
@@ -171,7 +173,8 @@ def test_the_average_counts_disagreement_as_error():
     found, error = average([(one, np.array([1.0])), (other, np.array([1.0]))])
     assert found.values[0, 0] == pytest.approx(1.5)
     assert found.std_error[0, 0] == pytest.approx(np.sqrt(0.01 + 0.25))
-    found, error = average([(one, np.array([1e-3])), (other, np.array([1.0]))])
+    sure = Estimate(np.array([[1.0]]), np.array([[1e-3]]))
+    found, error = average([(sure, np.array([1e-3])), (other, np.array([1.0]))])
     assert found.values[0, 0] == pytest.approx(1.0, abs=1e-5)
     assert error[0] == 1e-3
 
@@ -302,3 +305,71 @@ def test_tol_is_kept_in_nine_rows_of_ten():
 def test_an_unknown_estimator_is_named():
     with pytest.raises(InputError, match="estimator must be one of"):
         Shapley(estimator="gp")
+
+
+@pytest.mark.parametrize(("n", "pairs"), [(9, 45), (16, 159), (16, 399), (12, 119)])
+def test_the_two_designs_of_a_lone_game_begin_alike_and_the_other_one_is_complete(n, pairs):
+    design = best_pairs(n, pairs, 3)
+    complete, common = complete_after(design)
+    np.testing.assert_array_equal(complete.shown[:common], design.shown[:common])
+    assert complete.shown.shape == (pairs, n)
+    assert len(np.unique(complete.shown, axis=0)) == pairs
+    np.testing.assert_array_equal(complete.shown.sum(axis=1), complete.size)
+    assert np.sum(complete.size == 1) == n
+    assert np.sum(complete.size <= 2) == pairs_of_two(n)
+
+
+def test_a_lone_game_takes_the_design_that_suits_it():
+    def smooth(X):
+        return np.exp(0.02 * line(X))
+
+    def wild(X):
+        return np.sin(2.0 * X.sum(axis=1))
+
+    X, error = np.ones((1, 14)), {}
+    for model in (smooth, wild):
+        truth = pellucid.explain(model, X, background=0.0 * X, method="exact").values
+        found = pellucid.explain(model, X, background=0.0 * X, method=Shapley("odd_gp"), budget=280)
+        error[model] = np.sum((found.values - truth) ** 2) / np.sum(truth**2)
+        assert found.quality.evaluations.coalitions == 280
+    assert error[smooth] < 1e-8
+    assert error[wild] < 1.0
+
+
+# --- the design -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("complete", [False, True])
+@pytest.mark.parametrize(("n", "pairs"), [(6, 21), (6, 31), (11, 90), (13, 400), (40, 900), (150, 400)])
+def test_the_best_pairs_are_distinct_and_drawn_by_the_seed(n, pairs, complete):
+    if complete and pairs < pairs_of_two(n):
+        return
+    design = best_pairs(n, pairs, 1, complete=complete)
+    whole = {row.tobytes() for row in design.shown} | {row.tobytes() for row in ~design.shown}
+    assert len(whole) == 2 * pairs
+    np.testing.assert_array_equal(design.shown.sum(axis=1), design.size)
+    assert np.all((design.size >= 1) & (2 * design.size <= n))
+    assert not complete or np.sum(design.size <= 2) >= pairs_of_two(n)
+    if pairs_of_two(n) < pairs < 2 ** (n - 1) - 1:
+        other = {row.tobytes() for row in best_pairs(n, pairs, 2, complete=complete).shown}
+        assert other - {row.tobytes() for row in design.shown}
+
+
+@pytest.mark.parametrize("begun", [0, 3])
+def test_each_pair_leaves_less_variance_than_any_other_would(begun):
+    rng = np.random.default_rng(7)
+    shown = every(6)[1:32][rng.permutation(31)]
+    prior, taken = Prior.geometric(6, SHARE), _best(shown, begun, 9)
+    assert taken[:begun] == list(range(begun))
+    for step in range(begun, 9):
+        left = [
+            np.inf if j in taken[:step] else expected_error(prior, shown[[*taken[:step], j]]) for j in range(len(shown))
+        ]
+        assert left[taken[step]] == pytest.approx(min(left), rel=1e-6)
+
+
+def test_the_best_pairs_leave_much_less_variance_than_pairs_by_leverage():
+    for n, pairs in ((12, 60), (30, 150), (30, 400)):
+        prior = Prior.geometric(n, SHARE)
+        by_leverage = expected_error(prior, pair_design(n, pairs, 0).shown)
+        assert expected_error(prior, best_pairs(n, pairs, 0).shown) < 0.7 * by_leverage
