@@ -195,10 +195,11 @@ class Posterior:
 
         `spent` hyper-parameters were fitted to the values of these very pairs: so many degrees of freedom are gone.
         """
-        from scipy.linalg import cho_solve  # a third party, loaded only where games are sampled
+        from scipy.linalg.lapack import dpotri  # a third party, loaded only where games are sampled
 
         factor, to_values, left = _conditioned(prior, shown)
-        precision = cho_solve((factor, True), np.eye(len(factor)), overwrite_b=True, check_finite=False)
+        lower = np.tril(dpotri(factor, lower=1)[0])
+        precision = lower + np.tril(lower, -1).T
         freedom = max(1, len(shown) - spent)
         return cls(np.ascontiguousarray(precision), np.ascontiguousarray(to_values.T), left, freedom)
 
