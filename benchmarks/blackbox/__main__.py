@@ -119,7 +119,7 @@ def main() -> None:
     known = [cell(*one, rows, measure=False) for one in _cells(rows, seeds, FACTORS, TASKS, METHODS)]
     measured = [one for one in known if one is not None]
     stops, turns = tolerances(TASKS, rows, seeds, measure=False), overheads(TASKS, measure=False)
-    PAGE.write_text(page(measured, stops, turns, rows, seeds, versions()))
+    PAGE.write_text(page(measured, rows, seeds, versions(), stops=stops, turns=turns))
     chart(measured, PAGE.with_suffix(".svg"))
 
 
