@@ -1,9 +1,9 @@
 """Which pairs of coalitions are asked for: those that leave the least variance in the Shapley values.
 
 Under the geometric prior, in which all players are alike, the variance that a pair takes away is known before any value
-is. Pairs are taken one by one from a pool, the best at each step: single players first, then mostly halves in
-which every two and every three players meet about equally often. Every beginning of the sequence is a design, and none
-depends on a game.
+is. Pairs are taken one by one from a pool, the best at each step: halves of the players in which every two and every
+three meet about equally often, and single players. Every beginning of the sequence is a design, and none depends on a
+game.
 """
 
 from functools import lru_cache
@@ -21,7 +21,11 @@ POOL = 8
 """Candidates for each pair that is taken, as long as they are at most `MOST_CANDIDATES`."""
 MOST_CANDIDATES = 4096
 MOST_STEPS = 512
-"""Pairs taken one by one; the others are the best of what is left."""
+"""Pairs taken one by one, as long as steps times candidates times players are at most `MOST_WORK`.
+
+The others are the best of what is left.
+"""
+MOST_WORK = 1 << 28
 
 
 @lru_cache(maxsize=16)
@@ -79,7 +83,7 @@ def _best(shown: Bool2, begun: int, pairs: int) -> list[int]:
     signs = np.concatenate([np.ones((1, shown.shape[1])), np.where(shown, 1.0, -1.0)])
     prior = Prior.geometric(shown.shape[1], SHARE)
     taken = list(range(begun + 1))
-    steps = min(pairs - begun, MOST_STEPS)
+    steps = min(pairs - begun, MOST_STEPS, MOST_WORK // signs.size)
     rows, to_values = np.zeros((len(taken) + steps, len(signs))), prior.shapley(signs)
     lower = np.tril(factorised(prior.covariance(signs[taken])))
     rows[: len(taken)] = np.linalg.solve(lower, prior.between(signs[taken], signs))
@@ -92,7 +96,10 @@ def _best(shown: Bool2, begun: int, pairs: int) -> list[int]:
         rows[step] = row / np.sqrt(max(variance[best], DUST))
         to_values -= np.outer(rows[step], to_values[best] / np.sqrt(max(variance[best], DUST)))
         variance -= rows[step] ** 2
-    rest = np.argsort(-_gain(to_values, variance, taken), kind="stable")[: pairs - begun - steps]
+    gain = _gain(to_values, variance, taken)
+    # Single players would all be taken sooner or later: they come before the others that are left.
+    gain[(gain >= 0) & ((signs > 0).sum(axis=1) == 1)] = np.inf
+    rest = np.argsort(-gain, kind="stable")[: pairs - begun - steps]
     return [position - 1 for position in (*taken[1:], *rest.tolist())]
 
 
