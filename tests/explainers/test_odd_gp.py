@@ -163,7 +163,7 @@ def test_the_design_with_the_smaller_expected_error_is_taken():
         return np.sin(4.0 * X.sum(axis=1))
 
     exact = {f: pellucid.explain(f, X[:4], background=X, method="exact").values for f in (threes, wild)}
-    found = {f: pellucid.explain(f, X[:4], background=X, method=Shapley("odd_gp"), budget=200).values for f in exact}
+    found = {f: pellucid.explain(f, X[:4], background=X, method=Shapley("odd_gp"), budget=150).values for f in exact}
     assert np.mean((found[threes] - exact[threes]) ** 2) < 1e-6 * np.mean(exact[threes] ** 2)
     assert np.mean((found[wild] - exact[wild]) ** 2) < np.mean(exact[wild] ** 2)
 
@@ -373,10 +373,10 @@ def test_the_best_pairs_are_distinct_and_drawn_by_the_seed(n, pairs, complete):
 @pytest.mark.parametrize("begun", [0, 3])
 def test_each_pair_leaves_less_variance_than_any_other_would(begun):
     rng = np.random.default_rng(7)
-    shown = every(6)[1:32][rng.permutation(31)]
-    prior, taken = Prior.geometric(6, SHARE), _best(shown, begun, 9)
+    shown = every(9)[1:256][rng.permutation(255)[:60]]
+    prior, taken = Prior.geometric(9, SHARE), _best(shown, begun, 25)
     assert taken[:begun] == list(range(begun))
-    for step in range(begun, 9):
+    for step in range(begun, 25):
         left = [
             np.inf if j in taken[:step] else expected_error(prior, shown[[*taken[:step], j]]) for j in range(len(shown))
         ]
