@@ -3,12 +3,14 @@
 import argparse
 import json
 import platform
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from benchmarks.blackbox import overhead, tolerance
 from benchmarks.blackbox.methods import METHODS, answer, runs
 from benchmarks.blackbox.peers import peer
 from benchmarks.blackbox.table import chart, page
@@ -26,32 +28,70 @@ def factors(d: int) -> list[int]:
     return [factor for factor in FACTORS if factor * d < 2**d and (factor < 200 or d <= 16)]
 
 
-def cell(name: str, method: str, factor: int, seed: int, rows: int, *, measure: bool = True) -> dict[str, Any] | None:
-    """Measure one cell, or read it where it was measured before; None where it was not and shall not be."""
-    label = f"{name}-{method}-{factor}-{seed}-{rows}".replace(" ", "_").replace("=", "_")
-    path = CELLS / f"{label}.json"
+def kept(label: str, measure: Callable[[], dict[str, Any]] | None) -> dict[str, Any] | None:
+    """Measure a cell, or read it where it was measured before; None where it was not and shall not be."""
+    path = CELLS / f"{label.replace(' ', '_').replace('=', '_')}.json"
     if path.exists():
         return dict(json.loads(path.read_text()))
-    if not measure:
+    if measure is None:
         return None
-    asked = subject(name, rows)
-    result = {"task": name, "d": asked.d, "method": method, "factor": factor, "seed": seed}
-    try:
-        found = answer(method, asked, factor * asked.d, seed)
-    except RuntimeError as error:  # a peer that refuses a budget is said to refuse
-        result |= {"error": None, "refused": str(error), "covered": None, "overhead": None, "coalitions": None}
-    else:
+    result = measure()
+    CELLS.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(result))
+    print(path.stem, flush=True)
+    return result
+
+
+def cell(name: str, method: str, factor: int, seed: int, rows: int, *, measure: bool = True) -> dict[str, Any] | None:
+    """Errors, coverage, overhead and cost of one method on one task."""
+
+    def measured() -> dict[str, Any]:
+        asked = subject(name, rows)
+        result = {"task": name, "d": asked.d, "method": method, "factor": factor, "seed": seed}
+        try:
+            found = answer(method, asked, factor * asked.d, seed)
+        except RuntimeError as error:  # a peer that refuses a budget is said to refuse
+            return result | {
+                "error": None,
+                "refused": str(error),
+                "covered": None,
+                "overhead": None,
+                "coalitions": None,
+            }
         difference = np.abs(found.values - asked.exact)
-        result |= {
+        return result | {
             "error": ((difference**2).sum(axis=1) / (asked.exact**2).sum(axis=1)).tolist(),
             "covered": None if found.half_width is None else float(np.mean(difference <= found.half_width + 1e-12)),
             "overhead": found.overhead / rows,
             "coalitions": found.coalitions / rows,
         }
-    CELLS.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(result))
-    print(f"{label}: {np.mean(result['error']):.1e}" if result["error"] else f"{label}: refused", flush=True)
-    return result
+
+    return kept(f"{name}-{method}-{factor}-{seed}-{rows}", measured if measure else None)
+
+
+def tolerances(tasks: Any, rows: int, seeds: int, *, measure: bool = True) -> list[dict[str, Any]]:
+    """Where `tol=` stops, on every task."""
+    found = [
+        kept(
+            f"tol-{name}-{share}-{seed}-{rows}",
+            (lambda name=name, share=share, seed=seed: {"task": name, "share": share}
+             | tolerance.tolerance(subject(name, rows), share, seed)) if measure else None,
+        )
+        for name in tasks for share in tolerance.SHARES for seed in range(seeds)
+    ]  # fmt: skip
+    return [one for one in found if one is not None]
+
+
+def overheads(tasks: Any, turns: int = 3, *, measure: bool = True) -> list[dict[str, Any]]:
+    """Overhead over many rows, the methods in turn."""
+    found = [
+        kept(
+            f"overhead-{name}-{turn}",
+            (lambda name=name, turn=turn: {"task": name, "ms": overhead.overhead(name, turn)}) if measure else None,
+        )
+        for name in overhead.TASKS if name in tasks for turn in range(turns)
+    ]  # fmt: skip
+    return [one for one in found if one is not None]
 
 
 def versions() -> str:
@@ -73,9 +113,13 @@ def main() -> None:
     only = {"budget": options.budget or FACTORS, "task": options.task or TASKS, "method": options.method or METHODS}
     for one in _cells(rows, seeds, **only):
         cell(*one, rows, measure=not options.measured)
+    if "pellucid" in only["method"]:
+        tolerances(only["task"], rows, seeds, measure=not options.measured)
+        overheads(only["task"], measure=not options.measured)
     known = [cell(*one, rows, measure=False) for one in _cells(rows, seeds, FACTORS, TASKS, METHODS)]
     measured = [one for one in known if one is not None]
-    PAGE.write_text(page(measured, rows, seeds, versions()))
+    stops, turns = tolerances(TASKS, rows, seeds, measure=False), overheads(TASKS, measure=False)
+    PAGE.write_text(page(measured, rows, seeds, versions(), stops=stops, turns=turns))
     chart(measured, PAGE.with_suffix(".svg"))
 
 

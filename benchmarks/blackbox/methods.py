@@ -26,7 +26,7 @@ class Answer:
     coalitions: float
 
 
-class _Clocked:
+class Clocked:
     """A predict function that counts its rows and its seconds.
 
     It has no attribute `predict`: that would make it a model, whose method is called past the clock.
@@ -43,7 +43,7 @@ class _Clocked:
         return found
 
 
-def ours(estimator: Any) -> Callable[[Task, int, int], Answer]:
+def ours(estimator: Any, **options: Any) -> Callable[[Task, int, int], Answer]:
     """`method="shapley"`, its fit included; set functions are rows of ones against a background of zeros."""
 
     def answer(task: Task, budget: int, seed: int) -> Answer:
@@ -52,12 +52,12 @@ def ours(estimator: Any) -> Callable[[Task, int, int], Answer]:
             if task.predict is not None
             else [(task.game(row), np.ones((1, task.d)), np.zeros((1, task.d))) for row in range(len(task))]
         )
-        options = {"method": pellucid.Shapley(estimator), "budget": budget, "random_state": seed}
+        how = {"method": pellucid.Shapley(estimator), "budget": budget, "random_state": seed, **options}
         values, errors, overhead, coalitions = [], [], 0.0, 0.0
         for function, rows, background in asked:
-            predict = _Clocked(function)
+            predict = Clocked(function)
             started = time.process_time()
-            found = pellucid.explain(predict, rows, background=background, **options)
+            found = pellucid.explain(predict, rows, background=background, **how)
             overhead += time.process_time() - started - predict.seconds
             coalitions += predict.rows / len(background)
             values.append(found.values[:, :, 0])
@@ -73,7 +73,7 @@ def shap_kernel(l1_reg: Any) -> Callable[[Task, int, int], Answer]:
     def answer(task: Task, budget: int, seed: int) -> Answer:
         import shap
 
-        predict = _Clocked(task.predict)
+        predict = Clocked(task.predict)
         started = time.process_time()
         explainer = shap.KernelExplainer(predict, task.background)
         rows = []
@@ -91,7 +91,7 @@ def shap_permutation(task: Task, budget: int, seed: int) -> Answer:
 
     masker = shap.maskers.Independent(task.background, max_samples=len(task.background))
     shap.PermutationExplainer(task.predict, masker, seed=seed)(task.rows[:1], silent=True)  # it compiles at first
-    predict = _Clocked(task.predict)
+    predict = Clocked(task.predict)
     started = time.process_time()
     found = shap.PermutationExplainer(predict, masker, seed=seed)(
         task.rows, max_evals=max(budget, 2 * task.d + 1), silent=True

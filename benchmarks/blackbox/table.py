@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.blackbox import overhead, tolerance
+
 OURS = "pellucid"
 EXACT = 1e-10
 """Relative squared errors below it are rounding: they count as this much."""
@@ -21,15 +23,38 @@ the image's mean, `text-mlp` deletes words; in these three every row is a game b
 hyper-parameters to that row alone. shapiq's estimators ask for coalitions of the same games.
 
 On the models of tables ours also plays four background rows once to fit its hyper-parameters, on 128 + d pairs each;
-the errors leave that out of the budget, the last table counts it ({rows} rows share one fit). shap explains models, not
-set functions. A cell that is empty was not measured.
+the errors leave that out of the budget, the table of costs counts it ({rows} rows share one fit). shap explains models,
+not set functions. A cell that is empty was not measured. The design of the pairs and the degrees of freedom were chosen on
+models of other, synthetic data; the priors and their weights were not (see "Hyper-parameters" in [odd-gp.md](odd-gp.md)).
 
 ![Error at budget](benchmarks-blackbox.svg)
 """
 
+TOLERANCE = """## Where `tol=` stops
 
-def page(cells: list[dict[str, Any]], rows: int, seeds: int, versions: str) -> str:
-    """Write everything."""
+`Shapley("auto")` with `tol=` and at most {most}d coalitions per row; tol in percent of the largest value of the task's
+median row. Rows whose largest true error is at most tol, those that did not get there within the budget
+included; and the coalitions they took.
+
+"""
+OVERHEAD = """## Overhead
+
+Processor milliseconds per row beyond the model's own, medians of turns; everything is included that is done once for
+all rows, and filling the hidden features. The ratios are taken turn by turn.
+
+"""
+
+
+def page(
+    cells: list[dict[str, Any]],
+    rows: int,
+    seeds: int,
+    versions: str,
+    *,
+    stops: list[dict[str, Any]],
+    turns: list[dict[str, Any]],
+) -> str:
+    """Write everything: errors at budgets, where `tol=` stopped, and overhead in turns."""
     cells = [one for one in cells if one["error"] is not None]
     methods = list(dict.fromkeys(one["method"] for one in cells))
     parts = [HEAD.format(rows=rows, seeds=seeds, versions=versions)]
@@ -41,7 +66,11 @@ def page(cells: list[dict[str, Any]], rows: int, seeds: int, versions: str) -> s
         "## Summary\n\nRatios to the best peer of each cell; errors below "
         f"{EXACT:g} are rounding and count as that.\n\n" + _summary(cells, methods)
     )
-    parts.append("## Overhead and cost\n\n" + _overhead(cells, methods))
+    if stops:
+        parts.append(TOLERANCE.format(most=tolerance.MOST) + tolerance.table(stops))
+    if turns:
+        parts.append(OVERHEAD + overhead.table(turns))
+    parts.append("## Cost\n\n" + _overhead(cells, methods))
     return "\n".join(parts)
 
 
@@ -126,7 +155,8 @@ def _summary(cells: list[dict[str, Any]], methods: list[str]) -> str:
 
 def _overhead(cells: list[dict[str, Any]], methods: list[str]) -> str:
     lines = [
-        "Processor milliseconds per row beyond the model's own / coalitions per row, the fit spread over the rows.\n"
+        "Processor milliseconds per row beyond the model's own / coalitions per row; fit and design are spread over "
+        "the rows.\n"
     ]
     lines += [f"| task at 20d | {' | '.join(methods)} |", "|---" * (len(methods) + 1) + "|"]
     for name, d, factor in _keys(cells):

@@ -115,20 +115,26 @@ def task(name: str, rows: int) -> Task:
         return _set_functions(name, rows) if name in SET_FUNCTIONS else _table(name, rows)
 
 
-def _table(name: str, rows: int) -> Task:
-    """Fit the model on three quarters of the data and explain held-out rows."""
+@cache
+def fitted(name: str) -> tuple[Any, Callable[[Any], Any], Any, Any]:
+    """Return the model fitted to three quarters of the data, its predict function, a background and held-out rows."""
     from sklearn.model_selection import train_test_split
 
     data, kind = name.split("-")
     X, y = _data(data)
     train, test, y_train, _ = train_test_split(X, y, random_state=0)
     model, predict = _model(kind, train, y_train)
-    background, asked, d = train[:BACKGROUND], test[:rows], train.shape[1]
+    return model, predict, train[:BACKGROUND], test
+
+
+def _table(name: str, rows: int) -> Task:
+    model, predict, background, held_out = fitted(name)
+    asked, d = held_out[:rows], held_out.shape[1]
     if d <= MOST_ENUMERATED:
         games = [lambda c, row=row: marginal(predict, row, background, c) for row in asked]
         tables = _tabulated(name, games, d)
         return Task(name, d, _exactly(tables), predict, background, asked, tables)
-    space = "probability" if kind == "rf" else "raw"
+    space = "probability" if name.endswith("rf") else "raw"
     exact = pellucid.explain(model, asked, background=background, method="tree", space=space).values[:, :, -1]
     return Task(name, d, np.array(exact), predict, background, asked, None)
 

@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 import pellucid
 from pellucid import InputError, Shapley
 from pellucid.explainers.coalitions import pair_design, pairs_of_two
-from pellucid.explainers.estimation import Estimate
+from pellucid.explainers.estimation import Estimate, _half_width
 from pellucid.explainers.exact import Enumeration
-from pellucid.explainers.odd_gp import Posterior, Prior, average, sinh_kernel
-from pellucid.explainers.odd_gp_fit import _loss, fit_prior
+from pellucid.explainers.odd_gp import Posterior, Prior, average, expected_error, sinh_kernel
+from pellucid.explainers.odd_gp_design import SHARE, _best, best_pairs, complete_after
+from pellucid.explainers.odd_gp_fit import _loss, fit_geometric, fit_prior
 
 
 def every(n):
@@ -73,7 +74,8 @@ def test_the_kernel_does_not_overflow_and_its_values_add_up_for_many_players():
     rng = np.random.default_rng(0)
     signs = signs_of(rng.random((20, 300)) < 0.5)
     prior = Prior(np.full(300, 2.7), 1.0, 0.0, 1.0, 1.0)
-    sinh, cosh = sinh_kernel(np.concatenate([signs, np.ones((1, 300))]), prior.reach)
+    every = np.concatenate([signs, np.ones((1, 300))])
+    sinh, cosh = sinh_kernel(every, every, prior.reach)
     assert np.isfinite(sinh).all()
     assert np.isfinite(cosh).all()
     to_full = prior.linear / 300 * signs.sum(axis=1) + prior.smooth * sinh[-1, :20]
@@ -161,7 +163,7 @@ def test_the_design_with_the_smaller_expected_error_is_taken():
         return np.sin(4.0 * X.sum(axis=1))
 
     exact = {f: pellucid.explain(f, X[:4], background=X, method="exact").values for f in (threes, wild)}
-    found = {f: pellucid.explain(f, X[:4], background=X, method=Shapley("odd_gp"), budget=200).values for f in exact}
+    found = {f: pellucid.explain(f, X[:4], background=X, method=Shapley("odd_gp"), budget=150).values for f in exact}
     assert np.mean((found[threes] - exact[threes]) ** 2) < 1e-6 * np.mean(exact[threes] ** 2)
     assert np.mean((found[wild] - exact[wild]) ** 2) < np.mean(exact[wild] ** 2)
 
@@ -171,9 +173,25 @@ def test_the_average_counts_disagreement_as_error():
     found, error = average([(one, np.array([1.0])), (other, np.array([1.0]))])
     assert found.values[0, 0] == pytest.approx(1.5)
     assert found.std_error[0, 0] == pytest.approx(np.sqrt(0.01 + 0.25))
-    found, error = average([(one, np.array([1e-3])), (other, np.array([1.0]))])
+    sure = Estimate(np.array([[1.0]]), np.array([[1e-3]]))
+    found, error = average([(sure, np.array([1e-3])), (other, np.array([1.0]))])
     assert found.values[0, 0] == pytest.approx(1.0, abs=1e-5)
     assert error[0] == 1e-3
+
+
+def random_game(n, rng, kind):
+    """Values of all 2^n coalitions of sums of products of three players, or of trees of depth four."""
+    shown, value = every(n).astype(float), np.zeros(2**n)
+    for _ in range(20):
+        if kind == "triples":
+            value += rng.normal() * shown[:, rng.choice(n, 3, replace=False)].prod(axis=1)
+        else:
+            value += rng.normal(size=16)[(shown[:, rng.choice(n, 4, replace=False)] @ (1 << np.arange(4))).astype(int)]
+    return (value + shown @ rng.normal(size=n))[:, None]
+
+
+def table_game(values):
+    return lambda coalitions: values[coalitions @ (1 << np.arange(coalitions.shape[1]))]
 
 
 # --- the chain --------------------------------------------------------------------------------------------------
@@ -302,3 +320,138 @@ def test_tol_is_kept_in_nine_rows_of_ten():
 def test_an_unknown_estimator_is_named():
     with pytest.raises(InputError, match="estimator must be one of"):
         Shapley(estimator="gp")
+
+
+@pytest.mark.parametrize(("n", "pairs"), [(9, 45), (16, 159), (16, 399), (12, 119)])
+def test_the_two_designs_of_a_lone_game_begin_alike_and_the_other_one_is_complete(n, pairs):
+    design = best_pairs(n, pairs, 3)
+    complete, common = complete_after(design)
+    np.testing.assert_array_equal(complete.shown[:common], design.shown[:common])
+    assert complete.shown.shape == (pairs, n)
+    assert len(np.unique(complete.shown, axis=0)) == pairs
+    np.testing.assert_array_equal(complete.shown.sum(axis=1), complete.size)
+    assert np.sum(complete.size == 1) == n
+    assert np.sum(complete.size <= 2) == pairs_of_two(n)
+
+
+def test_a_lone_game_takes_the_design_that_suits_it():
+    def smooth(X):
+        return np.exp(0.02 * line(X))
+
+    def wild(X):
+        return np.sin(2.0 * X.sum(axis=1))
+
+    X, error = np.ones((1, 14)), {}
+    for model in (smooth, wild):
+        truth = pellucid.explain(model, X, background=0.0 * X, method="exact").values
+        found = pellucid.explain(model, X, background=0.0 * X, method=Shapley("odd_gp"), budget=280)
+        error[model] = np.sum((found.values - truth) ** 2) / np.sum(truth**2)
+        assert found.quality.evaluations.coalitions == 280
+    assert error[smooth] < 1e-8
+    assert error[wild] < 1.0
+
+
+# --- the design -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("complete", [False, True])
+@pytest.mark.parametrize(("n", "pairs"), [(6, 21), (6, 31), (11, 90), (13, 400), (40, 900), (150, 400)])
+def test_the_best_pairs_are_distinct_and_drawn_by_the_seed(n, pairs, complete):
+    if complete and pairs < pairs_of_two(n):
+        return
+    design = best_pairs(n, pairs, 1, complete=complete)
+    whole = {row.tobytes() for row in design.shown} | {row.tobytes() for row in ~design.shown}
+    assert len(whole) == 2 * pairs
+    np.testing.assert_array_equal(design.shown.sum(axis=1), design.size)
+    assert np.all((design.size >= 1) & (2 * design.size <= n))
+    assert not complete or np.sum(design.size <= 2) >= pairs_of_two(n)
+    if pairs_of_two(n) < pairs < 2 ** (n - 1) - 1:
+        other = {row.tobytes() for row in best_pairs(n, pairs, 2, complete=complete).shown}
+        assert other - {row.tobytes() for row in design.shown}
+
+
+@pytest.mark.parametrize("begun", [0, 3])
+def test_each_pair_leaves_less_variance_than_any_other_would(begun):
+    rng = np.random.default_rng(7)
+    shown = every(9)[1:256][rng.permutation(255)[:60]]
+    prior, taken = Prior.geometric(9, SHARE), _best(shown, begun, 25)
+    assert taken[:begun] == list(range(begun))
+    for step in range(begun, 25):
+        left = [
+            np.inf if j in taken[:step] else expected_error(prior, shown[[*taken[:step], j]]) for j in range(len(shown))
+        ]
+        assert left[taken[step]] == pytest.approx(min(left), rel=1e-6)
+
+
+def test_the_best_pairs_leave_much_less_variance_than_pairs_by_leverage():
+    for n, pairs in ((12, 60), (12, 120), (30, 150)):
+        prior = Prior.geometric(n, 1 / 16)
+        by_leverage = expected_error(prior, pair_design(n, pairs, 0).shown)
+        assert expected_error(prior, best_pairs(n, pairs, 0).shown) < 0.7 * by_leverage
+
+
+# --- what is learned from a game itself ---------------------------------------------------------------------------
+
+
+def test_hyper_parameters_fitted_to_the_same_pairs_cost_degrees_of_freedom():
+    rng = np.random.default_rng(8)
+    shown, odd, total, _ = odd_game(7, rng)
+    prior = prior_of(7, rng)
+    free, spent = (Posterior.of(prior, shown[:20], k).solve(odd[:20], total)[0] for k in (0, 11))
+    np.testing.assert_array_equal(free.values, spent.values)
+    np.testing.assert_allclose(spent.std_error, free.std_error * np.sqrt(20 / 9))
+    assert np.isfinite(Posterior.of(prior, shown[:10], 11).solve(odd[:10], total)[0].std_error).all()
+
+
+@pytest.mark.parametrize("kind", ["triples", "trees"])
+def test_intervals_of_games_fitted_by_themselves_cover_the_truth_from_few_pairs(kind):
+    rng, covered = np.random.default_rng(11), []
+    for seed in range(25):
+        game = random_game(10, rng, kind)[:, 0]
+        function = table_game(game)
+        found = pellucid.explain(
+            lambda X, game=function: game(X > 0.5),
+            np.ones((1, 10)),
+            background=np.zeros((1, 10)),
+            method=Shapley("odd_gp"),
+            budget=50,
+            random_state=seed,
+        )
+        truth = exactly(game[:, None])
+        covered.append(np.abs(found.values[0] - truth) <= 1.96 * found.std_error[0])
+    assert 0.86 <= np.mean(covered) <= 0.99
+
+
+def test_the_share_of_interactions_is_the_most_likely_one():
+    rng = np.random.default_rng(9)
+    n, shown = 8, every(8)[1 : 2**7][rng.permutation(2**7 - 1)[:90]]
+    for share in (1 / 4, 1 / 64):
+        lower = np.linalg.cholesky(Prior.geometric(n, share).covariance(signs_of(shown)))
+        odd = lower @ rng.normal(size=(90, 12)) * rng.uniform(0.1, 10.0, 12)
+        found = fit_geometric(shown, odd)
+        assert share / 4 <= found.cubic <= share * 4
+        assert found.rough == found.cubic**2
+        scaled = fit_geometric(shown, 1e6 * odd)
+        assert scaled.cubic == found.cubic
+    assert fit_geometric(shown, np.zeros((90, 2))) is None
+
+
+def test_rows_that_take_different_designs_answer_together_as_alone():
+    def either(X):
+        return np.where(X[:, 0] > 5.0, np.exp(0.02 * line(X)), np.sin(2.0 * X.sum(axis=1)))
+
+    X = np.ones((4, 14))
+    X[::2, 0] = 9.0
+    explainer = pellucid.Explainer(either, X[:1] * 0.0 + 6.0, method=Shapley("auto"), budget=280)
+    together = explainer(X)
+    for row in range(4):
+        alone = explainer(X[[row]])
+        np.testing.assert_array_equal(alone.values[0], together.values[row])
+        np.testing.assert_array_equal(alone.std_error[0], together.std_error[row])
+
+
+@pytest.mark.parametrize("size", [1, 30])
+def test_tol_asks_for_intervals_that_hold_all_values_at_once(size):
+    width = _half_width(Estimate(np.zeros((size, 1)), np.full((size, 1), 0.5)))
+    draws = np.abs(np.random.default_rng(10).normal(scale=0.5, size=(20_000, size))).max(axis=1)
+    assert 0.94 < np.mean(draws <= width) < 0.96

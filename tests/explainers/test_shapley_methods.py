@@ -24,6 +24,7 @@ from pellucid import (
     UnsupportedRequestError,
 )
 from pellucid.explainers.base import Question
+from pellucid.explainers.coalitions import pair_design
 from pellucid.explainers.exact import Enumeration
 from pellucid.explainers.least_squares import PairedLeastSquares
 from pellucid.explainers.permutation import AntitheticPermutations, coalitions_of
@@ -163,8 +164,8 @@ def test_intervals_of_permutations_cover_the_truth(kind, n, pairs):
     assert 0.85 <= np.mean(covered) <= 0.99
 
 
-def _least_squares(n, pairs, seed, **more):
-    plan = PairedLeastSquares(n, pairs, seed, **more)
+def _least_squares(n, pairs, seed):
+    plan = PairedLeastSquares(pair_design(n, pairs, seed), [pairs])
     plan.n = n
     return plan
 

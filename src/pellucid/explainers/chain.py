@@ -9,11 +9,12 @@ import numpy as np
 from pellucid._base.randomness import stream
 from pellucid._base.typing import Bool1, Bool2, Float1, Float2, Int1
 from pellucid.explainers.base import Question
-from pellucid.explainers.coalitions import pair_design, pairs_of_two
-from pellucid.explainers.estimation import Estimate
-from pellucid.explainers.least_squares import PairedLeastSquares
-from pellucid.explainers.odd_gp import Posterior, Prior, average
-from pellucid.explainers.odd_gp_fit import fit_prior
+from pellucid.explainers.coalitions import PairDesign, pair_design, pairs_of_two
+from pellucid.explainers.estimation import Estimate, Fork
+from pellucid.explainers.least_squares import PairedLeastSquares, levels
+from pellucid.explainers.odd_gp import Posterior, Prior, average, expected_error
+from pellucid.explainers.odd_gp_design import best_pairs, complete_after
+from pellucid.explainers.odd_gp_fit import fit_geometric, fit_prior
 from pellucid.games import MarginalGame
 from pellucid.ir import Space
 
@@ -26,7 +27,9 @@ MOST_PAIRS = 4096
 ROOM = 1.5
 """A complete design is considered when there are so many times more pairs than it needs: the others need some too."""
 SPREADS = (3.0, 0.5)
-"""Two priors are fitted and averaged: few players interact much, or all do about alike."""
+"""Two priors with a reach for each player are fitted: few players interact much, or all do about alike."""
+BEGINNING = 2
+"""A game fitted by itself chooses its design after so many pairs per player at least."""
 
 
 class Chain:
@@ -81,24 +84,34 @@ class Chain:
         """Factorise a level when the first row gets there: most rows stop before the last, the dearest one."""
         shown = self._base.design.shown[: self._base.pairs[level]]
         if self._priors is None and odd is not None:
-            most = FIT_PAIRS + shown.shape[1]
-            return [Posterior.of(prior, shown) for prior in fit_priors(shown[:most], odd[:most])]
+            some = _evenly(len(shown), FIT_PAIRS + shown.shape[1])
+            return [Posterior.of(prior, shown, spent) for prior, spent in fit_priors(shown[some], odd[some])]
         with self._lock:
             if level not in self._known:
                 self._known[level] = [Posterior.of(prior, shown) for prior in self._priors or ()]
             return self._known[level]
 
 
-def fit_priors(shown: Bool2, odd: Float2) -> list[Prior]:
-    """One prior for each spread; none where no game changes anything."""
-    return [prior for spread in SPREADS if (prior := fit_prior(shown, odd, spread)) is not None]
+def fit_priors(shown: Bool2, odd: Float2) -> list[tuple[Prior, int]]:
+    """One prior for each spread, and the geometric one, each with its number of hyper-parameters.
+
+    None where no game changes anything.
+    """
+    n = shown.shape[1]
+    fitted = [*((fit_prior(shown, odd, spread), n + 4) for spread in SPREADS), (fit_geometric(shown, odd), 1)]
+    return [(prior, spent) for prior, spent in fitted if prior is not None]
+
+
+def _evenly(pairs: int, most: int) -> Int1:
+    """Positions of at most so many pairs, evenly over the design."""
+    return np.asarray(np.arange(min(pairs, most)) * pairs // min(pairs, most))
 
 
 @dataclass(frozen=True, eq=False)
 class Fitted:
-    """A chain for rows with these relevant players, and the model rows that its fit took."""
+    """A plan for rows with these relevant players, and the model rows that its fit took."""
 
-    chain: Chain
+    plan: Chain | Fork
     relevant: Bool1
     model_rows: int
 
@@ -115,25 +128,49 @@ def fit_chain(game: MarginalGame, question: Question, pairs: int, *, choose: boo
         return None
     n = int(relevant.sum())
     if lone:
-        return Fitted(Chain(_designs(n, pairs, question)[0], None, choose=choose), relevant, 0)
+        return Fitted(_lone(n, pairs, question, choose=choose), relevant, 0)
     shown = pair_design(n, min(FIT_PAIRS + n, 2 ** min(n - 1, 40) - 1), question.random_state).shown
     games = game.rows(game.background.take(_fit_rows(game, question.random_state)))
     values, cost = games.evaluate([(row, np.concatenate([shown, ~shown])) for row in range(len(games))])
     odd = np.concatenate([(one[: len(shown)] - one[len(shown) :]) / 2 for one in values], axis=1)
-    priors = fit_priors(shown, odd)
+    priors = [prior for prior, _ in fit_priors(shown, odd)]
     if not priors:
         return None
-    chains = [Chain(base, priors, choose=choose) for base in _designs(n, pairs, question)]
+    designs, _ = _designs(n, pairs, question)
+    chains = [Chain(PairedLeastSquares(one, levels(n, pairs, question)), priors, choose=choose) for one in designs]
     chain = min(chains, key=Chain.expected_error) if len(chains) > 1 else chains[0]
     return Fitted(chain, relevant, cost + games.fixed_cost)
 
 
-def _designs(n: int, pairs: int, question: Question) -> list[PairedLeastSquares]:
-    """By leverage, and where the pairs allow it, with all coalitions of two players."""
-    return [
-        PairedLeastSquares(n, pairs, question.random_state, stops=question.tol is not None, complete=complete)
-        for complete in ([False, True] if pairs >= ROOM * pairs_of_two(n) else [False])
-    ]
+def _designs(n: int, pairs: int, question: Question) -> tuple[list[PairDesign], int]:
+    """The best pairs, all coalitions of two players among them where there is room.
+
+    Where room is short these are two designs to choose from; the number is that of the pairs they begin with alike.
+    With a tolerance rows stop at beginnings of the design, so it is the one whose beginnings are best.
+    """
+    complete = pairs >= ROOM * pairs_of_two(n) and question.tol is None
+    best = best_pairs(n, pairs, question.random_state, complete=complete)
+    if complete or pairs < pairs_of_two(n) or question.tol is not None:
+        return [best], pairs
+    other, common = complete_after(best)
+    return [best, other], common
+
+
+def _lone(n: int, pairs: int, question: Question, *, choose: bool) -> Chain | Fork:
+    """Fit every game by itself; where two designs are to choose from, the pairs that both have tell a game's own.
+
+    The geometric prior of these pairs tells which design leaves the smaller error.
+    """
+    designs, common = _designs(n, pairs, question)
+    if len(designs) == 1 or common < BEGINNING * n:
+        return Chain(PairedLeastSquares(designs[0], levels(n, pairs, question)), None, choose=choose)
+
+    def take(values: Float2) -> int:
+        some = _evenly(common, FIT_PAIRS + n)
+        prior = fit_geometric(designs[0].shown[some], ((values[:common] - values[common:]) / 2)[some])
+        return 0 if prior is None else int(np.argmin([expected_error(prior, one.shown) for one in designs]))
+
+    return Fork([Chain(PairedLeastSquares(one, [common, pairs]), None, choose=choose) for one in designs], take)
 
 
 def _fit_rows(game: MarginalGame, random_state: int) -> Int1:

@@ -1,13 +1,14 @@
 """Paired least squares on the Shapley kernel, with standard errors."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 
 from pellucid._base.typing import Bool2, Float1, Float2
-from pellucid.explainers.coalitions import pair_design
+from pellucid.explainers.base import Question
+from pellucid.explainers.coalitions import PairDesign
 from pellucid.explainers.estimation import Estimate
 
 
@@ -22,28 +23,19 @@ class PairedLeastSquares:
 
     Parameters
     ----------
-    n : int
-        Number of players.
-    pairs : int
-        Pairs at the last level.
-    random_state : int
-    stops : bool
-        Whether there are levels to stop at before the last.
-    complete : bool
-        Whether the design holds all coalitions of two players.
+    design : PairDesign
+    levels : sequence of int
+        Pairs at each level, ascending.
     """
 
     exact = False
 
-    def __init__(self, n: int, pairs: int, random_state: int, *, stops: bool = False, complete: bool = False) -> None:
-        self.design = pair_design(n, pairs, random_state, complete=complete)
-        self.pairs = [pairs]
-        while stops and self.pairs[0] // 2 >= 2 * n:
-            self.pairs.insert(0, self.pairs[0] // 2)
+    def __init__(self, design: PairDesign, levels: Sequence[int]) -> None:
+        self.design, self.pairs = design, levels
         self.n_coalitions = tuple(2 * m + 2 for m in self.pairs)
         # The sum is put right at the end, so only the players' own additions are left.
-        self.rounding_terms = 4 * n
-        self._maps = [_LinearMap.of(self.design.shown[:m], *self.design.weights(m)) for m in self.pairs]
+        self.rounding_terms = 4 * design.n_players
+        self._maps: dict[int, _LinearMap] = {}
 
     def blocks(self, level: int) -> Iterator[Bool2]:
         """Yield the level's new pairs: all smaller coalitions, then their complements."""
@@ -62,7 +54,18 @@ class PairedLeastSquares:
 
     def solve_odd(self, level: int, odd: Float2, total: Float1) -> tuple[Estimate, Float1]:
         """Estimate from odd parts, and the leave-one-out error of each output."""
+        if level not in self._maps:
+            m = self.pairs[level]
+            self._maps[level] = _LinearMap.of(self.design.shown[:m], *self.design.weights(m))
         return self._maps[level].solve(odd, total)
+
+
+def levels(n: int, pairs: int, question: Question) -> list[int]:
+    """Return ascending numbers of pairs to stop at, the last one `pairs`; without a tolerance there is no other."""
+    found = [pairs]
+    while question.tol is not None and found[0] // 2 >= 2 * n:
+        found.insert(0, found[0] // 2)
+    return found
 
 
 @dataclass(frozen=True, eq=False)

@@ -39,11 +39,34 @@ class Prior:
     smooth: float
     rough: float
 
+    @classmethod
+    def geometric(cls, n: int, share: float) -> "Prior":
+        """All players alike, and every two orders of interaction weigh `share` of those before.
+
+        Threes have that variance beside the additive part's 1, and what is of order five or more is left to `rough`, so
+        that games of order three are known as soon as their pairs determine them.
+        """
+        return cls(np.ones(n), 1.0, share, 0.0, share**2)
+
+    @property
+    def variance(self) -> float:
+        """Variance of g at every pair."""
+        return self.linear + self.cubic + self.smooth + self.rough
+
     def covariance(self, signs: Float2) -> Float2:
         """Covariance of g at distinct pairs, of shape (pairs, pairs); `signs` is (pairs, players)."""
-        found = self.linear / signs.shape[1] * (signs @ signs.T) + self.smooth * sinh_kernel(signs, self.reach)[0]
-        found += self.cubic * Triples.of(self.reach).kernel(signs)
-        found.flat[:: len(found) + 1] += self.rough + DUST * (self.linear + self.cubic + self.smooth)
+        found = self.between(signs, signs)
+        found.flat[:: len(found) + 1] += DUST * (self.linear + self.cubic + self.smooth)
+        return found
+
+    def between(self, signs: Float2, others: Float2) -> Float2:
+        """Covariance of g at pairs with g at other pairs, of shape (pairs, others)."""
+        same = signs @ others.T
+        found = self.linear / signs.shape[1] * same + self.rough * (same == signs.shape[1])
+        if self.cubic:
+            found += self.cubic * Triples.of(self.reach).kernel(signs, others)
+        if self.smooth:
+            found += self.smooth * sinh_kernel(signs, others, self.reach)[0]
         return np.asarray(found)
 
     def shapley(self, signs: Float2) -> Float2:
@@ -53,7 +76,7 @@ class Prior:
         # The pair's coalition holds the players with +1; its complement takes part with the opposite sign.
         inside, outside = _indicator_shapley(n, size), _indicator_shapley(n, n - size)
         alone = np.where(signs > 0, inside[:, None], -outside[:, None])
-        nodes, weights = leggauss(n // 2 + 1)
+        nodes, weights = leggauss(n // 2 + 1) if self.smooth else (np.zeros(0), np.zeros(0))
         rho = np.tanh(self.reach)
         integral = np.zeros((pairs, n))
         for u, weight in zip(nodes.tolist(), weights.tolist(), strict=True):
@@ -105,9 +128,9 @@ class Triples:
         whole = (first**3 - 3.0 * first * second + 2.0 * third) / 6.0
         return cls(reach, first, second, third, 1.0 / whole if len(reach) >= 3 else 0.0)
 
-    def kernel(self, signs: Float2) -> Float2:
-        """The kernel between all pairs, of shape (pairs, pairs)."""
-        z, cubes = (signs * self.reach) @ signs.T, (signs * self.reach**3) @ signs.T
+    def kernel(self, signs: Float2, others: Float2) -> Float2:
+        """The kernel between pairs, of shape (pairs, others)."""
+        z, cubes = (signs * self.reach) @ others.T, (signs * self.reach**3) @ others.T
         return np.asarray((z * (z * z - 3.0 * self.second) + 2.0 * cubes) * (self.scale / 6.0))
 
     def shapley(self, signs: Float2) -> Float2:
@@ -126,10 +149,10 @@ class Triples:
         return np.asarray(self.scale * w * (by_sums - of_scale * np.vdot(push, kernel)))
 
 
-def sinh_kernel(signs: Float2, reach: Float1) -> tuple[Float2, Float2]:
+def sinh_kernel(signs: Float2, others: Float2, reach: Float1) -> tuple[Float2, Float2]:
     """``sinh(z) / sinh(W)`` and ``cosh(z) / sinh(W)`` with ``z = Σ w s t`` and ``W = Σ w``, without overflow."""
     total = reach.sum()
-    z = (signs * reach) @ signs.T
+    z = (signs * reach) @ others.T
     up, down = np.exp(z - total), np.exp(-z - total)
     scale = -1.0 / np.expm1(-2.0 * total)
     return (up - down) * scale, (up + down) * scale
@@ -164,19 +187,21 @@ class Posterior:
     precision: Float2
     to_values: Float2
     variance: Float1
+    freedom: int
 
     @classmethod
-    def of(cls, prior: Prior, shown: Bool2) -> "Posterior":
-        """Condition on the pairs whose shown coalitions are given, and on the two ends."""
-        from scipy.linalg import cho_solve  # a third party, loaded only where games are sampled
+    def of(cls, prior: Prior, shown: Bool2, spent: int = 0) -> "Posterior":
+        """Condition on the pairs whose shown coalitions are given, and on the two ends.
 
-        signs = np.concatenate([np.where(shown, 1.0, -1.0), np.ones((1, shown.shape[1]))])
-        factor = (_factorised(prior.covariance(signs)), True)
-        shapley = prior.shapley(signs)
-        to_values = cho_solve(factor, shapley, check_finite=False)
-        left = prior.shapley_variance() - np.einsum("jp,jp->p", shapley, to_values)
-        precision = cho_solve(factor, np.eye(len(signs)), overwrite_b=True, check_finite=False)
-        return cls(np.ascontiguousarray(precision), np.ascontiguousarray(to_values.T), np.maximum(left, 0.0))
+        `spent` hyper-parameters were fitted to the values of these very pairs: so many degrees of freedom are gone.
+        """
+        from scipy.linalg.lapack import dpotri  # a third party, loaded only where games are sampled
+
+        factor, to_values, left = _conditioned(prior, shown)
+        lower = np.tril(dpotri(factor, lower=1)[0])
+        precision = lower + np.tril(lower, -1).T
+        freedom = max(1, len(shown) - spent)
+        return cls(np.ascontiguousarray(precision), np.ascontiguousarray(to_values.T), left, freedom)
 
     def solve(self, odd: Float2, total: Float1) -> tuple[Estimate, Float1]:
         """Estimate one row, and the mean squared error of leaving out each pair in turn (outputs,).
@@ -188,14 +213,30 @@ class Posterior:
         observed = np.concatenate([odd, total[None] / 2])
         solved = np.einsum("ij,jk->ik", self.precision, observed)[:-1]
         diagonal = np.diagonal(self.precision)[:-1, None]
-        scale = np.mean(solved**2 / diagonal, axis=0)
+        scale = np.sum(solved**2 / diagonal, axis=0) / self.freedom
         values = np.einsum("pj,jk->pk", self.to_values, observed)
         values += (total - values.sum(axis=0)) / n
         error = np.sqrt(self.variance[:, None] * scale)
         return Estimate(values, error), np.mean((solved / diagonal) ** 2, axis=0)
 
 
-def _factorised(covariance: Float2) -> Float2:
+def expected_error(prior: Prior, shown: Bool2) -> float:
+    """Variance left in all Shapley values together once these pairs and the two ends are known."""
+    return float(_conditioned(prior, shown)[2].sum())
+
+
+def _conditioned(prior: Prior, shown: Bool2) -> tuple[Float2, Float2, Float1]:
+    """Cholesky factor of K, ``K⁻¹ Φ`` and the variances left, from the shown coalitions and the two ends."""
+    from scipy.linalg import cho_solve  # a third party, loaded only where games are sampled
+
+    signs = np.concatenate([np.where(shown, 1.0, -1.0), np.ones((1, shown.shape[1]))])
+    factor, shapley = factorised(prior.covariance(signs)), prior.shapley(signs)
+    to_values = cho_solve((factor, True), shapley, check_finite=False)
+    left = prior.shapley_variance() - np.einsum("jp,jp->p", shapley, to_values)
+    return factor, to_values, np.maximum(left, 0.0)
+
+
+def factorised(covariance: Float2) -> Float2:
     """Lower Cholesky factor; the diagonal grows until rounding leaves the matrix positive definite."""
     from scipy.linalg.lapack import dpotrf  # a third party, loaded only where games are sampled
 
@@ -209,18 +250,18 @@ def _factorised(covariance: Float2) -> Float2:
 
 
 def average(answers: Sequence[tuple[Estimate, Float1]]) -> tuple[Estimate, Float1]:
-    """Average posteriors, output by output, by the inverse squares of their leave-one-out errors.
+    """Average posteriors, output by output, by the inverse squares of the variances they state.
 
-    The variance is their mean variance plus the variance between them (the law of total variance), so what the
-    priors do not agree on counts as error. The leave-one-out error is the least of theirs.
+    A stated variance is that of all values together, scaled by the errors among left-out pairs. The variance of the
+    average is the mean variance plus the variance between them (the law of total variance), so what they do not agree
+    on counts as error. The leave-one-out error is the least of theirs.
     """
-    errors = np.stack([error for _, error in answers])
-    least = errors.min(axis=0)
+    stated = np.stack([np.sum(one.std_error**2, axis=0) for one, _ in answers])
     # A game without any odd part leaves nothing to tell the priors apart by.
-    weights = np.where(errors > 0, least / np.where(errors > 0, errors, 1.0), 1.0) ** 2
+    weights = np.where(stated > 0, stated.min(axis=0) / np.where(stated > 0, stated, 1.0), 1.0) ** 2
     weights /= weights.sum(axis=0)
     values = sum(w * one.values for w, (one, _) in zip(weights, answers, strict=True))
     variance = sum(
         w * (one.std_error**2 + (one.values - values) ** 2) for w, (one, _) in zip(weights, answers, strict=True)
     )
-    return Estimate(np.asarray(values), np.sqrt(variance)), least
+    return Estimate(np.asarray(values), np.sqrt(variance)), np.min([error for _, error in answers], axis=0)

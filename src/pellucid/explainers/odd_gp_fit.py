@@ -3,12 +3,14 @@
 import numpy as np
 
 from pellucid._base.typing import Bool2, Float1, Float2
-from pellucid.explainers.odd_gp import DUST, Prior, Triples, sinh_kernel
+from pellucid.explainers.odd_gp import DUST, Prior, Triples, factorised, sinh_kernel
 
 STEPS = 40
 """Iterations of the search at most."""
 ENOUGH = 1e-5
 """Relative gain of the likelihood below which the search ends: the answer is rounded anyway."""
+SHARES = tuple(4.0**-k for k in range(15))
+"""Shares of interactions that are compared."""
 GRID = 16.0
 """Logarithms are rounded to 1/16, so rounding errors in a model's output do not reach the answer."""
 
@@ -39,6 +41,28 @@ def fit_prior(shown: Bool2, odd: Float2, spread: float) -> Prior | None:
     return Prior(rounded[:n], *rounded[n:].tolist())
 
 
+def fit_geometric(shown: Bool2, odd: Float2) -> Prior | None:
+    """Fit the share of `Prior.geometric` by the marginal likelihood of all columns, the scale of each maximised out.
+
+    None when no game changes anything.
+    """
+    from scipy.linalg import solve_triangular  # a third party, loaded only where games are sampled
+
+    odd = odd[:, odd.any(axis=0)]
+    if odd.shape[1] == 0:
+        return None
+    signs = np.where(shown, 1.0, -1.0)
+    best, least = None, np.inf
+    for share in SHARES:
+        prior = Prior.geometric(signs.shape[1], share)
+        factor = factorised(prior.covariance(signs))
+        squares = np.sum(solve_triangular(factor, odd, lower=True, check_finite=False) ** 2, axis=0)
+        loss = len(odd) / 2 * np.log(squares).sum() + odd.shape[1] * np.log(np.diagonal(factor)).sum()
+        if loss < least:
+            best, least = prior, loss
+    return best
+
+
 def _loss(logs: Float1, signs: Float2, odd: Float2, centre: float, spread: float) -> tuple[float, Float1]:
     """Negative log marginal likelihood per game and its gradient (Rasmussen and Williams, 2006, equation 5.9)."""
     from scipy.linalg.lapack import dpotrf, dpotri  # a third party, loaded only where games are sampled
@@ -47,8 +71,8 @@ def _loss(logs: Float1, signs: Float2, odd: Float2, centre: float, spread: float
     additive = signs @ signs.T / n
     reach, (linear, cubic, smooth, rough) = np.exp(logs[:n]), np.exp(logs[n:])
     triples = Triples.of(reach)
-    threes = triples.kernel(signs)
-    sinh, cosh = sinh_kernel(signs, reach)
+    threes = triples.kernel(signs, signs)
+    sinh, cosh = sinh_kernel(signs, signs, reach)
     covariance = linear * additive + cubic * threes + smooth * sinh
     covariance.flat[:: len(covariance) + 1] += rough + DUST * (linear + cubic + smooth)
     factor, failed = dpotrf(covariance, lower=1)

@@ -10,9 +10,10 @@ from pellucid._base.errors import InputError, UnsupportedRequestError
 from pellucid._base.typing import Array, Bool1
 from pellucid.explainers.base import Attribution, Needs, Question
 from pellucid.explainers.chain import Fitted, fit_chain
-from pellucid.explainers.estimation import Plan, by_count, estimate_rows
+from pellucid.explainers.coalitions import pair_design
+from pellucid.explainers.estimation import Fork, Plan, by_count, estimate_rows
 from pellucid.explainers.exact import MOST_PLAYERS, Enumeration
-from pellucid.explainers.least_squares import PairedLeastSquares
+from pellucid.explainers.least_squares import PairedLeastSquares, levels
 from pellucid.games import MarginalGame
 from pellucid.games.marginal import marginal_game
 from pellucid.table import Table
@@ -36,8 +37,8 @@ class Shapley:
 
     One seeded design serves all rows. The values of a row add up exactly; each has a standard error
     over what was not evaluated. Where the budget covers every coalition, all are evaluated and
-    the values are exact. With ``tol``, a row's design doubles until ``1.96 * std_error < tol`` for all
-    its values.
+    the values are exact. With ``tol``, a row's design doubles until
+    intervals that hold all its values at once in 95 % are no wider than ± tol.
 
     Parameters
     ----------
@@ -122,13 +123,13 @@ class ShapleyBound:
         prepared = 0 if self.fitted is None else self.fitted.model_rows
         return estimate_rows(self.question, self.game.rows(X, y), self.planner(), prepared=prepared)
 
-    def planner(self) -> Callable[[Bool1], Plan]:
+    def planner(self) -> Callable[[Bool1], Plan | Fork]:
         """Return the function from relevant players to the plan for them."""
         by_number = by_count(self._plan)
 
-        def plan(relevant: Bool1) -> Plan:
+        def plan(relevant: Bool1) -> Plan | Fork:
             if self.fitted is not None and np.array_equal(relevant, self.fitted.relevant):
-                return self.fitted.chain
+                return self.fitted.plan
             return by_number(relevant)
 
         return plan
@@ -137,4 +138,5 @@ class ShapleyBound:
         pairs = pairs_for(n, self.question)
         if pairs is None:
             return Enumeration(n)
-        return PairedLeastSquares(n, pairs, self.question.random_state, stops=self.question.tol is not None)
+        design = pair_design(n, pairs, self.question.random_state)
+        return PairedLeastSquares(design, levels(n, pairs, self.question))
