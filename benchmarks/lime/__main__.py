@@ -178,8 +178,8 @@ def lines():
         f"{version('lime')}, numpy {version('numpy')}, {platform.machine()}.\n"
     )
     yield (
-        "## Tables\n\nDefaults of both: 8,192 samples (4,096 of the wide table) shared by all rows here, 5,000 for each "
-        "row there.\n"
+        "## Tables\n\nDefaults of both: 8,192 samples (4,096 of the wide table) shared by all rows here, 5,000 for "
+        "each row there.\n"
     )
     yield "| work | pellucid, s | lime, s | ratio |\n|---|---|---|---|"
     for name, ours, theirs in tables():
