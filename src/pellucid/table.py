@@ -182,11 +182,16 @@ class Table:
         """Return the rows with these positions (negative ones count from the end), or where a mask is True."""
         return self._with(self._container.rows(row_positions(rows, self.n_rows)))
 
-    def gather(self, index: Int2) -> "Table":
-        """Return the table whose cell (i, j) is this table's cell (index[i, j], j), with unchanged dtypes."""
+    def gather(self, index: Int2, *, disposable: bool = False) -> "Table":
+        """Return the table whose cell (i, j) is this table's cell (index[i, j], j), with unchanged dtypes.
+
+        The cells are copies; `disposable` says that they may be written into.
+        """
         if index.ndim != 2 or index.shape[1] != self.n_columns:
             raise InputError(f"the index must have shape (rows, {self.n_columns}); got {index.shape}.")
-        return self._with(self._container.gather(index))
+        found = self._with(self._container.gather(index))
+        found.disposable = disposable
+        return found
 
     def mixed(self, others: range, requests: Sequence[tuple[int, Bool2]]) -> "Table":
         """Return other rows in which some cells are those of one row; the result may be written into.

@@ -9,7 +9,8 @@ import pellucid
 from pellucid import InputError, Lime, Model, Space, Table, UnsupportedRequestError
 from pellucid.explainers.base import Question
 from pellucid.explainers.neighbourhood import MISSING, Neighbourhood
-from pellucid.explainers.surrogate import RIDGE, fit_surrogate
+from pellucid.explainers.products import solve, times
+from pellucid.explainers.surrogate import RIDGE, covariances, fit_exchangeable, fit_independent
 
 
 def bumpy(X):
@@ -40,21 +41,63 @@ def ridge_in_longdouble(z, y, weight):
     return right / np.diag(left)
 
 
-def test_the_solver_is_weighted_ridge_with_a_free_intercept():
+@pytest.mark.parametrize("d", [6, 150])
+def test_the_solver_is_weighted_ridge_with_a_free_intercept(d):
     rng = np.random.default_rng(0)
-    same, y = rng.random((300, 6)) < 0.3, rng.normal(size=(300, 1)) + 7.0
+    same, y = rng.random((300, d)) < 0.3, rng.normal(size=(300, 1)) + 7.0
     weight = rng.random(300)
-    found = fit_surrogate(same.T, y, weight, top_k=3, draws=rng.normal(size=(10, 6)))
+    cross = covariances(same.T, weight)
+    found = fit_exchangeable(same.T, cross, y, weight, top_k=3, draws=rng.normal(size=(10, d)))
     expected = ridge_in_longdouble(same.astype(float), y[:, 0], weight).astype(float)
     np.testing.assert_allclose(found.intercept[0], expected[0], rtol=1e-12)
     np.testing.assert_allclose(found.coefficients[:, 0], expected[1:], atol=1e-12)
+
+
+def test_independent_features_get_the_ridge_over_their_joint_distribution():
+    """Where every combination has its product of chances, the covariances are 0 and both fits are the same."""
+    rng = np.random.default_rng(20)
+    chance = np.array([0.2, 0.5, 0.7])
+    same = (np.arange(8)[:, None] >> np.arange(3)) & 1 == 1
+    weight = 400.0 * np.where(same, chance, 1 - chance).prod(axis=1)
+    y, draws = rng.normal(size=(8, 2)), rng.normal(size=(10, 3))
+    found = fit_independent(same.T, y, weight, top_k=2, draws=draws)
+    expected = fit_exchangeable(same.T, covariances(same.T, weight), y, weight, top_k=2, draws=draws)
+    np.testing.assert_allclose(found.coefficients, expected.coefficients, atol=1e-12)
+    np.testing.assert_allclose(found.intercept, expected.intercept, atol=1e-12)
+    np.testing.assert_allclose(found.r2, expected.r2, atol=1e-12)
+
+
+@pytest.mark.parametrize("method", [Lime(), pellucid.MaskedLime()])
+def test_the_number_of_blas_threads_changes_no_bit(method):
+    from threadpoolctl import threadpool_limits
+
+    X = np.random.default_rng(21).normal(size=(60, 150))
+    answers = []
+    for threads in (1, 2):
+        with threadpool_limits(limits=threads, user_api="blas"):
+            answers.append(pellucid.explain(bumpy, X[:2], background=X, method=method, budget=1000))
+    np.testing.assert_array_equal(answers[0].values, answers[1].values)
+    np.testing.assert_array_equal(answers[0].std_error, answers[1].std_error)
+    np.testing.assert_array_equal(answers[0].quality.local_r2, answers[1].quality.local_r2)
+
+
+def test_products_and_solutions_in_pieces():
+    rng = np.random.default_rng(22)
+    for m, k, n in ((3, 5000, 2), (300, 301, 299), (1, 700, 900), (70, 40, 1), (0, 3, 2), (3, 0, 2)):
+        a, b = rng.normal(size=(m, k)), rng.normal(size=(k, n))
+        np.testing.assert_allclose(times(a, b), a @ b, atol=1e-10)
+        np.testing.assert_allclose(times(a > 0, b), (a > 0) @ b, atol=1e-10)
+    root = rng.normal(size=(400, 400))
+    matrix, right = root @ root.T + 50 * np.eye(400), rng.normal(size=(400, 3))
+    np.testing.assert_allclose(solve(matrix, right), np.linalg.solve(matrix, right), atol=1e-12)
 
 
 def test_r2_is_the_weighted_share_of_explained_variance():
     rng = np.random.default_rng(1)
     same, weight = rng.random((200, 4)) < 0.4, rng.random(200)
     y = same @ np.array([1.0, -2.0, 0.5, 0.0]) + rng.normal(size=200)
-    found = fit_surrogate(same.T, y[:, None], weight, top_k=2, draws=rng.normal(size=(10, 4)))
+    cross = covariances(same.T, weight)
+    found = fit_exchangeable(same.T, cross, y[:, None], weight, top_k=2, draws=rng.normal(size=(10, 4)))
     fitted = found.intercept[0] + same @ found.coefficients[:, 0]
     mean = np.average(y, weights=weight)
     expected = 1 - np.average((y - fitted) ** 2, weights=weight) / np.average((y - mean) ** 2, weights=weight)
@@ -66,13 +109,9 @@ def test_the_sandwich_is_the_spread_over_independent_samples():
     fits = []
     for _ in range(300):
         same = rng.random((500, 4)) < np.array([0.2, 0.3, 0.4, 0.5])
-        y = (
-            same @ np.array([1.0, -2.0, 0.5, 0.0])
-            + 2.0 * same[:, 0] * same[:, 1]
-            + (1 + same[:, 2]) * rng.normal(size=500)
-        )
+        y = 2.0 * (same[:, 0] - 0.3) * (same[:, 1] - 0.4) + (1 + same[:, 2]) * rng.normal(size=500)
         weight = np.exp(-(~same).sum(axis=1) / 4.0)
-        fits.append(fit_surrogate(same.T, y[:, None], weight, top_k=2, draws=rng.normal(size=(10, 4))))
+        fits.append(fit_independent(same.T, y[:, None], weight, top_k=2, draws=rng.normal(size=(10, 4))))
     spread = np.std([fit.coefficients for fit in fits], axis=0, ddof=1)
     np.testing.assert_allclose(np.mean([fit.std_error for fit in fits], axis=0), spread, rtol=0.15)
 
@@ -136,7 +175,7 @@ def test_one_sample_and_one_pass_serve_every_row():
     X = np.random.default_rng(5).normal(size=(40, 5))
     explainer = pellucid.Explainer(bumpy, X, method="lime")
     assert explainer(X).quality.evaluations == explainer(X[:1]).quality.evaluations
-    assert explainer(X).quality.evaluations.model_rows == 4096
+    assert explainer(X).quality.evaluations.model_rows == 8192
 
 
 @pytest.mark.parametrize("n_jobs", [None, 2])
@@ -185,15 +224,15 @@ def test_the_sample_is_made_of_background_values_in_background_proportions():
         }
     )
     near = Neighbourhood.draw(Table.of(frame), n_samples=4096, n_bins=4, random_state=0)
-    sample = near.sample.native
+    sample = Table.of(frame).gather(near.index).native
     assert sample.dtypes.to_dict() == frame.dtypes.to_dict()
     for name in ("town", "rooms"):
         ours, theirs = (one[name].value_counts(normalize=True) for one in (sample, frame))
         assert (ours - theirs).abs().max() < 0.005
     assert set(sample["size"].dropna()) <= set(frame["size"].dropna())
-    assert (near.bins[:, 2] == MISSING).mean() == pytest.approx(frame["size"].isna().mean(), abs=0.005)
+    assert (near.bins[2] == MISSING).mean() == pytest.approx(frame["size"].isna().mean(), abs=0.005)
     theirs = np.bincount(in_bins(frame["size"].dropna().to_numpy(), frame["size"].dropna())) / 200
-    ours = np.bincount(near.bins[near.bins[:, 2] >= 0, 2].astype(int)) / 4096
+    ours = np.bincount(near.bins[2, near.bins[2] >= 0]) / 4096
     np.testing.assert_allclose(ours, theirs, atol=0.005)
 
 

@@ -12,6 +12,7 @@ import pytest
 import pellucid
 from pellucid import InputError, MaskedLime, UnsupportedRequestError
 from pellucid.explainers.lime_masks import FIRST, _Design, _van_der_corput
+from pellucid.explainers.surrogate import covariances
 from pellucid.games.image import superpixels
 
 WORDS = [f"w{i}" for i in range(24)]
@@ -121,14 +122,15 @@ def test_sizes_come_in_their_shares_and_parts_equally_often():
     design = _Design(MaskedLime(), 20, 4000, random_state=3)
     looks = list(design.looks())
     for look in looks:
-        share = np.bincount(look.shown.sum(axis=1), minlength=21) / len(look.shown)
+        share = np.bincount(look.shown.sum(axis=0), minlength=21) / look.shown.shape[1]
         mass = MaskedLime().masses(20)
-        np.testing.assert_allclose(share, mass / mass.sum(), atol=12 / len(look.shown))
-        assert np.ptp(look.shown.mean(axis=0)) < 1.2 / np.sqrt(len(look.shown))
+        np.testing.assert_allclose(share, mass / mass.sum(), atol=12 / look.shown.shape[1])
+        assert np.ptp(look.shown.mean(axis=1)) < 1.2 / np.sqrt(look.shown.shape[1])
+        np.testing.assert_allclose(look.cross, covariances(look.shown, look.weight), atol=1e-9)
         assert look.weight.sum() == pytest.approx(5000 * mass.sum())
-    assert [len(look.shown) for look in looks] == [104, 208, 416, 832, 1664, 3328, 4000]
+    assert [look.shown.shape[1] for look in looks] == [104, 208, 416, 832, 1664, 3328, 4000]
     for before, after in itertools.pairwise(looks):
-        np.testing.assert_array_equal(after.shown[: len(before.shown)], before.shown)
+        np.testing.assert_array_equal(after.shown[:, : before.shown.shape[1]], before.shown)
 
 
 def test_mirrored_digits():

@@ -91,6 +91,10 @@ class Matrix:
         return pd.DataFrame(self._array, columns=list(names)).infer_objects()
 
 
+GATHERED_CELLS = 1 << 15
+"""Cells that are gathered at once: their places fit the processor's cache."""
+
+
 def gathered(array: Array, index: Int2) -> Array:
     """``array[index[i, j], j]``, read along the array's own memory order."""
     if array.flags.f_contiguous and not array.flags.c_contiguous:
@@ -98,7 +102,14 @@ def gathered(array: Array, index: Int2) -> Array:
         for j in range(index.shape[1]):
             np.take(array[:, j], index[:, j], out=result[:, j])
         return result
-    return array[index, np.arange(array.shape[1])]
+    flat, columns = array.reshape(-1), array.shape[1]
+    result = np.empty(index.shape, dtype=array.dtype)
+    step = max(1, GATHERED_CELLS // max(1, columns))
+    for first in range(0, len(index), step):
+        places = np.multiply(index[first : first + step], columns, dtype=np.intp)
+        places += np.arange(columns)
+        result[first : first + step] = flat.take(places)
+    return result
 
 
 def mixed(array: Array, others: range, requests: Sequence[tuple[int, Bool2]]) -> Array:

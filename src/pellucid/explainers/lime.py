@@ -12,14 +12,16 @@ from pellucid.explainers.base import Attribution, Needs, Question
 from pellucid.explainers.estimation import watched_map
 from pellucid.explainers.lime_answer import STABILITY_DRAWS, lime_answer
 from pellucid.explainers.neighbourhood import Neighbourhood
-from pellucid.explainers.surrogate import Surrogate, fit_surrogate
-from pellucid.games.marginal import row_cap
+from pellucid.explainers.surrogate import Surrogate, fit_independent
+from pellucid.games.marginal import predict_gathered, row_cap
 from pellucid.ir import Space
 from pellucid.table import Table
 
 Discretizer: TypeAlias = Literal["quartile", "decile"]
 
 N_BINS = {"quartile": 4, "decile": 10}
+MOST, FEWEST = 1 << 13, 1 << 12
+"""Samples that are taken without being asked for a number."""
 
 
 @dataclass(frozen=True)
@@ -31,16 +33,20 @@ class Lime:
     coefficients of that surrogate: what being in the row's bin adds, all else sampled. They do not
     promise to add up to the model's output.
 
-    Standard errors are a sandwich estimate that takes the sample for independent draws; it is a scrambled
-    Sobol sequence, which varies less, so they err on the wide side.
+    lime samples the features independently, and its weight is a product over features, so the regression's features
+    have no covariances but noise; those are left out, and a row costs one look at the sample.
+
+    Standard errors are a sandwich estimate that takes what the surrogate leaves unexplained for independent draws; the
+    sample is a scrambled Sobol sequence, which varies less, so they err on the wide side.
 
     Parameters
     ----------
     kernel_width : float, optional
         Width of the kernel ``sqrt(exp(-m / width^2))`` of m features in other bins; by default lime's,
         ``0.75 * sqrt(features)``.
-    n_samples : int
-        Sampled rows; a budget takes its place.
+    n_samples : int, optional
+        Sampled rows; a budget takes its place. By default 8,192, of tables with over 1,024 features 4,096, or as
+        many as the features need.
     discretizer : {"quartile", "decile"}
         How numbers are cut into bins.
     top_k : int
@@ -63,7 +69,7 @@ class Lime:
     summary: ClassVar[str] = "a local linear surrogate of each row, with its fit and the stability of its top features"
 
     kernel_width: float | None = None
-    n_samples: int = 4096
+    n_samples: int | None = None
     discretizer: Discretizer = "quartile"
     top_k: int = 5
 
@@ -72,7 +78,7 @@ class Lime:
             raise InputError(f"discretizer must be one of {', '.join(map(repr, N_BINS))}; got {self.discretizer!r}.")
         if self.kernel_width is not None and not self.kernel_width > 0:
             raise InputError(f"kernel_width must be positive; got {self.kernel_width!r}.")
-        if self.n_samples < 2 or self.top_k < 1:
+        if (self.n_samples is not None and self.n_samples < 2) or self.top_k < 1:
             raise InputError(
                 f"n_samples must be at least 2 and top_k at least 1; got {self.n_samples!r} and {self.top_k!r}."
             )
@@ -83,7 +89,7 @@ class Lime:
             raise UnsupportedRequestError(
                 "method='lime' samples from background rows: pass background=, such as the training rows."
             )
-        n_samples = self.n_samples if question.budget is None else question.budget
+        n_samples = question.budget or self.n_samples or _enough(question.background.n_columns)
         smallest = question.background.n_columns + 2
         if n_samples < smallest:
             raise UnsupportedRequestError(
@@ -96,9 +102,11 @@ class Lime:
             n_bins=N_BINS[self.discretizer],
             random_state=question.random_state,
         )
-        outputs = None if question.space is Space.LOSS else _predict(question, near.sample, None)
+        outputs = None
+        if question.space is not Space.LOSS:
+            outputs = predict_gathered(question.model, question.background, near.index, question.space, None)
         draws = stream(question.random_state, "lime.stability").standard_normal((STABILITY_DRAWS, smallest - 2))
-        return LimeBound(self, question, near, outputs, draws)
+        return LimeBound(self, question, question.background, near, outputs, draws)
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,6 +115,7 @@ class LimeBound:
 
     options: Lime
     question: Question
+    background: Table
     near: Neighbourhood
     outputs: Float2 | None
     draws: Float2
@@ -119,7 +128,7 @@ class LimeBound:
             return self._surrogate(same.of(row), self._outputs(row, y))
 
         fits = watched_map(work, range(len(X)), self.question)
-        samples, rows = len(self.near.sample), len(self.question.background or ())
+        samples, rows = len(self.near.index), len(self.background)
         return lime_answer(
             self.question,
             fits,
@@ -132,20 +141,16 @@ class LimeBound:
     def _outputs(self, row: int, y: Array | None) -> Float2:
         if self.outputs is not None:
             return self.outputs
-        target = None if y is None else np.repeat(np.asarray(y)[row : row + 1], len(self.near.sample))
-        return _predict(self.question, self.near.sample, target)
+        target = None if y is None else np.repeat(np.asarray(y)[row : row + 1], len(self.near.index))
+        return predict_gathered(self.question.model, self.background, self.near.index, self.question.space, target)
 
     def _surrogate(self, same: Bool2, outputs: Float2) -> Surrogate:
         width = self.options.kernel_width or 0.75 * np.sqrt(len(same))
         alike = np.add.reduce(same.view(np.int8), axis=0, dtype=np.int16)  # five times as fast as same.sum(axis=0)
-        weight = np.sqrt(np.exp((alike - float(len(same))) / width**2))
-        return fit_surrogate(same, outputs, weight, top_k=self.options.top_k, draws=self.draws)
+        weight = np.sqrt(np.exp((np.arange(len(same) + 1.0) - len(same)) / width**2))[alike]
+        return fit_independent(same, outputs, weight, top_k=self.options.top_k, draws=self.draws)
 
 
-def _predict(question: Question, sample: Table, y: Array | None) -> Float2:
-    cap = row_cap(sample.n_columns)
-    pieces = []
-    for first in range(0, len(sample), cap):
-        part = np.arange(first, min(first + cap, len(sample)))
-        pieces.append(question.model.predict(sample.take(part), question.space, None if y is None else y[part]))
-    return np.concatenate(pieces)
+def _enough(columns: int) -> int:
+    """Samples for so many columns: a power of two, as the sequence likes it."""
+    return int(max(FEWEST, min(MOST, 2 ** (row_cap(columns).bit_length() - 1)), 2 ** (columns + 1).bit_length()))

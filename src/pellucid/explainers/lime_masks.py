@@ -14,9 +14,9 @@ from pellucid._base.typing import Array, Bool2, Float1, Float2, Int1
 from pellucid.explainers.base import Attribution, Needs, Question
 from pellucid.explainers.estimation import watched_map
 from pellucid.explainers.lime_answer import STABILITY_DRAWS, lime_answer
-from pellucid.explainers.surrogate import Surrogate, fit_surrogate
+from pellucid.explainers.surrogate import Surrogate, covariances, fit_exchangeable
 from pellucid.games import MarginalGame, RowGames
-from pellucid.games.marginal import marginal_game
+from pellucid.games.marginal import marginal_game, row_keys
 from pellucid.table import Table
 
 Sizes: TypeAlias = Literal["uniform", "binomial"]
@@ -117,10 +117,12 @@ def _normal_share(n: int) -> Float1:
 
 @dataclass(frozen=True, eq=False)
 class _Look:
-    """Samples known at a level, and their weights."""
+    """Samples (parts, samples) known at a level, the weight of each, and their weighted covariances."""
 
     shown: Bool2
+    keys: list[bytes]
     weight: Float1
+    cross: Float2
     exact: bool
 
 
@@ -132,6 +134,7 @@ class _Design:
         self._mass = options.masses(n)
         self._sampler = _Sampler(n, self._mass / self._mass.sum(), random_state)
         self._known: list[_Look] = []
+        self._together = np.zeros((n, n))
         self._lock = Lock()
         self.draws = stream(random_state, "lime.stability").standard_normal((STABILITY_DRAWS, n))
 
@@ -151,15 +154,22 @@ class _Design:
             samples, level = min(self._most, 2 * samples), level + 1
 
     def _all(self) -> _Look:
-        shown = (np.arange(2**self._n)[:, None] >> np.arange(self._n)) & 1 == 1
-        size = shown.sum(axis=1)
-        each = self._mass[size] / np.array([comb(self._n, k) for k in size.tolist()])
-        return _Look(shown, self._penalty * each, exact=True)
+        shown = (np.arange(2**self._n) >> np.arange(self._n)[:, None]) & 1 == 1
+        size = shown.sum(axis=0)
+        weight = self._penalty * self._mass[size] / np.array([comb(self._n, k) for k in size.tolist()])
+        return _Look(shown, row_keys(shown.T), weight, covariances(shown, weight), exact=True)
 
     def _doubled(self, samples: int) -> _Look:
-        before = self._known[-1].shown if self._known else np.empty((0, self._n), dtype=bool)
-        shown = np.concatenate([before, self._sampler.take(samples - len(before))])
-        return _Look(shown, np.full(samples, self._mass.sum() * self._penalty / samples), exact=False)
+        known = self._known[-1] if self._known else None
+        new = np.ascontiguousarray(self._sampler.take(samples - (known.shown.shape[1] if known else 0)).T)
+        shown = np.concatenate([known.shown, new], axis=1) if known else new
+        # whole numbers, which float32 adds up exactly in any order
+        self._together += (new.astype(np.float32) @ new.T.astype(np.float32)).astype(np.float64)
+        alone = np.diag(self._together)
+        each = self._mass.sum() * self._penalty / samples
+        cross = each * (self._together - np.outer(alone, alone) / samples)
+        keys = (known.keys if known else []) + row_keys(new.T)
+        return _Look(shown, keys, np.full(samples, each), cross, exact=False)
 
 
 class _Sampler:
@@ -251,23 +261,26 @@ class MaskedLimeBound:
 
     def _climb(self, games: RowGames, row: int, design: _Design) -> tuple[Surrogate, int, int]:
         """Fit level after level until the answer is good enough; also the samples and model rows it took."""
-        known: dict[bytes, Float1] = {}
+        number: dict[bytes, int] = {}
+        at: list[int] = []
+        values: list[Float2] = []
         cost = 0
         for look in design.looks():
-            keys = [packed.tobytes() for packed in np.packbits(look.shown, axis=1)]
-            new = {key: i for i, key in enumerate(keys) if key not in known}
-            [values], spent = games.evaluate([(row, look.shown[list(new.values())])])
+            start, known = len(at), len(number)
+            at += [number.setdefault(key, len(number)) for key in look.keys[start:]]
+            numbers, first = np.unique(at[start:], return_index=True)
+            [new], spent = games.evaluate([(row, look.shown[:, start + first[numbers >= known]].T)])
+            values.append(new)
             cost += spent
-            known.update(zip(new, values, strict=True))
-            outputs = np.array([known[key] for key in keys])
-            fit = fit_surrogate(
-                np.ascontiguousarray(look.shown.T), outputs, look.weight, top_k=self.options.top_k, draws=design.draws
+            outputs = np.concatenate(values)[at]
+            fit = fit_exchangeable(
+                look.shown, look.cross, outputs, look.weight, top_k=self.options.top_k, draws=design.draws
             )
             if look.exact:
                 fit = fit.without_error()
             if self._is_good(fit):
                 break
-        return fit, len(keys), cost
+        return fit, len(at), cost
 
     def _is_good(self, fit: Surrogate) -> bool:
         if self.question.tol is not None:

@@ -4,18 +4,22 @@ With discretised features, what LIME samples does not depend on the explained ro
 "same bin as the row?" does. So one sample and one model pass answer for all rows.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from pellucid._base.errors import UnsupportedRequestError
 from pellucid._base.randomness import stream
-from pellucid._base.typing import Bool1, Bool2, Float1, Float2, Int2
+from pellucid._base.typing import Array, Bool1, Bool2, Float1, Float2, Int2
 from pellucid.table import Table, Vocabulary
 
-MISSING = -1.0
+MISSING = -1
 """Bin of missing values."""
+UNSEEN = -2
+"""Bin of an explained value that the background never had: no sample is in it."""
+DRAWN_CELLS = 1 << 15
+"""Cells that are drawn at once: they fit the processor's cache."""
 SOBOL_COLUMNS = 21201
 """Dimensions that scipy has Sobol directions for."""
 
@@ -26,17 +30,17 @@ class Neighbourhood:
 
     Parameters
     ----------
-    sample : Table
-        Rows whose every cell is some background value of its column, drawn independently of the other columns.
-    bins : float64 array of shape (samples, columns)
+    index : int array of shape (samples, columns)
+        Sampled rows, whose every cell is that of some background row, drawn independently of the other columns.
+    bins : int32 array of shape (columns, samples)
         Bin of every sampled cell.
     edges : tuple of float64 arrays
         For each column the upper ends of its bins (closed), or nothing where every value is a bin.
     vocabulary : Vocabulary
     """
 
-    sample: Table
-    bins: Float2
+    index: Array
+    bins: Array
     edges: tuple[Float1 | None, ...]
     vocabulary: Vocabulary
 
@@ -51,18 +55,19 @@ class Neighbourhood:
         vocabulary = background.vocabulary()
         codes = background.codes(vocabulary)
         edges = _edges(codes, [kind in ("number", "datetime") for kind in background.kinds], n_bins)
-        picked = _ranks(n_samples, codes, random_state)
-        index, sampled = np.empty_like(picked), np.empty(picked.shape)
-        for j in range(codes.shape[1]):  # three times as fast as np.take_along_axis
-            column = np.ascontiguousarray(codes[:, j])
-            index[:, j] = np.argsort(column, kind="stable")[picked[:, j]]
-            sampled[:, j] = column[index[:, j]]
-        return cls(background.gather(index), _bins(sampled, edges), edges, vocabulary)
+        order = np.argsort(codes.T, axis=1, kind="stable").astype(np.int32)
+        known = np.take_along_axis(_bins(codes, edges), order, axis=1)
+        index = np.empty((n_samples, codes.shape[1]), dtype=np.int32)
+        bins = np.empty(index.shape[::-1], dtype=np.int32)
+        for first, ranks in _ranks(n_samples, codes.shape, random_state):
+            index[first : first + len(ranks)] = order.reshape(-1).take(ranks)
+            bins[:, first : first + len(ranks)] = known.reshape(-1).take(ranks).T
+        return cls(index, bins, edges, vocabulary)
 
     def same_bin(self, X: Table) -> "SameBin":
         """Bins of explained rows; a value that the background never had is in a bin of its own."""
         coded = [j for j, name in enumerate(X.names) if name in self.vocabulary]
-        return SameBin(np.ascontiguousarray(self.bins.T), _bins(X.codes(self.vocabulary), self.edges, coded))
+        return SameBin(self.bins, _bins(X.codes(self.vocabulary), self.edges, coded))
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,18 +76,18 @@ class SameBin:
 
     Parameters
     ----------
-    sampled : float64 array of shape (columns, samples)
+    sampled : int32 array of shape (columns, samples)
         Bin of every sampled cell.
-    explained : float64 array of shape (rows, columns)
+    explained : int32 array of shape (columns, rows)
         Bin of every explained cell.
     """
 
-    sampled: Float2
-    explained: Float2
+    sampled: Array
+    explained: Array
 
     def of(self, row: int) -> Bool2:
         """Whether each sampled cell is in the same bin as the explained row's, of shape (columns, samples)."""
-        return np.asarray(self.sampled == self.explained[row][:, None])
+        return np.asarray(self.sampled == self.explained[:, row, None])
 
 
 def _edges(codes: Float2, ordered: list[bool], n_bins: int) -> tuple[Float1 | None, ...]:
@@ -98,32 +103,40 @@ def _edges(codes: Float2, ordered: list[bool], n_bins: int) -> tuple[Float1 | No
     return tuple(np.unique(ends) if has_order else None for ends, has_order in zip(quantiles, ordered, strict=True))
 
 
-def _bins(codes: Float2, edges: tuple[Float1 | None, ...], coded: Collection[int] = ()) -> Float2:
-    """Bin of every cell: quantile bins for numbers, the code itself for categories, one for missing.
+def _bins(codes: Float2, edges: tuple[Float1 | None, ...], coded: Collection[int] = ()) -> Array:
+    """Bins (columns, cells): of quantiles for numbers, the code itself for categories, one for missing.
 
-    In the `coded` columns a negative code is a value that the background never had: NaN, which equals no bin.
+    In the `coded` columns a negative code is a value that the background never had.
     """
-    bins = np.empty_like(codes)
+    bins = np.empty(codes.T.shape, dtype=np.int32)
     for j, ends in enumerate(edges):
         column = codes[:, j]
-        bins[:, j] = column if ends is None else np.searchsorted(ends, column)
+        missing = np.isnan(column)
+        bins[j] = np.where(missing, MISSING, column) if ends is None else np.searchsorted(ends, column)
         if j in coded:
-            bins[column < 0, j] = np.nan
-        bins[np.isnan(column), j] = MISSING
+            bins[j, column < 0] = UNSEEN
+        bins[j, missing] = MISSING
     return bins
 
 
-def _ranks(n_samples: int, codes: Float2, random_state: int) -> Int2:
-    """Background ranks of shape (samples, columns), spread evenly over all columns at once."""
+def _ranks(n_samples: int, shape: tuple[int, int], random_state: int) -> Iterator[tuple[int, Int2]]:
+    """Background ranks of shape (samples, columns), spread evenly over all columns at once, some samples at a time.
+
+    Each comes as its place in an array (columns, background rows), behind the number of the first sample.
+    """
     from scipy.stats import qmc  # a third party, loaded only for LIME
 
-    n_background, columns = codes.shape
+    n_background, columns = shape
     if columns > SOBOL_COLUMNS:
         raise UnsupportedRequestError(
             f"method='lime' samples at most {SOBOL_COLUMNS} features; got {columns}. Use method='permutation'."
         )
     seed = int(stream(random_state, "lime.sample").integers(2**63))
     sequence = qmc.Sobol(columns, scramble=True, rng=seed)
-    points: Float2 = sequence.random_base2(max(0, int(n_samples - 1).bit_length()))[:n_samples]
-    ranks: Int2 = np.minimum((points * n_background).astype(np.int64), n_background - 1)
-    return ranks
+    step = 2 ** max(0, (DRAWN_CELLS // columns).bit_length() - 1)
+    for first in range(0, n_samples, step):
+        points: Float2 = sequence.random(step)[: n_samples - first]
+        points *= n_background
+        ranks = points.astype(np.int64)
+        ranks += np.arange(columns) * n_background
+        yield first, ranks

@@ -1,26 +1,14 @@
-"""The local linear surrogate of LIME: weighted ridge regression with its own error.
-
-Products over the sample are cut so small that a BLAS library computes each in one thread, and are added up in
-the order of the sample: bits depend neither on the other rows nor on the number of threads, up to some sixty features
-on those of the BLAS library either.
-"""
+"""The local linear surrogate of LIME: weighted ridge regression with its own error."""
 
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pellucid._base.typing import Array, Bool1, Bool2, Float1, Float2
+from pellucid._base.typing import Bool1, Bool2, Float1, Float2
+from pellucid.explainers.products import solve, times
 
 RIDGE = 1.0
 """lime's penalty."""
-SMALL_PRODUCT = 1 << 18
-"""Multiplications below which OpenBLAS does not start threads."""
-ERROR_SAMPLES = 2048
-"""Samples of which the errors are measured at most: the beginning of an evenly spread sequence is one too."""
-LEAST_COLUMNS = 256
-"""Samples in a piece of a product at least: hundreds of features are too large for one thread's sake anyway."""
-JITTER = 1e-5
-"""Added to a correlation matrix that repeated columns make singular."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,10 +26,67 @@ class Surrogate:
         return replace(self, std_error=np.zeros_like(self.std_error), top_stability=np.ones_like(self.top_stability))
 
 
-def fit_surrogate(same: Bool2, outputs: Float2, weight: Float1, *, top_k: int, draws: Float2) -> Surrogate:
-    """Fit a weighted ridge regression of outputs on the binary encoding.
+@dataclass(frozen=True, eq=False)
+class _Moments:
+    """Weighted moments of the encoding (features, samples) and of what is fitted to it.
 
-    Minimises ``Σ w (y - a - z·b)² + |b|²`` with a free intercept, as lime's ``Ridge(alpha=1)`` does. Features that
+    Outputs are counted from the first, so that a constant model leaves exactly nothing to explain, and by `scale`, a
+    power of two, which changes no digit and keeps squares of very large outputs finite.
+    """
+
+    z: Bool2
+    weight: Float1
+    first: Float1
+    scale: float
+    y: Float2
+    y_mean: Float1
+    mean: Float1
+    cross: Float2
+
+    @classmethod
+    def of(cls, z: Bool2, outputs: Float2, weight: Float1) -> "_Moments":
+        """Take the means out of `outputs` (samples, outputs), and its products with the encoding."""
+        scale = float(2.0 ** np.frexp(np.abs(outputs).max(initial=0.0))[1])
+        y = (outputs / scale - outputs[0] / scale).T
+        y_mean = np.einsum("ki,i->k", y, weight / weight.sum())
+        y = y - y_mean[:, None]
+        sums = times(z, np.concatenate([weight[None], y * weight]).T)
+        return cls(z, weight, outputs[0], scale, y, y_mean, sums[:, 0] / weight.sum(), sums[:, 1:])
+
+    def residual(self, coefficients: Float2) -> Float2:
+        """What the surrogate leaves unexplained of each sample, of shape (outputs, samples)."""
+        shift = np.einsum("j,jk->k", self.mean, coefficients)
+        return np.asarray(self.y - times(coefficients.T, self.z) + shift[:, None])
+
+    def surrogate(
+        self,
+        coefficients: Float2,
+        residual: Float2,
+        std_error: Float2,
+        *,
+        moves: Bool1,
+        top_k: int,
+        draws: Float2,
+    ) -> Surrogate:
+        """Put the answer back into the outputs' own units."""
+        variance, unexplained = (np.einsum("i,ki->k", self.weight, gap**2) for gap in (self.y, residual))
+        shift = np.einsum("j,jk->k", self.mean, coefficients)
+        pairs = zip(coefficients[moves].T, std_error[moves].T, strict=True)
+        return Surrogate(
+            coefficients=coefficients * self.scale,
+            intercept=self.first + self.scale * (self.y_mean - shift),
+            std_error=std_error * self.scale,
+            r2=1.0 - np.divide(unexplained, variance, out=np.zeros(len(variance)), where=variance > 0),
+            top_stability=np.array([_top_stability(b, error, top_k, draws[:, moves]) for b, error in pairs]),
+        )
+
+
+def fit_independent(same: Bool2, outputs: Float2, weight: Float1, *, top_k: int, draws: Float2) -> Surrogate:
+    """Fit a weighted ridge regression on features that were sampled independently of each other.
+
+    lime minimises ``Σ w (y - a - z·b)² + |b|²`` with a free intercept. Where features are independent and the weight
+    is a product over features, as lime's is, their weighted covariances are 0 but for noise of the sample. So they are
+    left out: each coefficient is what being in the bin adds to the weighted mean, shrunk by the penalty. Features that
     never change get exactly 0. Errors are the sandwich estimate.
 
     Parameters
@@ -55,80 +100,67 @@ def fit_surrogate(same: Bool2, outputs: Float2, weight: Float1, *, top_k: int, d
     draws : array of shape (draws, features)
         Standard normal numbers for that measure.
     """
-    (d, n), k = same.shape, outputs.shape[1]
-    # A power of two changes no digit, and keeps squares of very large outputs finite.
-    scale = float(2.0 ** np.frexp(np.abs(outputs).max(initial=0.0))[1])
-    # Counted from the first output, so a constant model leaves exactly nothing to explain.
-    y = (outputs / scale - outputs[0] / scale).T
-    y_mean = np.einsum("ki,i->k", y, weight / weight.sum())
-    lines = np.concatenate([same, y - y_mean[:, None], np.ones((1, n))])
-    cross, mean = _centred(_squared(lines * np.sqrt(weight)))
-    count = lines[:d] @ np.ones(n)
-    moves: Bool1 = np.asarray((count > 0) & (count < n))
-    inverse = np.linalg.inv(np.where(moves[:, None] & moves, cross[:d, :d], 0.0) + RIDGE * np.eye(d))
-    coefficients = np.where(moves[:, None], inverse @ cross[:d, d : d + k], 0.0)
-    shift = np.einsum("j,jk->k", mean[:d], coefficients)
-    residual = lines[d : d + k] - np.einsum("jk,ji->ki", coefficients, lines[:d]) + shift[:, None]
-    variance, unexplained = np.diag(cross)[d : d + k], np.einsum("i,ki->k", weight, residual**2)
-    first = min(n, ERROR_SAMPLES)
-    freedom = n / first * n / max(n - d - 1, 1)
-    # Three digits of an error are enough: single precision, of numbers that are made to be about one.
-    apart = (same[:, :first] - mean[:d, None].astype(np.float32)) * moves[:, None].astype(np.float32)
-    pull = _times(apart.T, inverse.astype(np.float32)).T
-    covariances = [freedom * _spread(pull, error) for error in (weight * residual)[:, :first]]
-    std_error = np.stack([np.sqrt(np.diag(covariance).clip(min=0.0)) for covariance in covariances], axis=1)
-    return Surrogate(
-        coefficients=coefficients * scale,
-        intercept=outputs[0] + scale * (y_mean - shift),
-        std_error=std_error * scale,
-        r2=1.0 - np.divide(unexplained, variance, out=np.zeros(k), where=variance > 0),
-        top_stability=np.array(
-            [
-                _top_stability(coefficients[moves, j], covariance[np.ix_(moves, moves)], top_k, draws[:, moves])
-                for j, covariance in enumerate(covariances)
-            ]
-        ),
-    )
+    (d, n), found = same.shape, _Moments.of(same, outputs, weight)
+    moves: Bool1 = np.asarray(same.any(axis=1) & ~same.all(axis=1))
+    mean = found.mean[:, None]
+    curvature = weight.sum() * mean * (1.0 - mean) + RIDGE
+    coefficients = np.where(moves[:, None], found.cross / curvature, 0.0)
+    residual = found.residual(coefficients)
+    square = (weight * residual) ** 2
+    spread = times(same, square.T) * (1.0 - 2.0 * mean) + mean**2 * square.sum(axis=1)
+    std_error = np.where(moves[:, None], np.sqrt(_freedom(d, n) * spread.clip(min=0.0)) / curvature, 0.0)
+    return found.surrogate(coefficients, residual, std_error, moves=moves, top_k=top_k, draws=draws)
 
 
-def _centred(product: Float2) -> tuple[Float2, Float1]:
-    """Weighted sums of products about the means, and the means; the last line of the product is of ones."""
-    mean = product[-1] / product[-1, -1]
-    return product - np.outer(product[-1], mean), mean
+def fit_exchangeable(
+    shown: Bool2, cross: Float2, outputs: Float2, weight: Float1, *, top_k: int, draws: Float2
+) -> Surrogate:
+    """Fit the same regression on parts of which each is shown as often as any other, alone and with any other.
+
+    Their covariances do not vanish, and are solved for. The errors are the sandwich estimate with the covariances that
+    such parts have over all samples: one variance, one covariance.
+
+    Parameters
+    ----------
+    shown : bool array of shape (parts, samples)
+    cross : array of shape (parts, parts)
+        Weighted sums of products of the parts about their means (`covariances`).
+    outputs, weight, top_k, draws
+        As in `fit_independent`.
+    """
+    (d, n), found = shown.shape, _Moments.of(shown, outputs, weight)
+    diagonal = np.diag(cross)
+    moves: Bool1 = np.asarray(diagonal > 0)
+    solved = solve(np.where(moves[:, None] & moves, cross, 0.0) + RIDGE * np.eye(d), found.cross)
+    coefficients = np.where(moves[:, None], solved, 0.0)
+    residual = found.residual(coefficients)
+    both = (cross.sum() - diagonal.sum()) / max(1, d * (d - 1))
+    own = diagonal.mean() - both + RIDGE
+    size = found.z.sum(axis=0)
+    centre = found.mean.mean() + both * (size - d * found.mean.mean()) / (own + d * both)
+    square = (weight * residual) ** 2
+    spread = times(shown, (square * (1.0 - 2.0 * centre)).T) + (square * centre**2).sum(axis=1)
+    error = _freedom(d, n) * np.sqrt(spread.clip(min=0.0)) / own
+    std_error = np.where(moves[:, None], error, 0.0)
+    return found.surrogate(coefficients, residual, std_error, moves=moves, top_k=top_k, draws=draws)
 
 
-def _spread(pull: Array, error: Float1) -> Float2:
-    """Sum over samples of the squares of what each error pulls the coefficients by."""
-    largest = float(np.abs(error).max(initial=0.0)) or 1.0
-    return np.asarray(_squared(pull * (error / largest).astype(np.float32)).astype(np.float64) * largest**2)
+def covariances(shown: Bool2, weight: Float1) -> Float2:
+    """Weighted sums of products of parts (parts, samples) about their means."""
+    lines = np.concatenate([shown, np.ones((1, shown.shape[1]))]) * np.sqrt(weight)
+    product = times(lines, lines.T)
+    return np.asarray(product[:-1, :-1] - np.outer(product[-1, :-1], product[-1, :-1]) / product[-1, -1])
 
 
-def _squared(lines: Array) -> Array:
-    """Return ``lines @ lines.T`` in pieces, added up in order."""
-    columns = max(LEAST_COLUMNS, SMALL_PRODUCT // len(lines) ** 2)
-    total = np.zeros((len(lines), len(lines)), dtype=lines.dtype)
-    for first in range(0, lines.shape[1], columns):
-        piece = lines[:, first : first + columns]
-        total += piece @ piece.T
-    return total
+def _freedom(d: int, n: int) -> float:
+    """What the residuals of a fit of d coefficients to n samples are too small by."""
+    return n / max(n - d - 1, 1)
 
 
-def _times(a: Array, b: Array) -> Array:
-    """Return ``a @ b`` in pieces."""
-    rows = max(16, SMALL_PRODUCT // (b.shape[0] * b.shape[1]))
-    return np.concatenate([a[first : first + rows] @ b for first in range(0, len(a), rows)])
-
-
-def _top_stability(coefficients: Float1, covariance: Float2, top_k: int, draws: Float2) -> float:
-    """Probability that a fresh sample has the same set of `top_k` largest coefficients, by normal draws."""
+def _top_stability(coefficients: Float1, error: Float1, top_k: int, draws: Float2) -> float:
+    """Probability that a fresh sample has the same set of `top_k` largest, by normal draws, errors independent."""
     if top_k >= len(coefficients):
         return 1.0
-    error = np.sqrt(np.diag(covariance).clip(min=0.0))
-    # Below this a variance is near the smallest float64, and a ratio of two of them is not a correlation.
-    scale = np.where(error > 1e-100, error, np.inf)
-    correlation = covariance / scale / scale[:, None]
-    np.fill_diagonal(correlation, 1.0 + JITTER)
-    factor = np.asarray(np.linalg.cholesky(correlation), dtype=np.float64)
-    fresh = np.abs(coefficients + _times(draws, factor.T) * error)
+    fresh = np.abs(coefficients + draws * error)
     order = np.argsort(-np.abs(coefficients), kind="stable")
     return float((fresh[:, order[:top_k]].min(axis=1) >= fresh[:, order[top_k:]].max(axis=1)).mean())

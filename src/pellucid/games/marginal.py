@@ -236,10 +236,17 @@ def _distinct(coalitions: Bool2) -> tuple[Bool2, Bool2, Int1]:
     open_ = np.flatnonzero(~ends.any(axis=1))
     if not len(open_):
         return coalitions[open_], ends, position
-    packed = np.packbits(coalitions[open_], axis=1)
-    _, first, inverse = np.unique(packed, axis=0, return_index=True, return_inverse=True)
-    position[open_] = inverse.reshape(-1)
+    number: dict[bytes, int] = {}
+    position[open_] = [number.setdefault(key, len(number)) for key in row_keys(coalitions[open_])]
+    first = np.unique(position[open_], return_index=True)[1]
     return coalitions[open_[first]], ends, position
+
+
+def row_keys(flags: Bool2) -> list[bytes]:
+    """A key for each row."""
+    packed = np.packbits(flags, axis=1)
+    joined, width = packed.tobytes(), packed.shape[1]
+    return [joined[at : at + width] for at in range(0, len(joined), width)]
 
 
 def row_cap(columns: int) -> int:
@@ -267,7 +274,7 @@ def predict_gathered(model: Model, source: Table, index: Int2, space: Space, y: 
         return np.empty((0, len(model.outputs_in(space))))
     cap = row_cap(source.n_columns)
     pieces = [
-        model.predict(source.gather(index[i : i + cap]), space, None if y is None else y[i : i + cap])
+        model.predict(source.gather(index[i : i + cap], disposable=True), space, None if y is None else y[i : i + cap])
         for i in range(0, len(index), cap)
     ]
     return np.concatenate(pieces)

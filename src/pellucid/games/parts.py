@@ -12,8 +12,8 @@ import numpy as np
 from pellucid._base.typing import Bool2, Names
 from pellucid.table import Table
 
-BATCH_BYTES = 1 << 26
-"""Bytes of inputs made for one predict call at most."""
+BATCH_BYTES = 1 << 25
+"""Bytes of inputs made for one predict call at most; an allocator hands larger pieces back, and clears them anew."""
 BATCH_INPUTS = 1 << 12
 """Inputs in one predict call at most."""
 

@@ -4,11 +4,12 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import compress
 from typing import Any
 
+import numpy as np
+
 from pellucid._base.errors import InputError
-from pellucid._base.typing import Bool2, Names
+from pellucid._base.typing import Array, Bool2, Names
 from pellucid.games.parts import numbered
 
 WORD = re.compile(r"\w+(?:['’]\w+)*")
@@ -96,21 +97,29 @@ class TextParts:
 
     def show(self, shown: Bool2) -> list[str]:
         """Return the text once for each row of `shown`, of shape (texts, tokens)."""
+        packed, count = np.packbits(shown, axis=1, bitorder="little"), len(shown)
+        columns = [self._eighths(first, packed[:, first]) for first in range(packed.shape[1])]
+        return list(map("".join, zip(*columns, [self.text[self.spans[-1][1] :]] * count, strict=True)))
+
+    def _eighths(self, number: int, flags: Array) -> list[str]:
+        """Eight tokens with what stands before each, once for each byte that says which are shown."""
+        told = self._told[8 * number : 8 * number + 8]
+        known = self._known[number]
+        for byte in set(flags.tolist()) - known.keys():
+            known[byte] = "".join([pair[byte >> i & 1] for i, pair in enumerate(told)])
+        return [known[byte] for byte in flags.tolist()]
+
+    @cached_property
+    def _told(self) -> list[tuple[str, str]]:
+        """Each token hidden and shown, behind what stands before it."""
         ends = [0, *(end for _, end in self.spans)]
-        starts = [*(start for start, _ in self.spans), len(self.text)]
-        gaps = [self.text[end:start] for end, start in zip(ends, starts, strict=True)]
-        if self.mask is None:
-            pieces = [piece for pair in zip(gaps, self.tokens, strict=False) for piece in pair] + gaps[-1:]
-            keep = [True] * len(pieces)
-            texts = []
-            for row in shown.tolist():
-                keep[1::2] = row
-                texts.append("".join(compress(pieces, keep)))
-            return texts
-        told = [(f"{gap}{self.mask}", f"{gap}{token}") for gap, token in zip(gaps, self.tokens, strict=False)]
-        return [
-            "".join([pair[flag] for pair, flag in zip(told, row, strict=True)]) + gaps[-1] for row in shown.tolist()
-        ]
+        gaps = [self.text[end:start] for end, (start, _) in zip(ends, self.spans, strict=False)]
+        return [(gap + (self.mask or ""), gap + token) for gap, token in zip(gaps, self.tokens, strict=True)]
+
+    @cached_property
+    def _known(self) -> list[dict[int, str]]:
+        """Eighths of the text that were asked for before."""
+        return [{} for _ in range(0, len(self.spans), 8)]
 
 
 def _located(text: str, found: Sequence[Any]) -> tuple[tuple[int, int], ...]:

@@ -7,9 +7,11 @@ from typing import Any
 import numpy as np
 
 from pellucid._base.errors import InputError, ModelError
+from pellucid._base.progress import Progress, check_progress, track
 from pellucid._base.randomness import check_seed, is_whole
 from pellucid._base.typing import Array, Float2, Int1, Int2
 from pellucid.adapters import as_model
+from pellucid.explainers.counterfactuals.beam import shortened
 from pellucid.explainers.counterfactuals.constraints import Constraints, compiled
 from pellucid.explainers.counterfactuals.distances import Gower, plausibility, typical_gaps
 from pellucid.explainers.counterfactuals.goals import Goal, goal_of
@@ -45,11 +47,13 @@ def counterfactuals(
     n: int = 1,
     neighbours: int = 10,
     random_state: int = 0,
+    progress: Progress = None,
 ) -> Counterfactuals:
     """Find what would have had to be different in each row for the model to say something else.
 
-    Every alternative is the row itself with some cells copied from one real background row. All are checked
-    on the model before they are returned, and none breaks a constraint; where none is found, the answer says why.
+    Every alternative is the row itself with some cells copied from real background rows: from one, or from several
+    where that takes fewer changes. All are checked on the model before they are returned, and none breaks a constraint;
+    where none is found, the answer says why.
 
     Parameters
     ----------
@@ -74,6 +78,8 @@ def counterfactuals(
         these do not give `n` alternatives.
     random_state : int
         Seed of the sample of background rows by which plausibility is judged where there are over 1000.
+    progress : bool or callable, optional
+        Progress on long work; None shows a bar on a terminal only.
 
     Returns
     -------
@@ -104,6 +110,7 @@ def counterfactuals(
     """
     started = time.perf_counter()
     _check_options(constraints, n, neighbours, random_state)
+    check_progress(progress)
     constraints = constraints or Constraints()
     rows = Table.of(background, what="background")
     if not len(rows):
@@ -119,7 +126,8 @@ def counterfactuals(
     lot = max(neighbours, 3 * n)
     ranking = ranked(pool, wanted, lot)
     already = goal.reached(own, pool.start)
-    found, outputs = _rechecked(pool, _found(pool, ranking, lot, n, already))
+    copies = _found(pool, ranking, lot, n, already=already, progress=progress)
+    found, outputs = _rechecked(pool, _with_fewer(pool, copies, progress))
     chosen = _chosen(pool, found, n)
     counts = np.bincount(found.row[chosen], minlength=len(table))
     reasons = _reasons(pool, found, wanted=wanted, ranking=ranking, already=already, counts=counts, n=n)
@@ -177,13 +185,14 @@ def _pool(
     return pool, own, wanted
 
 
-def _found(pool: Pool, ranking: Ranking, lot: int, n: int, already: Array) -> Found:
+def _found(pool: Pool, ranking: Ranking, lot: int, n: int, *, already: Array, progress: Progress) -> Found:
     """Search lot after lot until every row has `n` alternatives or has no neighbours left."""
     enough = already.copy()
     d = pool.codes.shape[1]
     row, changes = np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
     cells, refused = np.empty((0, d), dtype=np.int64), np.zeros(pool.n_rows, dtype=np.int64)
-    for mine, neighbour in rounds(ranking, lot, enough):
+    lots = -(-ranking.order.shape[1] // lot)
+    for mine, neighbour in track(rounds(ranking, lot, enough), task="copying", total=lots, progress=progress):
         part = search(pool, mine, neighbour, enough=1 if n == 1 else 2 * n)
         row, cells = np.concatenate([row, part.row]), np.concatenate([cells, part.cells])
         changes, refused = np.concatenate([changes, part.changes]), refused + part.refused
@@ -191,6 +200,20 @@ def _found(pool: Pool, ranking: Ranking, lot: int, n: int, already: Array) -> Fo
         row, cells, changes = row[kept], cells[kept], changes[kept]
         enough |= np.bincount(row, minlength=pool.n_rows) >= n
     return Found(row=row, cells=cells, changes=changes, refused=refused)
+
+
+def _with_fewer(pool: Pool, found: Found, progress: Progress) -> Found:
+    """Add what is reached with fewer changes than copies of one neighbour need."""
+    fewest = np.full(pool.n_rows, len(pool.rules.unit) + 1)
+    np.minimum.at(fewest, found.row, found.changes)
+    rows = np.unique(found.row)
+    fewer = shortened(pool, rows[fewest[rows] > 1], fewest[rows[fewest[rows] > 1]], progress)
+    return Found(
+        row=np.concatenate([found.row, fewer.row]),
+        cells=np.concatenate([found.cells, fewer.cells]),
+        changes=np.concatenate([found.changes, fewer.changes]),
+        refused=found.refused + fewer.refused,
+    )
 
 
 def _rechecked(pool: Pool, found: Found) -> tuple[Found, Float2]:

@@ -44,8 +44,11 @@ class Pool:
 
     def cells(self, row: Int1, neighbour: Int1, copied: Bool2) -> Int2:
         """Where each candidate's cells stand: its own row, or its neighbour where the unit was copied."""
-        taken = copied[:, self.rules.unit]
-        return np.where(taken, neighbour[:, None], row[:, None])
+        return self.cells_of(np.where(copied, neighbour[:, None], row[:, None]))
+
+    def cells_of(self, source: Int2) -> Int2:
+        """Where each candidate's cells stand, by the pool's row that each unit (candidates, units) is taken from."""
+        return np.asarray(source[:, self.rules.unit])
 
     def outputs(self, cells: Int2) -> Float2:
         """Ask the model about candidates, in blocks of bounded memory."""
@@ -94,6 +97,14 @@ class Pairs:
 
     def __len__(self) -> int:
         return len(self.row)
+
+
+def first_of_each(group: Int1, keys: tuple[Array, ...]) -> Int1:
+    """Position of the best member of each group: least first key, ties by the next."""
+    order = np.lexsort((*reversed(keys), group))
+    first = np.ones(len(order), dtype=np.bool_)
+    first[1:] = group[order][1:] != group[order][:-1]
+    return order[first]
 
 
 def pairs_of(pool: Pool, row: Int1, neighbour: Int1) -> Pairs:

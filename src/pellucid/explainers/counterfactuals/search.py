@@ -17,7 +17,7 @@ import numpy as np
 
 from pellucid._base.typing import Array, Bool2, Float1, Int1, Int2
 from pellucid.explainers.counterfactuals.distances import MOST_CELLS
-from pellucid.explainers.counterfactuals.pool import Pairs, Pool, pairs_of
+from pellucid.explainers.counterfactuals.pool import Pairs, Pool, first_of_each, pairs_of
 
 ROUNDS = 10
 """How many lots of neighbours a row looks at before it gives up."""
@@ -120,9 +120,11 @@ def search(pool: Pool, row: Int1, neighbour: Int1, enough: int | None = None) ->
     pairs = pairs_of(pool, row, neighbour)
     refused = np.zeros(pool.n_rows, dtype=np.int64)
     done, copied = _forward(pool, pairs, refused, enough)
-    _undo(pool, pairs, copied, np.flatnonzero(done & (copied.sum(axis=1) > 1)))
-    cells = pool.cells(pairs.row[done], pairs.neighbour[done], copied[done])
-    return Found(row=pairs.row[done], cells=cells, changes=copied[done].sum(axis=1), refused=refused)
+    mine = pairs.row[done]
+    source = np.where(copied[done], pairs.neighbour[done, None], mine[:, None])
+    undo(pool, mine, source)
+    changes = (source != mine[:, None]).sum(axis=1)
+    return Found(row=mine, cells=pool.cells_of(source), changes=changes, refused=refused)
 
 
 def _forward(pool: Pool, pairs: Pairs, refused: Int1, enough: int | None) -> tuple[Array, Bool2]:
@@ -143,7 +145,7 @@ def _forward(pool: Pool, pairs: Pairs, refused: Int1, enough: int | None) -> tup
             pairs.row[pair], pool.cells(pairs.row[pair], pairs.neighbour[pair], trial)
         )
         np.add.at(refused, pairs.row[pair], reached & ~accepted)
-        best = _first_of_each(pair, (~accepted, np.where(accepted, 0.0, -progress), pairs.gain[pair, unit], unit))
+        best = first_of_each(pair, (~accepted, np.where(accepted, 0.0, -progress), pairs.gain[pair, unit], unit))
         copied[pair[best], unit[best]] = True
         done[pair[best]] = accepted[best]
         arrived = np.bincount(pairs.row[done], minlength=pool.n_rows)
@@ -151,26 +153,23 @@ def _forward(pool: Pool, pairs: Pairs, refused: Int1, enough: int | None) -> tup
     return done, copied
 
 
-def _undo(pool: Pool, pairs: Pairs, copied: Bool2, active: Int1) -> None:
-    """Undo copies one at a time, the farthest first, as long as the goal still is reached."""
+def undo(pool: Pool, row: Int1, source: Int2) -> None:
+    """Undo changes one at a time, the farthest first, as long as the goal still is reached.
+
+    `source` (candidates, units) says which of the pool's rows each unit is taken from, and is written into.
+    """
+    active = np.flatnonzero((source != row[:, None]).sum(axis=1) > 1)
     while len(active):
-        which, unit = np.nonzero(copied[active])
-        pair = active[which]
-        trial = copied[pair]
-        trial[np.arange(len(pair)), unit] = False
-        accepted, *_ = pool.judged(pairs.row[pair], pool.cells(pairs.row[pair], pairs.neighbour[pair], trial))
-        best = _first_of_each(pair, (~accepted, -pairs.gain[pair, unit], unit))
+        which, unit = np.nonzero(source[active] != row[active, None])
+        state = active[which]
+        trial = source[state]
+        trial[np.arange(len(state)), unit] = row[state]
+        cells = pool.cells_of(trial)
+        accepted, *_ = pool.judged(row[state], cells)
+        best = first_of_each(state, (~accepted, distances(pool, row[state], cells), unit))
         best = best[accepted[best]]
-        copied[pair[best], unit[best]] = False
-        active = pair[best][copied[pair[best]].sum(axis=1) > 1]
-
-
-def _first_of_each(group: Int1, keys: tuple[Array, ...]) -> Int1:
-    """Position of the best member of each group: least first key, ties by the next."""
-    order = np.lexsort((*reversed(keys), group))
-    first = np.ones(len(order), dtype=np.bool_)
-    first[1:] = group[order][1:] != group[order][:-1]
-    return order[first]
+        source[state[best], unit[best]] = row[state[best]]
+        active = state[best][(source[state[best]] != row[state[best], None]).sum(axis=1) > 1]
 
 
 def rounds(ranking: Ranking, lot: int, enough: Array) -> Iterator[tuple[Int1, Int1]]:
