@@ -10,7 +10,8 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -112,13 +113,11 @@ def load_callable(name: str) -> Any:
     module_name, _, attribute = name.partition(":")
     if not module_name or not attribute:
         raise FileError(f"expected module:attribute, such as my_model:predict; got {name!r}.")
-    sys.path.insert(0, os.getcwd())  # as python itself does for a script's own folder
     try:
-        found: Any = importlib.import_module(module_name)
+        with modules_here():
+            found: Any = importlib.import_module(module_name)
     except Exception as error:
         raise FileError(f"cannot import the module {module_name!r}: {type(error).__name__}: {error}") from error
-    finally:
-        sys.path.remove(os.getcwd())
     for part in attribute.split("."):
         if not hasattr(found, part):
             raise FileError(f"the module {module_name!r} has no {attribute!r}.")
@@ -126,19 +125,43 @@ def load_callable(name: str) -> Any:
     return found
 
 
-def _load_pickle(path: Path, trust_pickle: str | None) -> Any:
+@contextmanager
+def modules_here() -> Iterator[None]:
+    """Let modules of the working directory be imported, as python itself does for a script's own folder."""
+    here = os.getcwd()
+    sys.path.insert(0, here)
+    try:
+        yield
+    finally:
+        sys.path.remove(here)
+
+
+def trusted_bytes(path: Path, trust_pickle: str | None, advice: str) -> bytes:
+    """Read a file that runs code as it is loaded: the one whose SHA-256 the user gave, and no other.
+
+    Raises
+    ------
+    FileError
+        When there is no hash, with advice on what to do instead, or it is another file's.
+    InputError
+        When the hash is no text.
+    """
     content = path.read_bytes()
     digest = hashlib.sha256(content).hexdigest()
     if trust_pickle is None:
         raise FileError(
-            f"{path} is a pickle, and loading it runs whatever code it contains. Save the model with skops.io.dump "
-            "instead; or, if you made this file yourself, pass its SHA-256 (sha256sum prints it) as trust_pickle "
-            "(--trust-pickle)."
+            f"{path} is a pickle or may hold one, and loading it runs whatever code it contains. {advice}; or, if you "
+            "made this file yourself, pass its SHA-256 (sha256sum prints it) as trust_pickle (--trust-pickle)."
         )
     if not isinstance(trust_pickle, str):
         raise InputError(f"trust_pickle must be the file's SHA-256 as text; got {trust_pickle!r:.80}.")
     if trust_pickle.strip().lower() != digest:
         raise FileError(f"{path} is not the pickle that was trusted: its SHA-256 is {digest}, not {trust_pickle}.")
+    return content
+
+
+def _load_pickle(path: Path, trust_pickle: str | None) -> Any:
+    content = trusted_bytes(path, trust_pickle, "Save the model with skops.io.dump instead")
     try:
         if path.suffix.lower() == ".joblib":
             return _library("joblib", path).load(io.BytesIO(content))

@@ -10,6 +10,7 @@ from pellucid.auditing.audit import Audit, audit_data
 from pellucid.auditing.audit import audit as run_audit
 from pellucid.auditing.policy import Policy
 from pellucid.cli.files import chosen_rows, read_model, read_table, split_target
+from pellucid.cli.network import audit_network, is_network
 from pellucid.cli.text import plain, wrapped
 from pellucid.report import check_target, save_report
 
@@ -18,8 +19,9 @@ MARKS = {"fail": "FAIL", "warn": "WARN", "note": "note", "pass": "pass", "error"
 
 @click.command()
 @click.argument("paths", nargs=-1, required=True, metavar="[MODEL] DATA")
-@click.option("--target", required=True, help="Column of DATA with the truth.")
-@click.option("--model", "callable_name", metavar="MODULE:FUNCTION", help="A predict function instead of a MODEL file.")
+@click.option("--target", required=True, help="Column (or array) of DATA with the truth.")
+@click.option("--model", "callable_name", metavar="MODULE:NAME",
+              help="A predict function or a network instead of a MODEL file.")  # fmt: skip
 @click.option("--train", type=click.Path(path_type=Path), help="The rows the model was trained on, with the target.")
 @click.option("--favorable", help="The outcome a person hopes for, such as the label 'no' of a denial.")
 @click.option("--sensitive", multiple=True, metavar="COLUMN", help="Column with groups to compare; may be repeated.")
@@ -47,40 +49,49 @@ def audit(paths: tuple[str, ...], target: str, **options: Any) -> int:
     Without a MODEL the data are checked before modelling begins. MODEL is a .skops file, XGBoost .json or .ubj,
     LightGBM .txt, CatBoost .cbm, or a pickle with --trust-pickle.
 
+    A network is audited on pictures: MODEL is what torch.save or torch.export.save wrote (.pt, .pth, .pt2, with
+    --trust-pickle), DATA a NumPy .npz with the inputs, the truth, and maybe `pictures` and `class_names`.
+
     Exit code: 0 all held, 1 there are findings at --fail-on, 2 the audit could not run.
 
     \b
     pellucid audit model.skops data.csv --target deny --favorable no --sensitive afam
+    pellucid audit network.pt2 held_out.npz --target y --rows typical --trust-pickle 9f86d0...
     """
     model_name, data_path = model_and_data(paths, options["callable_name"])
     destinations = destinations_of(options)
     for path in destinations:
         check_target(path, force=options["force"])
-    X, y = split_target(read_table(data_path), target, data_path)
     policy = Policy.load(options["policy_path"]) if options["policy_path"] else None
+    asked = audit_network if is_network(model_name, data_path) else audit_table
+    result = asked(model_name, data_path, target, policy, options)
+    for path in destinations:
+        save_report(result, path, force=options["force"], fail_on=options["fail_on"])
+    show(result, destinations)
+    return result.exit_code(options["fail_on"])
+
+
+def audit_table(model_name: str | None, data_path: Path, target: str, policy: Policy | None, options: Any) -> Audit:
+    """Audit a model of tables, or the table alone."""
+    X, y = split_target(read_table(data_path), target, data_path)
     arguments = {
         "sensitive_features": list(options["sensitive"]) or None,
         "favorable": label_of(options["favorable"], y),
     }
     if model_name is None:
-        result = audit_data(X, y, policy=policy, fast=options["fast"], **arguments)
-    else:
-        model = read_model(model_name, trust_pickle=options["trust_pickle"], trust_types=options["trust_types"])
-        result = run_audit(
-            model,
-            X,
-            y,
-            **training_of(options["train"], target),
-            **arguments,
-            threshold=options["threshold"],
-            rows=chosen_rows(options["rows"]),
-            policy=policy,
-            fast=options["fast"],
-        )
-    for path in destinations:
-        save_report(result, path, force=options["force"], fail_on=options["fail_on"])
-    show(result, destinations)
-    return result.exit_code(options["fail_on"])
+        return audit_data(X, y, policy=policy, fast=options["fast"], **arguments)
+    model = read_model(model_name, trust_pickle=options["trust_pickle"], trust_types=options["trust_types"])
+    return run_audit(
+        model,
+        X,
+        y,
+        **training_of(options["train"], target),
+        **arguments,
+        threshold=options["threshold"],
+        rows=chosen_rows(options["rows"]),
+        policy=policy,
+        fast=options["fast"],
+    )
 
 
 def show(result: Audit, destinations: list[Path]) -> None:

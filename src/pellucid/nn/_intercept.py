@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
-from pellucid.nn._operations import LINEAR, OPERATION_OF, parameters_of
+from pellucid.nn._operations import LINEAR, name_of, operation_of, parameters_of
 
 Rule: TypeAlias = Callable[["Call"], Any]
 """What a method does with a call; the result stands in for the call's own."""
@@ -107,14 +107,14 @@ class Interceptor(TorchFunctionMode):
         if func in _COMPOSITES:
             with self:
                 return _opened(func)(*args, **kwargs)
-        operation = OPERATION_OF.get(func)
+        operation = operation_of(func)
         rule = self.rules.get(operation) if operation is not None else None
         if rule is None or operation is None:
             return self._noted(func, operation, func(*args, **kwargs))
         return _answered(rule, operation, func, args, kwargs)
 
     def _noted(self, func: Callable[..., Any], operation: str | None, result: Any) -> Any:
-        name = str(getattr(func, "__name__", func))
+        name = name_of(func)
         if (
             operation is None
             and isinstance(result, Tensor)
@@ -148,7 +148,7 @@ def _answered(
 
 def _changes_its_input(func: Callable[..., Any]) -> bool:
     """Whether a function is an in-place variant, by PyTorch's rule for their names."""
-    name = getattr(func, "__name__", "")
+    name = name_of(func)
     return (name.endswith("_") and not name.endswith("__")) or (name.startswith("__i") and name in _AUGMENTED)
 
 

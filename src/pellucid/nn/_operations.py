@@ -127,12 +127,33 @@ def _operation_of() -> dict[Any, str]:
 OPERATION_OF: dict[Any, str] = _operation_of()
 """Name of the operation that a function of torch is."""
 
+_OPERATION_NAMED = {other: name for name in OPERATIONS for other in (name, *_OTHER_NAMES.get(name, ()))}
+_OPERANDS = {"self": "input", "mat2": "other"}
+_EXPORTED: dict[str, Names] = {"addmm": OPERATIONS["addmm"], "embedding": ("weight", "input")}
+
+
+def operation_of(function: Callable[..., Any]) -> str | None:
+    """Name of the operation that a function is, also where it is one of ATen's, as exported networks call them."""
+    found = OPERATION_OF.get(function)
+    if found is None and isinstance(function, torch._ops.OpOverload) and function.namespace == "aten":
+        return _OPERATION_NAMED.get(name_of(function).rstrip("_"))
+    return found
+
+
+def name_of(function: Callable[..., Any]) -> str:
+    """Name of a function, without the overload that ATen's carry: ``relu_.default`` is ``relu_``."""
+    name = str(getattr(function, "__name__", function))
+    return name.partition(".")[0] if isinstance(function, torch._ops.OpOverload) else name
+
 
 @lru_cache(maxsize=512)
 def parameters_of(function: Callable[..., Any], operation: str) -> Names:
     """Names of a function's positional operands, the first of them ``input``."""
     if function in _SPECIAL:
         return _SPECIAL[function]
+    if isinstance(function, torch._ops.OpOverload):
+        written = tuple(_OPERANDS.get(a.name, a.name) for a in function._schema.arguments if not a.kwarg_only)
+        return _EXPORTED.get(operation, ()) + written[len(_EXPORTED.get(operation, ())) :]
     if isinstance(function, FunctionType):
         own = inspect.signature(function, follow_wrapped=False).parameters.values()
         names = tuple(p.name for p in own if p.kind is p.POSITIONAL_OR_KEYWORD)

@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from pellucid.nn import _pairs
 from pellucid.nn._intercept import Call, Rule
-from pellucid.nn._operations import ELEMENTWISE
+from pellucid.nn._operations import ELEMENTWISE, name_of
 from pellucid.nn._pairs import Pair, largest_of
 
 
@@ -56,7 +56,7 @@ def extreme(sign: int, call: Call, reference: Call) -> Tensor:
 def pooled(call: Call, reference: Call) -> Any:
     """Give the maxima of windows to their winners."""
     x = pair(call, reference, "input")
-    name = str(call.function.__name__)
+    name = name_of(call.function)
     spatial = x.value.ndim - int(name.removesuffix("_with_indices")[-2])
     options = {k: v for k, v in call.arguments.items() if k not in ("input", "return_indices")}
     with torch.no_grad():

@@ -1,6 +1,7 @@
 """Infidelity, max-sensitivity and the randomisation of parameters: whether an attribution follows the model."""
 
 import copy
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -264,7 +265,9 @@ def parameter_randomisation(
     if len(x) < 2:
         raise InputError(f"the check is a mean over rows with an interval, so it needs at least 2 rows; got {len(x)}.")
     plain = _ranked(_explained(explain, model, inputs, len(x)))
-    changed = copy.deepcopy(model)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # PyTorch's, of the specifications in an exported network
+        changed = copy.deepcopy(model)
     generator = torch.Generator().manual_seed(random_state)
     similarity = []
     for name in layers:

@@ -69,8 +69,9 @@ class Shortcut:
     def sentence(self) -> str:
         """Say what was moved and what happened."""
         what = f"the patch at {self.what}" if self.box else f"the word “{self.what}”"
+        source = self.outcome if self.outcome.startswith("class ") else f"class {self.outcome}"
         return (
-            f"Moving {what} from inputs of class {self.outcome} into {self.n} inputs of other classes turns "
+            f"Moving {what} from inputs of {source} into {self.n} inputs of other classes turns "
             f"{percent(self.carried)} [{percent(self.low)}, {percent(self.high)}] of them into {self.outcome}; the "
             f"control turns {percent(self.control)}."
         )

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import ClassVar
+from typing import ClassVar, TypeAlias
 
 import numpy as np
 import torch
@@ -22,14 +22,26 @@ _NODE = 0.5 / 3**0.5
 """Distance of the two Gauss-Legendre nodes from the middle of an interval of length 1."""
 
 
+_Third: TypeAlias = "tuple[float, float, dict[str, Tensor] | None]"
+"""Ends of an interval with one node, and the gradient there where it is known."""
+
+
 @dataclass(eq=False)
 class _Interval:
-    """A piece of one row's path, with the integral of its contributions by site."""
+    """A piece of one row's path, with the gradients at its nodes: two of Gauss and Legendre, or one in the middle."""
 
     low: float
     high: float
-    parts: dict[str, Tensor]
+    gradients: list[dict[str, Tensor]]
     error: Tensor
+
+    def thirds(self) -> list[_Third]:
+        """Return three intervals that have its nodes in their middles, so that no gradient is lost."""
+        two = len(self.gradients) == 2
+        width = (self.high - self.low) * (1 - 2 * _NODE if two else 1 / 3)
+        known = [self.gradients[0], None, self.gradients[1]] if two else [None, self.gradients[0], None]
+        cuts = [self.low, self.low + width, self.high - width, self.high]
+        return [(*ends, gradient) for ends, gradient in zip(pairwise(cuts), known, strict=True)]
 
 
 @dataclass(eq=False)
@@ -46,11 +58,13 @@ class _Path:
         """Difference between the two ends, by target."""
         return self.outputs[1.0] - self.outputs[0.0]
 
-    def planned(self, tol: float, most: int) -> list[float]:
-        """Cuts for which the outputs seen so far promise half the tolerance, from a spline through them.
+    @property
+    def spent(self) -> int:
+        """Gradients asked for so far."""
+        return sum(len(interval.gradients) for interval in self.intervals)
 
-        Outputs cost a third of gradients, and a gradient in an interval that is cut again is lost.
-        """
+    def planned(self, tol: float, most: int) -> list[float]:
+        """Cuts for which the outputs seen so far promise half the tolerance, from a spline through them."""
         from scipy.interpolate import CubicSpline  # a third party, loaded only where a path is planned
 
         seen = np.array([self.outputs[at].double().cpu().numpy() for at in _LOOKS.tolist()])
@@ -79,26 +93,43 @@ class _Path:
         errors = self.errors()
         return torch.maximum(errors.sum(0).abs(), errors.square().sum(0).sqrt())
 
-    def sums(self) -> dict[str, Tensor]:
+    def sums(self, question: Question) -> dict[str, Tensor]:
         """Contributions along the whole path by site, of shape (targets, 1, …)."""
-        names = self.intervals[0].parts
-        return {name: torch.stack([i.parts[name] for i in self.intervals]).sum(0)[:, None] for name in names}
+        parts = [_contributions(question, self, i.low, i.high, i.gradients) for i in self.intervals]
+        return {name: torch.stack([part[name] for part in parts]).sum(0)[:, None] for name in parts[0]}
 
-    def worst(self) -> list[_Interval]:
-        """The third of the intervals with the largest errors."""
+    def taken(self, budget: int) -> list[_Third]:
+        """Take out the sixth of the intervals with the largest errors, as far as the budget goes, cut in three."""
         scale = self.total.abs().clamp(min=torch.finfo(self.total.dtype).tiny)
         order = sorted(self.intervals, key=lambda interval: -float((interval.error.abs() / scale).max()))
-        return order[: max(1, len(order) // 3)]
+        left, found = budget - self.spent, []
+        for interval in order[: max(1, len(order) // 6)]:
+            thirds = interval.thirds()
+            cost = sum(known is None for _, _, known in thirds)
+            if cost <= left:
+                left -= cost
+                found += thirds
+                self.intervals.remove(interval)
+        return found
+
+    def add(self, question: Question, low: float, high: float, gradients: list[dict[str, Tensor]]) -> None:
+        """Add an interval, whose error the outputs at its ends tell."""
+        true = self.outputs[high] - self.outputs[low]
+        parts = _contributions(question, self, low, high, gradients).values()
+        gaps = torch.stack([part.flatten(1).double().sum(1).to(true) - true for part in parts])
+        error = gaps.gather(0, gaps.abs().argmax(0, keepdim=True))[0]
+        self.intervals.append(_Interval(low, high, gradients, error))
 
 
 @dataclass(frozen=True)
 class IntegratedGradients:
     """Integrated Gradients (Sundararajan, Taly and Yan, 2017, equation 1), with a path that adapts.
 
-    The path is cut into intervals with two Gauss–Legendre nodes each, first where a spline through the output at 33
+    The path is cut into intervals with two Gauss–Legendre nodes each, where a spline through the output at 33
     places asks for it. The network's outputs at the cuts are known, so the error of each interval's sum is known
-    exactly; the worst third is cut again until the gap, and the root of the sum of squared errors, are less than
-    `tol` times the difference of the ends, or `budget` gradients of a row are spent.
+    exactly; the worst sixth is cut in three, so that each node is the middle of a new interval and no gradient is
+    lost, until the gap, and the root of the sum of squared errors, are less than `tol` times the difference of the
+    ends, or `budget` gradients of a row are spent.
     For layers the values are their conductance (Dhamdhere et al., 2018), all layers on the same path.
     """
 
@@ -129,7 +160,7 @@ class IntegratedGradients:
             "pass a larger budget=.",
         )
         return Answer(
-            values=collected(path.sums() for path in paths),
+            values=collected(path.sums(question) for path in paths),
             outputs=outputs,
             base=base,
             bound=allowed,
@@ -140,26 +171,26 @@ class IntegratedGradients:
     def _group(self, question: Question, rows: range, tol: float, budget: int) -> list[_Path]:
         paths = [_Path(row) for row in rows]
         _visit(question, [(path, at) for path in paths for at in _LOOKS.tolist()])
-        planned = [(path, path.planned(tol, budget // 4)) for path in paths]
+        planned = [(path, path.planned(tol, budget // 3)) for path in paths]
         _visit(question, [(path, cut) for path, cuts in planned for cut in cuts if cut not in path.outputs])
-        _integrate(question, [(path, *ends) for path, cuts in planned for ends in pairwise(cuts)])
-        spent = {path.row: 2 * len(path.intervals) for path in paths}
-        while True:
-            todo = []
-            for path in paths:
-                if bool((path.left() <= tol * path.total.abs()).all()):
-                    continue
-                worst = path.worst()[: (budget - spent[path.row]) // 4]
-                spent[path.row] += 4 * len(worst)
-                todo += [(path, interval) for interval in worst]
-            if not todo:
-                return paths
-            middles = [(path, (interval.low + interval.high) / 2) for path, interval in todo]
-            _visit(question, middles)
-            for path, interval in todo:
-                path.intervals.remove(interval)
-            halves = [((i.low, m), (m, i.high)) for (_, i), (_, m) in zip(todo, middles, strict=True)]
-            _integrate(question, [(path, *half) for (path, _), two in zip(todo, halves, strict=True) for half in two])
+        pieces = [(path, *ends) for path, cuts in planned for ends in pairwise(cuts)]
+        nodes = [
+            (path, (low + high) / 2 + side * (high - low)) for path, low, high in pieces for side in (-_NODE, _NODE)
+        ]
+        found = _gradients(question, nodes)
+        for k, (path, low, high) in enumerate(pieces):
+            path.add(question, low, high, found[2 * k : 2 * k + 2])
+        todo = paths
+        while todo:
+            todo = [path for path in todo if not bool((path.left() <= tol * path.total.abs()).all())]
+            thirds = [(path, *third) for path in todo for third in path.taken(budget)]
+            todo = list(dict.fromkeys(path for path, *_ in thirds))
+            _visit(question, [(path, high) for path, _, high, _ in thirds if high not in path.outputs])
+            new = _gradients(question, [(path, (low + high) / 2) for path, low, high, known in thirds if known is None])
+            fresh = iter(new)
+            for path, low, high, known in thirds:
+                path.add(question, low, high, [next(fresh) if known is None else known])
+        return paths
 
 
 def _points(question: Question, points: Sequence[tuple[_Path, float]]) -> tuple[list[Tensor], Tensor]:
@@ -185,23 +216,21 @@ def _visit(question: Question, points: Sequence[tuple[_Path, float]]) -> None:
         done += len(outputs)
 
 
-def _integrate(question: Question, intervals: Sequence[tuple[_Path, float, float]]) -> None:
-    """Add intervals with their integrals: the mean of two gradients times the difference of the ends."""
-    points = []
-    for path, low, high in intervals:
-        middle, half = (low + high) / 2, (high - low) * _NODE
-        points += [(path, middle - half), (path, middle + half)]
-    gradients: list[dict[str, Tensor]] = []
-    for passed in question.passes(*_points(question, points)):
+def _gradients(question: Question, points: Sequence[tuple[_Path, float]]) -> list[dict[str, Tensor]]:
+    """Gradients by site at places of the paths, each of shape (targets, …)."""
+    found: list[dict[str, Tensor]] = []
+    for passed in question.passes(*_points(question, points)) if points else ():
         count = len(passed.outputs)
-        gradients += [{name: g[:, i] for name, g in passed.gradients.items()} for i in range(count)]
-    for k, (path, low, high) in enumerate(intervals):
-        moved = _moved(question, path, low, high)
-        parts = {n: (gradients[2 * k][n] + gradients[2 * k + 1][n]) / 2 * moved[n] for n in moved}
-        true = path.outputs[high] - path.outputs[low]
-        gaps = torch.stack([part.flatten(1).double().sum(1).to(true) - true for part in parts.values()])
-        error = gaps.gather(0, gaps.abs().argmax(0, keepdim=True))[0]
-        path.intervals.append(_Interval(low, high, parts, error))
+        found += [{name: g[:, i] for name, g in passed.gradients.items()} for i in range(count)]
+    return found
+
+
+def _contributions(
+    question: Question, path: _Path, low: float, high: float, gradients: Sequence[dict[str, Tensor]]
+) -> dict[str, Tensor]:
+    """Integral along an interval: the mean of its gradients times the difference of the ends."""
+    moved = _moved(question, path, low, high)
+    return {name: sum(g[name] for g in gradients) / len(gradients) * moved[name] for name in moved}
 
 
 def _moved(question: Question, path: _Path, low: float, high: float) -> dict[str, Tensor]:

@@ -84,7 +84,8 @@ class NetworkSubject:
     @property
     def label(self) -> str:
         """The network in a word."""
-        return type(self.model).__name__
+        kind = type(self.model).__name__
+        return "ExportedProgram" if kind == "UnflattenedModule" else kind  # what its owner knows it by
 
     def name(self, k: int) -> str:
         """Name of a class."""

@@ -30,7 +30,7 @@ class Network(Question):
         """Count parameters by part."""
         parts = {name: _size(part) for name, part in subject.model.named_children()}
         total = _size(subject.model)
-        kinds = {type(module).__name__ for module in subject.model.modules() if not list(module.children())}
+        kinds = len({type(module).__name__ for module in subject.model.modules() if not list(module.children())})
         what = "texts" if subject.texts is not None else "pictures"
         table: dict[str, list[Any]] = {
             "part": list(parts),
@@ -40,7 +40,7 @@ class Network(Question):
         return self.finding(
             Verdict.NOTE,
             f"{subject.label} has {number_text(total)} parameters in {len(list(subject.model.modules())) - 1} layers "
-            f"of {len(kinds)} kinds. It was asked about {subject.n} {what}, and sorts them into "
+            f"of {kinds} kind{'s' * (kinds != 1)}. It was asked about {subject.n} {what}, and sorts them into "
             f"{subject.scores.shape[1]:,} classes.",
             detail=subject.about,
             exhibits=(
