@@ -150,4 +150,4 @@ def test_intervals_of_calibration_errors_cover(kind, n):
         held.append(found.speaks_against(truth, 0.95) == 0)
     share = np.mean(held)
     print(f"{kind}, {n} rows: {share:.3f}")  # noqa: T201 - the figures that the documentation states
-    assert 0.92 <= share <= 0.98
+    assert 0.93 <= share <= 0.98
