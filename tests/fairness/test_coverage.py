@@ -6,6 +6,7 @@ from scipy.stats import beta, norm
 
 from pellucid.fairness import group_metrics
 from pellucid.fairness.calibration_error import CalibrationError
+from pellucid.fairness.estimates import difference
 
 SIZES = {"a": 260, "b": 240}
 P_TRUE, P_FALSE, BASE = {"a": 0.8, "b": 0.65}, {"a": 0.3, "b": 0.2}, {"a": 0.55, "b": 0.45}
@@ -151,3 +152,18 @@ def test_intervals_of_calibration_errors_cover(kind, n):
     share = np.mean(held)
     print(f"{kind}, {n} rows: {share:.3f}")  # noqa: T201 - the figures that the documentation states
     assert 0.93 <= share <= 0.98
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize(("n", "m", "lean"), [(150, 600, 0.3), (100, 800, 0.0)])
+def test_the_difference_of_calibration_errors_covers_where_one_of_them_is_zero(n, m, lean):
+    rng, held = np.random.default_rng(5), []
+    for draw in range(200):
+        pair = []
+        for label, size, shift in (("a", n, 0.0), ("b", m, lean)):
+            score = rng.random(size)
+            outcome = (rng.random(size) < score * (1 - shift)).astype(float)
+            pair.append((label, CalibrationError(score=score, truth=outcome, purpose=label, random_state=draw)))
+        found = difference(*pair, level=0.95, floor=10)
+        held.append(found.low <= -0.5 * lean <= found.high)
+    assert 0.92 <= np.mean(held) <= 0.98  # 95 % give or take two standard errors of 200 draws

@@ -197,3 +197,14 @@ def test_equal_weights_change_no_interval_of_a_calibration_error():
     )
     assert equal.value == pytest.approx(plain.value, abs=1e-12)
     assert equal.interval(0.95) == pytest.approx(plain.interval(0.95), abs=1e-3)
+
+
+def test_a_difference_is_made_around_the_middle_and_not_around_the_excess_of_the_sample():
+    right = next(found for seed in range(9) if (found := calibration_of(seed, 150, 0.0)).interval(0.95)[0] == 0)
+    middle, low, high = right.around(0.95)
+    assert middle < right.value
+    assert middle - low == pytest.approx(high - middle)
+    off = calibration_of(0, 2000, 0.3)
+    middle, low, high = off.around(0.95)
+    assert (low, high) == off.interval(0.95)
+    assert low < middle < high

@@ -1,5 +1,6 @@
 """Expected calibration error, and the interval that its bins allow."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -67,18 +68,31 @@ class CalibrationError:
         open, the samples are ordered as Feldman and Cousins (1998) do, so that a score that is right is found out of
         line in 1 − `level` of all cases, neither more nor half as often. The value itself always lies inside.
         """
-        most = self.bins.largest
+        low = self._last(lambda candidate: self.speaks_against(candidate, level) > 0)
+        high = self._last(lambda candidate: self.speaks_against(candidate, level) >= 0)
+        return min(low, self.value), max(high, self.value)
 
-        def end(side: int) -> float:
-            low, high = 0.0, most
-            for _ in range(HALVINGS):
-                middle = (low + high) / 2
-                beyond = self.speaks_against(middle, level) == side
-                low, high = (middle, high) if beyond == (side > 0) else (low, middle)
-            return low if side > 0 else high
+    def around(self, level: float) -> tuple[float, float, float]:
+        """Return a middle with an interval that may go below zero, which is what a difference of two is made of.
 
-        low = end(1) if self.speaks_against(0.0, level) > 0 else 0.0
-        return min(low, self.value), max(end(-1), self.value)
+        The middle is the candidate whose samples show on average what was seen. An interval that ends at zero is as
+        long below its middle as above: the end is where errors cannot be, and says nothing about the spread.
+        """
+        low, high = self.interval(level)
+        seen = self.bins.debiased
+        middle = self._last(lambda candidate: float(self._drawn(candidate).mean()) <= seen)
+        middle = middle if middle > 0 else min(0.0, seen - self._mean_where_right)
+        return middle, low if low > 0 else 2 * middle - high, high
+
+    def _last(self, holds: Callable[[float], bool]) -> float:
+        """Last candidate for which something holds that holds for small ones; zero where it holds for none."""
+        if not holds(0.0):
+            return 0.0
+        low, high = 0.0, self.bins.largest
+        for _ in range(HALVINGS):
+            middle = (low + high) / 2
+            low, high = (middle, high) if holds(middle) else (low, middle)
+        return low
 
     def speaks_against(self, candidate: float, level: float) -> int:
         """Return 1 where the sample shows more than the candidate, −1 where it shows less, 0 where neither."""

@@ -195,17 +195,25 @@ def estimate(statistic: Statistic | str, n: int | None) -> Estimate:
 def difference(first: tuple[str, Statistic], second: tuple[str, Statistic], *, level: float, floor: int) -> Comparison:
     """First minus second, with Newcombe's interval (MOVER for means and areas)."""
     (label, a), (other, b) = first, second
-    low, high = intervals.difference_of((a.value, *a.interval(level)), (b.value, *b.interval(level)))
+    low, high = intervals.difference_of(_around(a, level), _around(b, level))
+    value = a.value - b.value
     evidence, reason = evidence_of(low, high, 0.0, (a.n, b.n), floor)
     return Comparison(
-        value=a.value - b.value,
-        low=low,
-        high=high,
+        value=value,
+        low=min(low, value),
+        high=max(high, value),
         between=(label, other),
         n=(a.n, b.n),
         evidence=evidence,
         reason=reason,
     )
+
+
+def _around(statistic: Statistic, level: float) -> tuple[float, float, float]:
+    """Return a middle and the interval around it."""
+    if isinstance(statistic, CalibrationError):
+        return statistic.around(level)
+    return (statistic.value, *statistic.interval(level))
 
 
 def ratio(first: tuple[str, Statistic], second: tuple[str, Statistic], *, level: float, floor: int) -> Comparison:
