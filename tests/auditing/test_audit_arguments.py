@@ -52,6 +52,7 @@ X60, Y60 = data()
         ({"favorable": "maybe"}, "is not a class"),
         ({"threshold": "high"}, "finite number"),
         ({"threshold": float("nan")}, "finite number"),
+        ({"threshold": 3}, "between 0 and 1"),
         ({"sample_weight": np.zeros(60)}, "not zero everywhere"),
         ({"sample_weight": -np.ones(60)}, "not negative"),
         ({"sample_weight": [1.0]}, "one value per row"),

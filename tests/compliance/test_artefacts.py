@@ -88,6 +88,19 @@ def test_each_field_is_measured_declared_or_missing():
     assert (said.status, said.sentences) == ("declared by you", ("Declared by you: Weekly.",))
 
 
+def test_tables_answer_the_fields_they_measure(codes):
+    people = {"sex": ["f", "m"] * 40, "race": ["a", "b", "b", "b"] * 20}
+    draft = artefact("nyc-ll144", sheets=ll144_sheets(people, score=np.arange(80.0)))
+    (rates,) = [field for field in draft.fields if field.status == "measured"]
+    assert (rates.id, rates.sources) == ("rates", ("sheet:impact_ratios",))
+    assert rates.sentences == ("Measured in the tables of this draft: ‘By sex’, ‘By race’, ‘By sex × race’.",)
+    worksheet = artefact("reg-b", sheets=adverse_action_sheets(codes))
+    assert {field.id for field in worksheet.fields if field.status == "measured"} == {"cutoff", "reasons_true"}
+    named = {source for pack in rule_packs().values() for field in pack.fields for source in field.measured}
+    sheets = (*draft.sheets, *worksheet.sheets)
+    assert {f"sheet:{s.answers}" for s in sheets if s.answers} == {n for n in named if n.startswith("sheet:")}
+
+
 def test_single_rows_stand_in_no_artefact():
     for rule in rule_packs():
         text = ARTEFACT_RENDERERS[".json"](artefact(rule, audit=AUDIT))

@@ -165,11 +165,39 @@ def test_employment_tables_come_from_the_people(pellucid, tmp_path):
     assert pellucid(*arguments, "--favorable", "no", "--sensitive", "afam", "--sensitive", "single").code == 0
     text = (tmp_path / "tables.md").read_text("utf-8")
     assert "By afam × single" in text
+    assert "1 measured" in text
     assert "| yes | 339 | 243 |" in text
     assert "--target and --sensitive" in pellucid(*arguments, "--favorable", "no").err
     assert "no value" in pellucid(*arguments, "--favorable", "perhaps", "--sensitive", "afam").err
     assert "no column" in pellucid(*arguments, "--favorable", "no", "--sensitive", "race").err
     assert "belongs to" in pellucid("card", "--data", "all.csv", "--out", "x.md").err
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("reasons", "model.skops", "data.csv", "--cutoff", "0"),
+        ("record", "model.skops", "data.csv", "--background", "background.csv", "--out", "log.sqlite"),
+        ("explain", "model.skops", "data.csv", "--rows", "1"),
+        ("bias", "model.skops", "all.csv", "--sensitive", "afam"),
+        ("card", "--rule", "nyc-ll144", "--data", "all.csv", "--sensitive", "afam", "--out", "x.md"),
+    ],
+    ids=lambda command: command[0],
+)
+def test_an_unknown_target_is_named(pellucid, tmp_path, command):
+    told = pellucid(*command, "--target", "denied")
+    assert told.code == 2
+    assert "has no column 'denied' for --target" in told.err
+    assert not (tmp_path / "log.sqlite").exists()
+
+
+def test_questions_about_a_model_need_one(pellucid):
+    for option, value in (("--threshold", "0.3"), ("--train", "all.csv")):
+        told = pellucid("bias", "all.csv", "--target", "deny", "--sensitive", "afam", option, value)
+        assert told.code == 2
+        assert f"{option} is about a model" in told.err
+    told = pellucid("bias", "model.skops", "data.csv", "--target", "deny", "--sensitive", "afam", "--threshold", "3")
+    assert "between 0 and 1" in told.err
 
 
 def test_diff_tells_what_shifted(pellucid, tmp_path):

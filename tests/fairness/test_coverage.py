@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
-from scipy.stats import norm
+from scipy.stats import beta, norm
 
 from pellucid.fairness import group_metrics
+from pellucid.fairness.calibration_error import CalibrationError
+from pellucid.fairness.estimates import difference
 
 SIZES = {"a": 260, "b": 240}
 P_TRUE, P_FALSE, BASE = {"a": 0.8, "b": 0.65}, {"a": 0.3, "b": 0.2}, {"a": 0.55, "b": 0.45}
@@ -44,9 +46,7 @@ def shares_of(draws, truths, found_of, *, ratios=True):
 
 
 def outside(found):
-    """Shares outside the band; the interval of a calibration error is safe and not exact, so it may cover more."""
-    most = {name: 1.0 if name.endswith("expected_calibration_error") else 0.97 for name in found}
-    return {name: share for name, share in found.items() if not 0.93 <= share <= most[name]}
+    return {name: share for name, share in found.items() if not 0.93 <= share <= 0.97}
 
 
 @pytest.mark.heavy
@@ -112,3 +112,58 @@ def test_intervals_of_regression_cover():
 
     found = shares_of(500, {"a": truths(0.3, 1.0), "b": truths(1.0, 1.5)}, draw, ratios=False)
     assert outside(found) == {}
+
+
+def log_odds(p):
+    return np.log(p) - np.log1p(-p)
+
+
+def flatter(score):
+    return 1 / (1 + np.exp(-0.6 * log_odds(score)))
+
+
+CALIBRATION = {
+    "right": ((1, 1), lambda score: score),
+    "right, low scores": ((2, 8), lambda score: score),
+    "right, at both ends": ((0.4, 0.4), lambda score: score),
+    "a little too high": ((1, 1), lambda score: 0.92 * score),
+    "too high": ((1, 1), lambda score: 0.7 * score),
+    "too sure": ((1, 1), lambda score: 0.5 + 0.8 * (score - 0.5)),
+    "too sure, low scores": ((2, 8), flatter),
+    "one bin off": ((1, 1), lambda score: score - 0.2 * ((score > 0.6) & (score < 0.7))),
+}
+"""Shape of the scores (a beta distribution) and chance of the favourable outcome at each score."""
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize("n", [100, 500, 3000])
+@pytest.mark.parametrize("kind", CALIBRATION)
+def test_intervals_of_calibration_errors_cover(kind, n):
+    shape, chance = CALIBRATION[kind]
+    scores = np.clip(beta.ppf((np.arange(200_000) + 0.5) / 200_000, *shape), 1e-12, 1 - 1e-12)
+    bins = np.minimum((scores * 10).astype(int), 9)
+    truth = np.abs(np.bincount(bins, scores - chance(scores))).sum() / len(scores)
+    rng, held = np.random.default_rng(1), []
+    for draw in range(1000):
+        score = rng.choice(scores, n)
+        outcome = (rng.random(n) < chance(score)).astype(float)
+        found = CalibrationError(score=score, truth=outcome, purpose="test", random_state=draw)
+        held.append(found.speaks_against(truth, 0.95) == 0)
+    share = np.mean(held)
+    print(f"{kind}, {n} rows: {share:.3f}")  # noqa: T201 - the figures that the documentation states
+    assert 0.93 <= share <= 0.98
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize(("n", "m", "lean"), [(150, 600, 0.3), (100, 800, 0.0)])
+def test_the_difference_of_calibration_errors_covers_where_one_of_them_is_zero(n, m, lean):
+    rng, held = np.random.default_rng(5), []
+    for draw in range(200):
+        pair = []
+        for label, size, shift in (("a", n, 0.0), ("b", m, lean)):
+            score = rng.random(size)
+            outcome = (rng.random(size) < score * (1 - shift)).astype(float)
+            pair.append((label, CalibrationError(score=score, truth=outcome, purpose=label, random_state=draw)))
+        found = difference(*pair, level=0.95, floor=10)
+        held.append(found.low <= -0.5 * lean <= found.high)
+    assert 0.92 <= np.mean(held) <= 0.98  # 95 % give or take two standard errors of 200 draws

@@ -5,10 +5,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.optimize import minimize
 
 from pellucid._base.statistics import wilson
 from pellucid.fairness import intervals
-from pellucid.fairness.estimates import CalibrationError
+from pellucid.fairness.calibration_error import PARTING, CalibrationError, _debiased, _nearest
 
 Z = 1.959963984540054
 
@@ -134,15 +135,76 @@ def test_bonferroni_level_widens():
     assert intervals.normal_quantile(0.95) == pytest.approx(Z, abs=1e-12)
 
 
+def calibration_of(seed, n, lean):
+    rng = np.random.default_rng(seed)
+    score = rng.random(n)
+    truth = (rng.random(n) < score * (1 - lean)).astype(float)
+    return CalibrationError(score=score, truth=truth, purpose="test", random_state=seed)
+
+
 def test_the_interval_of_a_calibration_error_lies_around_the_truth_and_reaches_zero_where_there_is_none():
     held, zero = 0, 0
-    for seed in range(40):
-        rng = np.random.default_rng(seed)
-        score = rng.random(300)
-        for lean in (0.3, 0.0):
-            truth = (rng.random(300) < score * (1 - lean)).astype(float)
-            low, high = CalibrationError(score=score, truth=truth, purpose="test", random_state=seed).interval(0.95)
-            held += lean > 0 and low <= 0.15 <= high
-            zero += lean == 0 and low == 0
-    assert held >= 35
-    assert zero >= 35
+    for seed in range(15):
+        low, high = calibration_of(seed, 300, 0.3).interval(0.95)
+        held += low <= 0.15 <= high
+        right = calibration_of(seed, 300, 0.0)
+        low, high = right.interval(0.95)
+        zero += low == 0
+        assert low <= right.value <= high
+    assert held >= 13
+    assert zero >= 13
+
+
+def test_the_ends_are_where_the_sample_begins_to_speak_against_a_candidate():
+    found = calibration_of(3, 400, 0.3)
+    low, high = found.interval(0.95)
+    sides = [found.speaks_against(value, 0.95) for value in (low - 0.002, low + 0.002, high - 0.002, high + 0.002)]
+    assert sides == [1, 0, 0, -1]
+
+
+def test_bins_are_moved_to_a_total_without_a_change_of_sign():
+    bins = calibration_of(4, 500, 0.2).bins
+    for total in (0.0, 0.03, np.abs(bins.distances).sum(), 0.2):
+        moved = bins.moved(total).distances
+        assert np.abs(moved).sum() == pytest.approx(total, abs=1e-12)
+        assert (moved * bins.distances >= 0).all()
+    np.testing.assert_allclose(bins.moved(np.abs(bins.distances).sum()).distances, bins.distances, atol=1e-12)
+
+
+def test_the_nearest_bins_are_those_a_solver_finds():
+    rng = np.random.default_rng(0)
+    size, variance = rng.uniform(0, 1, 6), rng.uniform(0.1, 1, 6)
+    for total in (0.5, 1.5, 5.0):
+        found = minimize(
+            lambda x: ((x - size) ** 2 / variance).sum(), size, bounds=[(0, None)] * 6, tol=1e-14,
+            constraints={"type": "eq", "fun": lambda x, total=total: x.sum() - total},
+        ).x  # fmt: skip
+        np.testing.assert_allclose(_nearest(size, variance, total), found, atol=1e-5)
+
+
+def test_the_debiased_sum_is_the_mean_over_ways_to_part_the_noise():
+    """The sign from d + √g σz, the distance from d − σz/√g: by simulation."""
+    distances, variances = np.array([[0.3, -0.1, 0.0]]), np.array([[0.04, 0.09, 0.01]])
+    z = np.random.default_rng(0).normal(size=(400_000, 3)) * np.sqrt(variances)
+    parted = np.sign(distances + np.sqrt(PARTING) * z) * (distances - z / np.sqrt(PARTING))
+    assert _debiased(distances, variances)[0] == pytest.approx(parted.sum(axis=1).mean(), abs=4e-3)
+
+
+def test_equal_weights_change_no_interval_of_a_calibration_error():
+    plain = calibration_of(5, 200, 0.2)
+    equal = CalibrationError(
+        score=plain.score, truth=plain.truth, weights=np.full(200, 2.5), purpose="test", random_state=5
+    )
+    assert equal.value == pytest.approx(plain.value, abs=1e-12)
+    assert equal.interval(0.95) == pytest.approx(plain.interval(0.95), abs=1e-3)
+
+
+def test_a_difference_is_made_around_the_middle_and_not_around_the_excess_of_the_sample():
+    right = next(found for seed in range(9) if (found := calibration_of(seed, 150, 0.0)).interval(0.95)[0] == 0)
+    middle, low, high = right.around(0.95)
+    assert middle < right.value
+    assert middle - low == pytest.approx(high - middle)
+    off = calibration_of(0, 2000, 0.3)
+    middle, low, high = off.around(0.95)
+    assert (low, high) == off.interval(0.95)
+    assert low < middle < high

@@ -137,14 +137,16 @@ def read_favorable(favorable: Any, classes: Array | None) -> Any:
     return by_text[0]
 
 
-def read_threshold(threshold: Any, classes: Array | None) -> float | None:
-    """Cut-off on the score of the second class."""
+def read_threshold(threshold: Any, classes: Array | None, *, probable: bool) -> float | None:
+    """Cut-off on the score of the second class; between 0 and 1 where scores are probabilities (`probable`)."""
     if threshold is None:
         return None
     if classes is None or len(classes) != 2:
         raise InputError("threshold= cuts the score of two classes; this target does not have two.")
     if isinstance(threshold, bool) or not isinstance(threshold, int | float | np.number) or not np.isfinite(threshold):
         raise InputError(f"threshold must be a finite number; got {threshold!r}.")
+    if probable and not 0 <= threshold <= 1:
+        raise InputError(f"threshold must lie between 0 and 1, as the model gives probabilities; got {threshold!r}.")
     return float(threshold)
 
 

@@ -143,7 +143,9 @@ class Subject:
             sensitive=sensitive,
             sensitive_train=_sensitive_of_training(X_train, sensitive),
             favorable=arguments.read_favorable(favorable, classes),
-            threshold=arguments.read_threshold(threshold, classes),
+            threshold=arguments.read_threshold(
+                threshold, classes, probable=read is not None and read.gives_probabilities
+            ),
             weight=arguments.read_weight(sample_weight, len(table)),
             rows=arguments.read_rows(rows, len(table)),
             classes=classes,
@@ -205,7 +207,7 @@ class Subject:
         """Class probabilities (rows, classes); None where the model has none."""
         if self.read.raw_space is Space.PROBABILITY:
             return self.raw
-        return None if self.read.probability is None else self.read.predict(self.X, Space.PROBABILITY)
+        return self.read.predict(self.X, Space.PROBABILITY) if self.read.gives_probabilities else None
 
     @property
     def scores(self) -> Float2:

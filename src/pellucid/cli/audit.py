@@ -1,5 +1,7 @@
 """`pellucid audit`: a model and data in, a report and an exit code out."""
 
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +10,8 @@ import click
 from pellucid._base.errors import InputError
 from pellucid.auditing.audit import Audit, audit_data
 from pellucid.auditing.audit import audit as run_audit
+from pellucid.auditing.checks.base import Check
+from pellucid.auditing.checks.registry import CHECKS
 from pellucid.auditing.policy import Policy
 from pellucid.cli.files import chosen_rows, read_model, read_table, split_target
 from pellucid.cli.network import audit_network, is_network
@@ -17,32 +21,41 @@ from pellucid.report import check_target, save_report
 MARKS = {"fail": "FAIL", "warn": "WARN", "note": "note", "pass": "pass", "error": "ERROR", "not_applicable": "n/a"}
 
 
+def auditing(command: Callable[..., Any], *, out: str, fail_on: str) -> Callable[..., Any]:
+    """Give a command what every audit takes: a model and data, and where the report goes."""
+    path = click.Path(path_type=Path)
+    options = (
+        click.argument("paths", nargs=-1, required=True, metavar="[MODEL] DATA"),
+        click.option("--target", required=True, help="Column (or array) of DATA with the truth."),
+        click.option("--model", "callable_name", metavar="MODULE:NAME",
+                     help="A predict function or a network instead of a MODEL file."),
+        click.option("--train", type=path, help="The rows the model was trained on, with the target."),
+        click.option("--favorable", help="The outcome a person hopes for, such as the label 'no' of a denial."),
+        click.option("--threshold", type=float,
+                     help="Score at which the model decides for its second class.  [default: 0.5]"),
+        click.option("--out", type=path, default=Path(out), show_default=True, help="The report for people (HTML)."),
+        click.option("--json", "json_path", type=path,
+                     help="The same findings for machines.  [default: beside --out]"),
+        click.option("--junit", type=path, help="JUnit XML for continuous integration."),
+        click.option("--policy", "policy_path", type=path, help="Tolerances (TOML)."),
+        click.option("--fail-on", type=click.Choice(["warn", "fail"]), default=fail_on, show_default=True,
+                     help="Verdict from which the exit code is 1."),
+        click.option("--fast", is_flag=True, help="Skip the costly checks; the report says so."),
+        click.option("--force", is_flag=True, help="Overwrite existing reports."),
+        click.option("--trust-pickle", metavar="SHA256",
+                     help="Load a pickle whose file has this hash. A pickle runs code."),
+        click.option("--trust-type", "trust_types", multiple=True, metavar="NAME",
+                     help="Let a skops file hold this type."),
+    )  # fmt: skip
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
 @click.command()
-@click.argument("paths", nargs=-1, required=True, metavar="[MODEL] DATA")
-@click.option("--target", required=True, help="Column (or array) of DATA with the truth.")
-@click.option("--model", "callable_name", metavar="MODULE:NAME",
-              help="A predict function or a network instead of a MODEL file.")  # fmt: skip
-@click.option("--train", type=click.Path(path_type=Path), help="The rows the model was trained on, with the target.")
-@click.option("--favorable", help="The outcome a person hopes for, such as the label 'no' of a denial.")
+@partial(auditing, out="report.html", fail_on="fail")
 @click.option("--sensitive", multiple=True, metavar="COLUMN", help="Column with groups to compare; may be repeated.")
-@click.option("--threshold", type=float, help="Score at which the model decides for its second class.  [default: 0.5]")
 @click.option("--rows", metavar="typical|3,17", help="Decisions to explain one by one; none unless asked for.")
-@click.option("--out", type=click.Path(path_type=Path), default=Path("report.html"), show_default=True,
-              help="The report for people (HTML).")  # fmt: skip
-@click.option(
-    "--json",
-    "json_path",
-    type=click.Path(path_type=Path),
-    help="The same findings for machines.  [default: beside --out]",
-)
-@click.option("--junit", type=click.Path(path_type=Path), help="JUnit XML for continuous integration.")
-@click.option("--policy", "policy_path", type=click.Path(path_type=Path), help="Tolerances (TOML).")
-@click.option("--fail-on", type=click.Choice(["warn", "fail"]), default="fail", show_default=True,
-              help="Verdict from which the exit code is 1.")  # fmt: skip
-@click.option("--fast", is_flag=True, help="Skip the costly checks; the report says so.")
-@click.option("--force", is_flag=True, help="Overwrite existing reports.")
-@click.option("--trust-pickle", metavar="SHA256", help="Load a pickle whose file has this hash. A pickle runs code.")
-@click.option("--trust-type", "trust_types", multiple=True, metavar="NAME", help="Let a skops file hold this type.")
 def audit(paths: tuple[str, ...], target: str, **options: Any) -> int:
     """Audit a MODEL on DATA (CSV, TSV or Parquet), and write one HTML report and the same in JSON.
 
@@ -58,40 +71,46 @@ def audit(paths: tuple[str, ...], target: str, **options: Any) -> int:
     pellucid audit model.skops data.csv --target deny --favorable no --sensitive afam
     pellucid audit network.pt2 held_out.npz --target y --rows typical --trust-pickle 9f86d0...
     """
+    return run(paths, target, options, CHECKS)
+
+
+def run(paths: tuple[str, ...], target: str, options: dict[str, Any], checks: Sequence[Check]) -> int:
+    """Ask these checks of what the command line names, write the reports and return the exit code."""
     model_name, data_path = model_and_data(paths, options["callable_name"])
     destinations = destinations_of(options)
     for path in destinations:
         check_target(path, force=options["force"])
-    policy = Policy.load(options["policy_path"]) if options["policy_path"] else None
-    asked = audit_network if is_network(model_name, data_path) else audit_table
-    result = asked(model_name, data_path, target, policy, options)
+    options |= {"policy": Policy.load(options["policy_path"]) if options["policy_path"] else None}
+    if is_network(model_name, data_path):
+        result = audit_network(model_name, data_path, target, options)
+    else:
+        result = audit_table(model_name, data_path, target, options, checks)
     for path in destinations:
         save_report(result, path, force=options["force"], fail_on=options["fail_on"])
     show(result, destinations)
     return result.exit_code(options["fail_on"])
 
 
-def audit_table(model_name: str | None, data_path: Path, target: str, policy: Policy | None, options: Any) -> Audit:
+def audit_table(
+    model_name: str | None, data_path: Path, target: str, options: dict[str, Any], checks: Sequence[Check]
+) -> Audit:
     """Audit a model of tables, or the table alone."""
     X, y = split_target(read_table(data_path), target, data_path)
     arguments = {
         "sensitive_features": list(options["sensitive"]) or None,
         "favorable": label_of(options["favorable"], y),
+        "policy": options["policy"],
+        "fast": options["fast"],
+        "checks": checks,
     }
     if model_name is None:
-        return audit_data(X, y, policy=policy, fast=options["fast"], **arguments)
+        about_a_model = [name for name in ("train", "threshold", "rows") if options.get(name) is not None]
+        if about_a_model:
+            raise InputError(f"--{about_a_model[0]} is about a model, and none was given: expected MODEL DATA.")
+        return audit_data(X, y, **arguments)
     model = read_model(model_name, trust_pickle=options["trust_pickle"], trust_types=options["trust_types"])
-    return run_audit(
-        model,
-        X,
-        y,
-        **training_of(options["train"], target),
-        **arguments,
-        threshold=options["threshold"],
-        rows=chosen_rows(options["rows"]),
-        policy=policy,
-        fast=options["fast"],
-    )
+    arguments |= {"threshold": options["threshold"], "rows": chosen_rows(options.get("rows"))}
+    return run_audit(model, X, y, **training_of(options["train"], target), **arguments)
 
 
 def show(result: Audit, destinations: list[Path]) -> None:

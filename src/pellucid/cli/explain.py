@@ -9,7 +9,7 @@ import numpy as np
 from pellucid._base.errors import InputError
 from pellucid._base.numbers import number_text, number_texts
 from pellucid._door import Explainer
-from pellucid.cli.files import chosen_rows, features_of, read_model, read_table
+from pellucid.cli.files import background_of, chosen_rows, features_of, read_model
 from pellucid.cli.text import plain
 from pellucid.explainers.choice import METHODS
 from pellucid.explanation import Explanation
@@ -49,7 +49,7 @@ def explain(model: str, data: Path, rows: str, **options: Any) -> None:
     if not isinstance(positions, list):
         raise InputError("--rows takes row positions such as 3,17.")
     fitted = read_model(model, trust_pickle=options["trust_pickle"], trust_types=options["trust_types"])
-    frame = features_of(read_table(data), options["target"])
+    frame = features_of(data, options["target"])
     if min(positions) < 0 or max(positions) >= len(frame):
         raise InputError(f"--rows must lie between 0 and {len(frame) - 1}, the last row of {data}; got {rows}.")
     explainer = Explainer(
@@ -66,7 +66,7 @@ def explain(model: str, data: Path, rows: str, **options: Any) -> None:
 
 
 def _background(frame: Any, options: dict[str, Any]) -> Any:
-    rows = frame if options["background"] is None else features_of(read_table(options["background"]), options["target"])
+    rows = frame if options["background"] is None else background_of(options["background"], options["target"])
     if len(rows) <= BACKGROUND_ROWS:
         return rows
     click.echo(f"Background: {BACKGROUND_ROWS} of {len(rows)} rows, evenly spaced.", err=True)

@@ -45,8 +45,15 @@ def split_target(frame: Any, target: str, path: Path) -> tuple[Any, Any]:
     return frame.drop(columns=[target]), frame[target]
 
 
-def features_of(frame: Any, target: str | None) -> Any:
-    """Return a frame without the target, where it has one."""
+def features_of(path: Path, target: str | None) -> Any:
+    """Read a table without its target, which it must have where one is named."""
+    frame = read_table(path)
+    return frame if target is None else split_target(frame, target, path)[0]
+
+
+def background_of(path: Path, target: str | None) -> Any:
+    """Read a table of rows to compare with, without the target where it has one."""
+    frame = read_table(path)
     return frame if target is None else frame.drop(columns=[target], errors="ignore")
 
 

@@ -8,7 +8,6 @@ from typing import Any
 from pellucid._base.errors import FileError, InputError
 from pellucid.adapters.files import load_callable
 from pellucid.auditing.audit import Audit
-from pellucid.auditing.policy import Policy
 from pellucid.cli.files import chosen_rows
 
 NETWORKS = (".pt", ".pth", ".pt2")
@@ -22,9 +21,7 @@ def is_network(model_name: str | None, data_path: Path) -> bool:
     return data_path.suffix.lower() == ROWS or (model_name is not None and _is_file(model_name))
 
 
-def audit_network(
-    model_name: str | None, data_path: Path, target: str, policy: Policy | None, options: Mapping[str, Any]
-) -> Audit:
+def audit_network(model_name: str | None, data_path: Path, target: str, options: Mapping[str, Any]) -> Audit:
     """Audit a network on the rows of a NumPy file."""
     for name in OF_TABLES:
         if options[name]:
@@ -44,7 +41,7 @@ def audit_network(
         network = load_callable(model_name)
     found: Audit = importlib.import_module("pellucid.nn").audit(
         network, rows.inputs, rows.y, pictures=rows.pictures, class_names=rows.class_names,
-        rows=chosen_rows(options["rows"]), policy=policy, fast=options["fast"],
+        rows=chosen_rows(options["rows"]), policy=options["policy"], fast=options["fast"],
     )  # fmt: skip
     return found
 

@@ -8,7 +8,7 @@ import click
 from pellucid._base.errors import InputError
 from pellucid._base.numbers import figure
 from pellucid.adapters import as_model
-from pellucid.cli.files import features_of, read_model, read_table
+from pellucid.cli.files import background_of, features_of, read_model
 from pellucid.cli.text import plain, wrapped
 from pellucid.compliance.artefacts import artefact
 from pellucid.compliance.reason_nouns import ReasonCodes
@@ -52,10 +52,8 @@ def reasons(model: str, data: Path, **options: Any) -> int:
     if out is not None:
         check_target(out, force=options["force"], endings=ARTEFACT_RENDERERS)
     fitted = read_model(model, trust_pickle=options["trust_pickle"], trust_types=options["trust_types"])
-    rows = features_of(read_table(data), options["target"])
-    background = (
-        rows if options["background"] is None else features_of(read_table(options["background"]), options["target"])
-    )
+    rows = features_of(data, options["target"])
+    background = rows if options["background"] is None else background_of(options["background"], options["target"])
     found = reason_codes(
         fitted,
         rows,

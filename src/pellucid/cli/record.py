@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from pellucid._base.errors import FileError, InputError
-from pellucid.cli.files import chosen_rows, features_of, read_model, read_table
+from pellucid.cli.files import background_of, chosen_rows, features_of, read_model
 from pellucid.cli.text import plain
 from pellucid.compliance.log import JSON_LINES, SQLITE, RecordLog
 from pellucid.compliance.records import Recorder
@@ -44,11 +44,11 @@ def record(model: str, data: Path, background: Path, out: Path, **options: Any) 
     if suffix == ONE and out.exists() and not options["force"]:
         raise FileError(f"{out} is already there; choose another name, or allow it with --force.")
     fitted = read_model(model, trust_pickle=options["trust_pickle"], trust_types=options["trust_types"])
-    frame = features_of(read_table(data), options["target"])
+    frame = features_of(data, options["target"])
     positions = _positions(options["rows"], len(frame), single=suffix == ONE)
     recorder = Recorder(
         fitted,
-        features_of(read_table(background), options["target"]),
+        background_of(background, options["target"]),
         method=options["method"],
         space=options["space"],
         random_state=options["seed"],

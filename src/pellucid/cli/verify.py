@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from pellucid._base.errors import FileError, InputError
-from pellucid.cli.files import features_of, read_model, read_table
+from pellucid.cli.files import background_of, features_of, read_model
 from pellucid.cli.text import plain, wrapped
 from pellucid.compliance.log import RecordLog
 from pellucid.compliance.records import Record
@@ -48,8 +48,8 @@ def verify(path: Path, **options: Any) -> int:
     found = verify_records(
         Record.load(path) if single else RecordLog(path),
         fitted,
-        X=features_of(read_table(options["data"]), options["target"]),
-        background=features_of(read_table(options["background"]), options["target"]),
+        X=features_of(options["data"], options["target"]),
+        background=background_of(options["background"], options["target"]),
     )
     for sentence in found.sentences():
         click.echo(wrapped(sentence))

@@ -48,11 +48,21 @@ class Filled:
 
 @dataclass(frozen=True, kw_only=True)
 class Sheet:
-    """A table of an artefact: columns of equal length, cells None, text or numbers."""
+    """A table of an artefact.
+
+    Parameters
+    ----------
+    title, note : str
+    columns : mapping of str to sequence
+        Of equal length; cells are None, text or numbers.
+    answers : str
+        Name of what it measures, which the fields of a rule know as ``sheet:<name>``; empty for none.
+    """
 
     title: str
     note: str
     columns: Mapping[str, Sequence[Any]]
+    answers: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,14 +133,15 @@ def artefact(
     1
     """
     pack = rule_pack(rule)
-    evidence = _evidence(audit)
+    tables = tuple(sheets)
+    evidence = {**_evidence(audit), **_tables(tables)}
     said = read_declared(declared)
     day = date.today() if today is None else today
     return Artefact(
         pack=pack,
         title=pack.title,
         fields=tuple(_filled(f, evidence, said) for f in pack.fields),
-        sheets=tuple(sheets),
+        sheets=tables,
         made=day.isoformat(),
         notes=(*pack.notes, *_stale(pack, day)),
         front_matter=_front_matter(audit, said) if rule == "model-card" else {},
@@ -189,6 +200,15 @@ def _evidence(audit: Any) -> dict[str, tuple[str, ...]]:
             found.setdefault(code, []).append(str(finding["statement"]))
     facts = {f"subject:{name}": (str(value),) for name, value in content["subject"].items() if isinstance(value, str)}
     return {**{code: tuple(sentences) for code, sentences in found.items()}, **facts}
+
+
+def _tables(sheets: Iterable[Sheet]) -> dict[str, tuple[str, ...]]:
+    """Where to look, by ``sheet:<name>``."""
+    titles: dict[str, list[str]] = {}
+    for sheet in sheets:
+        if sheet.answers:
+            titles.setdefault(f"sheet:{sheet.answers}", []).append(f"‘{sheet.title}’")
+    return {name: (f"Measured in the tables of this draft: {', '.join(found)}.",) for name, found in titles.items()}
 
 
 def read_audit(audit: Any) -> Mapping[str, Any]:

@@ -12,7 +12,7 @@ from pellucid._base.errors import InputError
 from pellucid._base.words import did_you_mean
 
 SCHEMA = "pellucid.rule/1"
-MEASURED = re.compile(r"PEL\d{3}|subject:[a-z_]+")
+MEASURED = re.compile(r"PEL\d{3}|subject:[a-z_]+|sheet:[a-z_]+")
 _KEYS = {"schema", "id", "title", "citation", "jurisdiction", "as_of", "basis", "status", "notes", "fields"}
 _FIELD_KEYS = {"id", "asks", "measured", "declared"}
 
@@ -27,7 +27,7 @@ class RuleField:
     asks : str
         In our own words.
     measured : tuple of str
-        Codes of findings, or ``subject:<fact>``, that answer it.
+        Codes of findings, ``subject:<fact>`` or ``sheet:<table>``, that answer it.
     declared : str or None
         Key of the declaration that answers it.
     """
@@ -94,7 +94,7 @@ def _field(pack: str, entry: Any) -> RuleField:
     if unknown or not (entry["measured"] or entry["declared"]):
         raise InputError(
             f"the field {entry['id']!r} of the rule pack {pack!r} needs a code such as PEL201, a fact such as "
-            f"subject:model, or a declaration; got {unknown or 'none of them'}."
+            f"subject:model, a table such as sheet:reasons, or a declaration; got {unknown or 'none of them'}."
         )
     return RuleField(
         id=str(entry["id"]), asks=str(entry["asks"]), measured=tuple(entry["measured"]), declared=entry["declared"]

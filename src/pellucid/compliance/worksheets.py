@@ -39,6 +39,7 @@ def adverse_action_sheets(codes: ReasonCodes) -> tuple[Sheet, ...]:
             "coverage": [one.coverage for one, _, _ in lines],
             "state": [_state(one) for one, _, _ in lines],
         },
+        answers="reasons",
     )
     rows = {
         "adverse decisions": str(len(codes)),
@@ -53,6 +54,7 @@ def adverse_action_sheets(codes: ReasonCodes) -> tuple[Sheet, ...]:
         title="How the reasons were made",
         note=" ".join(codes.findings()),
         columns={"what": list(rows), "value": list(rows.values())},
+        answers="cutoff",
     )
     return how, reasons
 
@@ -135,6 +137,7 @@ def _sheet(grouping: Grouping, hit: Bool1, word: str, floor: int) -> Sheet:
         title=f"By {grouping.name}",
         note="Impact ratio: a rate over the highest rate of a category that counts. The law has no pass mark.",
         columns=columns,
+        answers="impact_ratios",
     )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 import numpy as np
 
 from pellucid._base.typing import Float2, Names
-from pellucid.fairness.groups import Grouping
+from pellucid.fairness.groups import Grouping, crossed
 
 DETERMINED = 1e-9
 
@@ -52,6 +52,69 @@ def withheld_together(groupings: Sequence[Grouping], floor: int) -> dict[str, fr
         hidden[place] = _hide(each.sizes(), hidden[place] | {value}, [each.labels], floor)
         cells, exposed = withheld_cells(both, floor, hidden)
     return {**{each.name: frozenset(found) for each, found in zip(alone, hidden, strict=True)}, both.name: cells}
+
+
+def withheld_in_strata(
+    groupings: Sequence[Grouping], control: Grouping, withheld: Mapping[str, Collection[str]], floor: int
+) -> dict[str, frozenset[Names]] | None:
+    """Find the (stratum, group) pairs to withhold when all groupings are shown in all rows and within strata.
+
+    None where the strata's own totals would give a small cell away.
+
+    Parameters
+    ----------
+    groupings : sequence of Grouping
+        Each column alone, then their intersection.
+    control : Grouping
+        The strata.
+    withheld : mapping of grouping to collection of groups
+        What is withheld where all rows are shown together.
+    floor : int
+
+    Notes
+    -----
+    The smallest cell in a stratum that gives a small one away is withheld until none does.
+    """
+    few = withheld_groups(control, floor)
+    tables = [crossed(control, each) for each in groupings]
+    hidden = [
+        set(withheld_cells(table, floor, (few, withheld[each.name]))[0])
+        for table, each in zip(tables, groupings, strict=True)
+    ]
+    cells = tables[-1]
+    outside = [(each, withheld[each.name]) for each in groupings] + [(control, few)]
+    members = [_members(table, cells) for table in tables]
+    around = [_members(each, cells) for each, _ in outside]
+    totals = [cells.labels]
+    totals += [found[label] for found, (each, gone) in zip(around, outside, strict=True) for label in each.labels
+               if label not in gone]  # fmt: skip
+    sizes = [table.sizes() for table in tables]
+    small = [members[i][label] for i, own in enumerate(sizes) for label, size in own.items() if size < floor]
+    small += [found[label] for found, (each, _) in zip(around, outside, strict=True)
+              for label, size in each.sizes().items() if size < floor]  # fmt: skip
+    strata = [{label: part[0] for label, part in zip(each.labels, each.parts, strict=True)} for each in tables]
+    while True:
+        shown = [(own[label], i, label) for i, own in enumerate(sizes) for label in own if label not in hidden[i]]
+        exposed = _solved(hidden[-1], [*totals, *(members[i][label] for _, i, label in shown)], small)
+        if not exposed or not shown:
+            break
+        touched = {strata[-1][label] for label in exposed}
+        _, i, label = min([each for each in shown if strata[each[1]][each[2]] in touched] or shown)
+        hidden[i].add(label)
+    if exposed:
+        return None
+    return {
+        each.name: frozenset(part for label, part in zip(table.labels, table.parts, strict=True) if label in gone)
+        for each, table, gone in zip(groupings, tables, hidden, strict=True)
+    }
+
+
+def _members(coarse: Grouping, fine: Grouping) -> dict[str, Names]:
+    """For each group: the groups of a finer grouping of the same rows that it is made of."""
+    found: dict[str, list[str]] = {label: [] for label in coarse.labels}
+    for code, part in sorted(set(zip(coarse.codes.tolist(), fine.codes.tolist(), strict=True))):
+        found[coarse.labels[code]].append(fine.labels[part])
+    return {label: tuple(parts) for label, parts in found.items()}
 
 
 def withheld_cells(

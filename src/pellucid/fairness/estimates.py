@@ -6,11 +6,9 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from pellucid._base.statistics import LEVEL, kish_size, wilson
-from pellucid._base.typing import Bool1, Float1, Float2
+from pellucid._base.typing import Bool1, Float1
 from pellucid.fairness import intervals
-
-HALVINGS = 20
-"""Steps of the search for an end of an interval: to a millionth of its range."""
+from pellucid.fairness.calibration_error import CalibrationError
 
 Evidence: TypeAlias = Literal["clear", "insufficient", "undefined"]
 
@@ -183,66 +181,6 @@ class Quantile:
         return tuple(intervals.weighted_quantile(self.values, end, self.weights) for end in ends)  # type: ignore[return-value]
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class CalibrationError:
-    """Expected calibration error: mean distance between score and outcome over ten equal bins of the score.
-
-    The distance of a sample is above that of everybody, the more so the fewer the rows (its expectation is
-    positive even where the score is right), and its bootstrap counts that excess twice. So each end of the interval
-    is found in its own way, see `interval`.
-    """
-
-    score: Float1
-    truth: Float1
-    purpose: str
-    random_state: int
-    weights: Float1 | None = None
-    sums: Float2 = field(init=False)
-
-    def __post_init__(self) -> None:
-        bins = np.minimum((self.score * intervals.BINS).astype(np.int64), intervals.BINS - 1)
-        weights = np.ones(len(bins)) if self.weights is None else self.weights
-        sums = np.zeros((len(bins), intervals.BINS + 1))
-        sums[np.arange(len(bins)), bins] = weights * (self.score - self.truth)
-        sums[:, -1] = weights
-        object.__setattr__(self, "sums", sums)
-
-    @property
-    def value(self) -> float:
-        """Σ over bins of |Σ w (score − outcome)| / Σ w (Naeini, Cooper and Hauskrecht 2015)."""
-        return float(np.abs(_distances(self.sums.sum(axis=0)[None, :])).sum())
-
-    @property
-    def n(self) -> int:
-        """Rows it was measured on."""
-        return len(self.score)
-
-    def interval(self, level: float) -> tuple[float, float]:
-        """Interval from bootstrapped noise e around the bins' distances d.
-
-        Low: the observed distances, scaled down until a sample of them would exceed the value in (1 − level) / 2 of
-        all cases (zero where pure noise would). High: as |d + e| ≥ |d| + sign(d) e, the excess never lies on that side,
-        and the bootstrap of the sum with signs held fixed is safe.
-        """
-        drawn = intervals.bootstrap_means(self.sums, random_state=self.random_state, purpose=self.purpose)
-        distances = _distances(self.sums.sum(axis=0)[None, :])[0]
-        noise, value, tail = _distances(drawn) - distances, self.value, 0.5 - level / 2
-
-        def exceeds(scale: float) -> bool:
-            return bool(np.quantile(np.abs(scale * distances + noise).sum(axis=1), 1 - tail) >= value)
-
-        low, high = 0.0, 1.0
-        for _ in range(0 if exceeds(0.0) else HALVINGS):
-            middle = (low + high) / 2
-            low, high = (low, middle) if exceeds(middle) else (middle, high)
-        return low * value, min(1.0, value - float(np.quantile(noise @ np.sign(distances), tail)))
-
-
-def _distances(sums: Float2) -> Float2:
-    """Signed distance of every bin, as its part of the whole."""
-    return np.asarray(sums[:, :-1] / sums[:, -1:])
-
-
 Statistic: TypeAlias = Share | Mean | Area | Quantile | CalibrationError
 
 
@@ -257,17 +195,25 @@ def estimate(statistic: Statistic | str, n: int | None) -> Estimate:
 def difference(first: tuple[str, Statistic], second: tuple[str, Statistic], *, level: float, floor: int) -> Comparison:
     """First minus second, with Newcombe's interval (MOVER for means and areas)."""
     (label, a), (other, b) = first, second
-    low, high = intervals.difference_of((a.value, *a.interval(level)), (b.value, *b.interval(level)))
+    low, high = intervals.difference_of(_around(a, level), _around(b, level))
+    value = a.value - b.value
     evidence, reason = evidence_of(low, high, 0.0, (a.n, b.n), floor)
     return Comparison(
-        value=a.value - b.value,
-        low=low,
-        high=high,
+        value=value,
+        low=min(low, value),
+        high=max(high, value),
         between=(label, other),
         n=(a.n, b.n),
         evidence=evidence,
         reason=reason,
     )
+
+
+def _around(statistic: Statistic, level: float) -> tuple[float, float, float]:
+    """Return a middle and the interval around it."""
+    if isinstance(statistic, CalibrationError):
+        return statistic.around(level)
+    return (statistic.value, *statistic.interval(level))
 
 
 def ratio(first: tuple[str, Statistic], second: tuple[str, Statistic], *, level: float, floor: int) -> Comparison:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from pellucid._base.errors import InputError
 from pellucid._base.statistics import LEVEL
 from pellucid.fairness import estimates
-from pellucid.fairness.disclosure import withheld_cells, withheld_groups, withheld_together
+from pellucid.fairness.disclosure import withheld_groups, withheld_in_strata, withheld_together
 from pellucid.fairness.estimates import Comparison, Estimate, Statistic
-from pellucid.fairness.groups import FLOOR, Grouping, crossed, pairs
+from pellucid.fairness.groups import FLOOR, Grouping, pairs
 from pellucid.fairness.metrics import NO_RATIO, Metric, Outcomes, read_outcomes
 from pellucid.fairness.tally import PREDICTED, SCORE, TRUTH, WEIGHT, GroupTally, tally
 
@@ -226,16 +226,12 @@ def _by_control(
     outcomes: Outcomes, groupings: Sequence[Grouping], control: Grouping, plan: _Plan
 ) -> Iterator[tuple[str, GroupMetrics]]:
     """Measure within every stratum that may be shown; cells are withheld with an eye on the tables beside it."""
-    small = withheld_groups(control, plan.floor)
-    hidden: dict[str, set[tuple[str, ...]]] = {}
-    for each in groupings:
-        cells = crossed(control, each)
-        withheld, exposed = withheld_cells(cells, plan.floor, (small, plan.withheld[each.name]))
-        if exposed:  # the strata's own totals would give a small cell away
-            return
-        hidden[each.name] = {part for label, part in zip(cells.labels, cells.parts, strict=True) if label in withheld}
+    few = withheld_groups(control, plan.floor)
+    hidden = withheld_in_strata(groupings, control, plan.withheld, plan.floor)
+    if hidden is None:
+        return
     for label in control.labels:
-        if label in small:
+        if label in few:
             continue
         rows = control.rows(label)
         parts = [each.of(rows) for each in groupings]

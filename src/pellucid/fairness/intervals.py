@@ -13,8 +13,6 @@ from pellucid._base.typing import Bool1, Float1, Float2
 
 REPLICATES = 1000
 BISECTIONS = 60
-BINS = 10
-"""Equal parts of the range of a score in a calibration error."""
 BLOCK = 1 << 20
 """Drawn rows held at a time."""
 

@@ -13,7 +13,8 @@ import numpy as np
 from pellucid._base.errors import InputError
 from pellucid._base.typing import Array, Bool1, Float1
 from pellucid.fairness._inputs import is_favorable, read_numbers
-from pellucid.fairness.estimates import Area, CalibrationError, Mean, Quantile, Share, Statistic
+from pellucid.fairness.calibration_error import CalibrationError
+from pellucid.fairness.estimates import Area, Mean, Quantile, Share, Statistic
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

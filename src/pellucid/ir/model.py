@@ -77,6 +77,11 @@ class Model:
         """Names of the outputs when measured in `space`."""
         return ("loss",) if space is Space.LOSS else self.outputs
 
+    @property
+    def gives_probabilities(self) -> bool:
+        """Whether its outputs can be had as probabilities."""
+        return self.raw_space is Space.PROBABILITY or self.probability is not None
+
     def resolve(self, space: Space) -> Space:
         """The space whose units ``raw`` means for this model, else `space` itself."""
         return self.raw_space if space is Space.RAW else space
