@@ -165,7 +165,7 @@ void PathDependent<Real>::explain(const Matrix& rows, std::size_t threads, const
   const BlockKernels<Real>& kernels = one ? sizes.one : few ? sizes.few : sizes.many;
   const std::size_t per_block = kernels.walk.rows, blocks = (rows.rows + per_block - 1) / per_block;
   if (blocks < threads && n_chunks() > 1 && !pairs) return explain_by_chunks(rows, threads, kernels, store);
-  const std::size_t per_row = used_.n_inputs() + 3 * shape_.players * shape_.outputs;
+  const std::size_t per_row = 1 + used_.n_inputs() + 3 * shape_.players * shape_.outputs;
   const std::size_t fitting = pairs ? 1 : std::clamp<std::size_t>(most_numbers / (per_row * per_block), 1, most_together);
   const std::size_t rounds = blocks / (fitting * threads) + 1;  // of all threads
   const std::size_t together = blocks / (rounds * threads) + 1;
