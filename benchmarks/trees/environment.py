@@ -17,6 +17,7 @@ PEERS = (
     "fasttreeshap-fixed>=0.1.5",
     "shapiq>=1.8",
     "woodelf-explainer>=0.4.8",
+    "numba>=0.60",  # fasttreeshap needs it and does not say so
 )
 """Floors, so that pip does not settle on an old release to please another package."""
 DISTRIBUTIONS = tuple(wanted.partition(">=")[0] for wanted in PEERS)

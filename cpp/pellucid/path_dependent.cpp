@@ -165,10 +165,10 @@ void PathDependent<Real>::explain(const Matrix& rows, std::size_t threads, const
   const BlockKernels<Real>& kernels = one ? sizes.one : few ? sizes.few : sizes.many;
   const std::size_t per_block = kernels.walk.rows, blocks = (rows.rows + per_block - 1) / per_block;
   if (blocks < threads && n_chunks() > 1 && !pairs) return explain_by_chunks(rows, threads, kernels, store);
-  const std::size_t per_row = used_.n_inputs() + 3 * shape_.players * shape_.outputs;
+  const std::size_t per_row = 1 + used_.n_inputs() + 3 * shape_.players * shape_.outputs;
   const std::size_t fitting = pairs ? 1 : std::clamp<std::size_t>(most_numbers / (per_row * per_block), 1, most_together);
-  const std::size_t rounds = (blocks + fitting * threads - 1) / (fitting * threads);  // of all threads
-  const std::size_t together = std::max<std::size_t>(1, (blocks + rounds * threads - 1) / (rounds * threads));
+  const std::size_t rounds = blocks / (fitting * threads) + 1;  // of all threads
+  const std::size_t together = blocks / (rounds * threads) + 1;
   const std::size_t per_item = together * per_block;
   parallel_for((rows.rows + per_item - 1) / per_item, threads, [&] {
     return [&, walk = std::make_shared<Blocks>(*this, kernels, pairs, together)](std::size_t item) {
