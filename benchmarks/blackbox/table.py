@@ -24,8 +24,8 @@ hyper-parameters to that row alone. shapiq's estimators ask for coalitions of th
 
 On the models of tables ours also plays four background rows once to fit its hyper-parameters, on 128 + d pairs each;
 the errors leave that out of the budget, the table of costs counts it ({rows} rows share one fit). shap explains models,
-not set functions. A cell that is empty was not measured. The design of the pairs and the degrees of freedom were chosen on
-models of other, synthetic data; the priors and their weights were not (see "Hyper-parameters" in [odd-gp.md](odd-gp.md)).
+not set functions. A cell that is empty was not measured. The design of the pairs and the degrees of freedom were chosen
+on models of other, synthetic data; the priors and their weights were not (see [odd-gp.md](odd-gp.md)).
 
 ![Error at budget](benchmarks-blackbox.svg)
 """
