@@ -16,6 +16,8 @@ from pellucid.explainers.odd_gp import Posterior, Prior, average, expected_error
 from pellucid.explainers.odd_gp_design import SHARE, _best, best_pairs, complete_after
 from pellucid.explainers.odd_gp_fit import _loss, fit_geometric, fit_prior
 
+from .random_games import random_game, table_game
+
 
 def every(n):
     return ((np.arange(2**n)[:, None] >> np.arange(n)) & 1) == 1
@@ -177,21 +179,6 @@ def test_the_average_counts_disagreement_as_error():
     found, error = average([(sure, np.array([1e-3])), (other, np.array([1.0]))])
     assert found.values[0, 0] == pytest.approx(1.0, abs=1e-5)
     assert error[0] == 1e-3
-
-
-def random_game(n, rng, kind):
-    """Values of all 2^n coalitions of sums of products of three players, or of trees of depth four."""
-    shown, value = every(n).astype(float), np.zeros(2**n)
-    for _ in range(20):
-        if kind == "triples":
-            value += rng.normal() * shown[:, rng.choice(n, 3, replace=False)].prod(axis=1)
-        else:
-            value += rng.normal(size=16)[(shown[:, rng.choice(n, 4, replace=False)] @ (1 << np.arange(4))).astype(int)]
-    return (value + shown @ rng.normal(size=n))[:, None]
-
-
-def table_game(values):
-    return lambda coalitions: values[coalitions @ (1 << np.arange(coalitions.shape[1]))]
 
 
 # --- the chain --------------------------------------------------------------------------------------------------
