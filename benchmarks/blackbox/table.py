@@ -1,5 +1,6 @@
 """The page of results: errors beside the peers, coverage, overhead; and the chart."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,8 @@ hyper-parameters to that row alone. shapiq's estimators ask for coalitions of th
 
 On the models of tables ours also plays four background rows once to fit its hyper-parameters, on 128 + d pairs each;
 the errors leave that out of the budget, the table of costs counts it ({rows} rows share one fit). shap explains models,
-not set functions. A cell that is empty was not measured. The design of the pairs and the degrees of freedom were chosen on
-models of other, synthetic data; the priors and their weights were not (see "Hyper-parameters" in [odd-gp.md](odd-gp.md)).
+not set functions. A cell that is empty was not measured. The design of the pairs and the degrees of freedom were chosen
+on models of other, synthetic data; the priors and their weights were not (see [odd-gp.md](odd-gp.md)).
 
 ![Error at budget](benchmarks-blackbox.svg)
 """
@@ -132,8 +133,9 @@ def _summary(cells: list[dict[str, Any]], methods: list[str]) -> str:
     """Ratios to the best peer of each cell, and the coverage of the intervals."""
     peers = [one for one in methods if not one.startswith(OURS)]
     lines = [
-        "| budget | tasks | our error / best peer's, geometric mean | worst | its task | intervals cover |",
-        "|---|---|---|---|---|---|",
+        "| budget | tasks | our error / best peer's, geometric mean | without ties of rounding | worst | its task "
+        "| intervals cover |",
+        "|---|---|---|---|---|---|---|",
     ]
     for factor in sorted({one["factor"] for one in cells}):
         ratios = {}
@@ -145,12 +147,18 @@ def _summary(cells: list[dict[str, Any]], methods: list[str]) -> str:
         if not ratios:
             continue
         covered = [one for one in _pick(cells, "covered", factor=factor, method=OURS) if one is not None]
-        mean, worst = np.exp(np.mean(np.log(list(ratios.values())))), max(ratios, key=lambda name: ratios[name])
+        worst = max(ratios, key=lambda name: ratios[name])
+        apart = [one for one in ratios.values() if one != 1.0]  # both are rounding where they are equal
         lines.append(
-            f"| {factor}d | {len(ratios)} | {mean:.2f} | {ratios[worst]:.2f} | {worst} | "
-            f"{100 * np.mean(covered):.1f} % |"
+            f"| {factor}d | {len(ratios)} | {_geometric(ratios.values()):.2f} "
+            f"| {_geometric(apart):.2f} of {len(apart)} | {ratios[worst]:.2f} | {worst} "
+            f"| {100 * np.mean(covered):.1f} % |"
         )
     return "\n".join(lines) + "\n"
+
+
+def _geometric(ratios: Iterable[float]) -> float:
+    return float(np.exp(np.mean(np.log(list(ratios)))))
 
 
 def _overhead(cells: list[dict[str, Any]], methods: list[str]) -> str:

@@ -10,11 +10,13 @@ from hypothesis import strategies as st
 import pellucid
 from pellucid import InputError, Shapley
 from pellucid.explainers.coalitions import pair_design, pairs_of_two
-from pellucid.explainers.estimation import Estimate, _half_width
+from pellucid.explainers.estimation import Estimate, _half_width, _may_stop
 from pellucid.explainers.exact import Enumeration
 from pellucid.explainers.odd_gp import Posterior, Prior, average, expected_error, sinh_kernel
 from pellucid.explainers.odd_gp_design import SHARE, _best, best_pairs, complete_after
 from pellucid.explainers.odd_gp_fit import _loss, fit_geometric, fit_prior
+
+from .random_games import random_game, table_game
 
 
 def every(n):
@@ -177,21 +179,6 @@ def test_the_average_counts_disagreement_as_error():
     found, error = average([(sure, np.array([1e-3])), (other, np.array([1.0]))])
     assert found.values[0, 0] == pytest.approx(1.0, abs=1e-5)
     assert error[0] == 1e-3
-
-
-def random_game(n, rng, kind):
-    """Values of all 2^n coalitions of sums of products of three players, or of trees of depth four."""
-    shown, value = every(n).astype(float), np.zeros(2**n)
-    for _ in range(20):
-        if kind == "triples":
-            value += rng.normal() * shown[:, rng.choice(n, 3, replace=False)].prod(axis=1)
-        else:
-            value += rng.normal(size=16)[(shown[:, rng.choice(n, 4, replace=False)] @ (1 << np.arange(4))).astype(int)]
-    return (value + shown @ rng.normal(size=n))[:, None]
-
-
-def table_game(values):
-    return lambda coalitions: values[coalitions @ (1 << np.arange(coalitions.shape[1]))]
 
 
 # --- the chain --------------------------------------------------------------------------------------------------
@@ -455,3 +442,23 @@ def test_tol_asks_for_intervals_that_hold_all_values_at_once(size):
     width = _half_width(Estimate(np.zeros((size, 1)), np.full((size, 1), 0.5)))
     draws = np.abs(np.random.default_rng(10).normal(scale=0.5, size=(20_000, size))).max(axis=1)
     assert 0.94 < np.mean(draws <= width) < 0.96
+
+
+def test_a_level_alone_stops_no_row_and_neither_does_one_that_disagrees_with_the_level_before():
+    sure = Estimate(np.array([[1.0]]), np.array([[1e-3]]))
+    assert not _may_stop(sure, None, 0.1)
+    assert not _may_stop(sure, np.array([[1.2]]), 0.1)
+    assert _may_stop(sure, np.array([[1.05]]), 0.1)
+    assert not _may_stop(Estimate(sure.values, np.array([[0.1]])), sure.values, 0.1)
+
+
+def test_tol_is_kept_by_games_that_are_fitted_by_themselves():
+    def saturated(X):
+        return 1.0 / (1.0 + np.exp(-(line(X) / 6.0 + X[:, 0] * X[:, 1] - X[:, 2] * X[:, 5])))
+
+    X = rows(12, 20, seed=12)
+    background = np.zeros((1, 12))
+    truth = pellucid.explain(saturated, X, background=background, method="exact").values
+    tol = 0.1 * float(np.median(np.abs(truth).max(axis=1)))
+    found = pellucid.explain(saturated, X, background=background, method=Shapley("auto"), budget=1200, tol=tol)
+    assert np.mean(np.abs(found.values - truth).max(axis=(1, 2)) <= tol) >= 0.9

@@ -31,6 +31,8 @@ from pellucid.explainers.permutation import AntitheticPermutations, coalitions_o
 from pellucid.explainers.shapley import smallest_budget
 from pellucid.testing.oracles import shapley_by_enumeration
 
+from .random_games import random_game, table_game
+
 SAMPLED = [Shapley(), Permutation()]
 UNBIASED = [Shapley("least_squares"), Permutation()]
 
@@ -43,35 +45,11 @@ def wavy(X):
     return total / (1.0 + total * total) + 0.1 * total
 
 
-def table_game(values):
-    """Read a game off a table of its 2^n values: coalition number c shows player i when bit i is set."""
-    return lambda coalitions: values[coalitions @ (1 << np.arange(coalitions.shape[1]))]
-
-
 def solve(plan, game, level=0):
     known = [game(block) for lower in range(level + 1) for block in plan.blocks(lower)]
     n = known[0].shape[1] if not hasattr(plan, "n") else plan.n
     ends = game(np.array([[False] * n, [True] * n]))
     return plan.solve(level, np.concatenate(known), ends[0], ends[1])
-
-
-def random_game(n, rng, kind):
-    """Values of all 2^n coalitions of a random game, of shape (2^n, 1)."""
-    shown = ((np.arange(2**n)[:, None] >> np.arange(n)) & 1).astype(float)
-    if kind == "triples":
-        value = shown @ rng.normal(size=n) + ((shown @ rng.normal(size=(n, n))) * shown).sum(axis=1) / 2
-        for _ in range(2 * n):
-            value += rng.normal() * shown[:, rng.choice(n, 3, replace=False)].prod(axis=1)
-    elif kind == "saturated":
-        value = np.tanh(shown @ rng.normal(size=(n, 6)) + rng.normal(size=6) / 2) @ rng.normal(size=6)
-    elif kind == "trees":
-        value = np.zeros(2**n)
-        for _ in range(20):
-            leaf = shown[:, rng.choice(n, 4, replace=False)] @ (1 << np.arange(4))
-            value += rng.normal(size=16)[leaf.astype(int)]
-    else:
-        value = rng.normal(size=2**n) + shown @ rng.normal(size=n)
-    return value[:, None]
 
 
 # --- the definition ---------------------------------------------------------------------------------------------

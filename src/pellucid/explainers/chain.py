@@ -98,6 +98,8 @@ def fit_priors(shown: Bool2, odd: Float2) -> list[tuple[Prior, int]]:
     None where no game changes anything.
     """
     n = shown.shape[1]
+    # Powers of two change no bit of what is fitted, and keep squares in range.
+    odd = np.ldexp(odd, -np.frexp(np.abs(odd).max(axis=0))[1])
     fitted = [*((fit_prior(shown, odd, spread), n + 4) for spread in SPREADS), (fit_geometric(shown, odd), 1)]
     return [(prior, spent) for prior, spent in fitted if prior is not None]
 

@@ -195,6 +195,7 @@ def _evaluate(plan: Plan, level: int, known: _Known, games: RowGames) -> int:
 def _climb(plan: Plan, first: int, known: _Known, games: RowGames, tol: float | None) -> tuple[list[_Solved], int]:
     """Climb the plan's levels from the first on; without a tolerance only the last is solved."""
     solved, cost = [], 0
+    before: dict[int, Float2] = {}
     last = len(plan.n_coalitions) - 1
     for level, coalitions in list(enumerate(plan.n_coalitions))[first:]:
         cost += _evaluate(plan, level, known, games)
@@ -202,10 +203,18 @@ def _climb(plan: Plan, first: int, known: _Known, games: RowGames, tol: float | 
             continue
         for row in list(known):
             estimate = plan.solve(level, np.concatenate(known[row]), games.empty[row], games.full[row])
-            if level == last or (tol is not None and _half_width(estimate) <= tol):
+            if level == last or (tol is not None and _may_stop(estimate, before.get(row), tol)):
                 solved.append(_Solved(row, estimate, coalitions, plan.rounding_terms * _largest(known[row])))
                 del known[row]
+            before[row] = estimate.values
     return solved, cost
+
+
+def _may_stop(estimate: Estimate, before: Float2 | None, tol: float) -> bool:
+    """Whether the intervals are narrow enough, and the level before agrees: narrow intervals may be so by chance."""
+    if before is None or _half_width(estimate) > tol:
+        return False
+    return bool(np.abs(estimate.values - before).max(initial=0.0) <= tol)
 
 
 def _largest(values: list[Float2]) -> float:

@@ -37,8 +37,8 @@ class Shapley:
 
     One seeded design serves all rows. The values of a row add up exactly; each has a standard error
     over what was not evaluated. Where the budget covers every coalition, all are evaluated and
-    the values are exact. With ``tol``, a row's design doubles until
-    intervals that hold all its values at once in 95 % are no wider than ± tol.
+    the values are exact. With ``tol``, a row's design doubles until intervals that hold all its values at once
+    in 95 % are no wider than ± tol and no value moved by more than tol when it doubled last.
 
     Parameters
     ----------
