@@ -129,6 +129,14 @@ def test_what_does_not_fit_is_said(sequences: Any, options: dict[str, Any], said
         draw_attention(found, **options)
 
 
+def test_layers_over_different_positions_have_no_special_ones() -> None:
+    weights = tuple(np.full((2, 1, n, n), 1 / n) for n in (4, 3))
+    found = Attention(layers=("a", "b"), weights=weights, tokens=None)
+    assert draw_attention(found).count("<img") == 2
+    with pytest.raises(InputError, match="the same positions in every layer"):
+        draw_attention(found, special=[0])
+
+
 def test_examples_need_pictures() -> None:
     grid = ChannelGrid(channels=np.arange(1), maps=np.ones((1, 2, 2)), limit=1.0, total=1)
     with pytest.raises(InputError, match="both summary= and pictures="):

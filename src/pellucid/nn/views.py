@@ -60,11 +60,13 @@ def draw_attention(
     >>> draw_attention(attention(layer, torch.randn(1, 5, 8)))  # doctest: +ELLIPSIS
     <picture of ... characters of HTML>
     """
-    _check_row(row, len(attention.weights[0]))
+    _check_row(row, min(map(len, attention.weights)))
     squares = [np.asarray(weights[row], dtype=np.float64) for weights in attention.weights]
     keys = squares[0].shape[2]
     if tokens is not None and len(tokens) != keys:
         raise InputError(f"tokens must name the {keys} positions of the row; got {len(tokens)}.")
+    if special and any(square.shape[1:] != (keys, keys) for square in squares):
+        raise InputError("special= needs self-attention over the same positions in every layer; leave it out.")
     if any(not 0 <= at < keys for at in special):
         raise InputError(f"special must be positions between 0 and {keys - 1}; got {list(special)}.")
     views = [("all tokens", squares)]
