@@ -54,9 +54,9 @@ median of the pairs. A plain forward pass is one of the same rows without gradie
 its own beyond a forward pass.
 """
 FOOT = """
-Where a target is not met the table says so. quantus 0.6 asks the network in batches, as ours does, and then nearly all of
-the time is the network's own: what is left beside it cannot be ten times less. What stands in for
-hidden words is the mask token; relevance of a word is the sum over its embedding. quantus and zennit name
+Where a target is not met the table says so. quantus 0.6 asks the network in batches, as ours does, and then nearly
+all of the time is the network's own: what is left beside it cannot be ten times less. What stands in for hidden
+words is the mask token; relevance of a word is the sum over its embedding. quantus and zennit name
 torchvision's classes as they load; stand-ins are given where it is missing.
 """
 

@@ -6,8 +6,21 @@ from transformers import AutoModel
 
 from benchmarks.nn.measuring import Row, cpu_seconds, interleaved
 from benchmarks.nn.subjects import blocks, cat, classifier, documents, lite0, pictures
-from pellucid.nn import attention, attribute, dissect, patch, probe, record, sparse_autoencoder
-from pellucid.nn.demos.photographs import SHOWN
+from pellucid.nn import (
+    attention,
+    attribute,
+    channel_grid,
+    dissect,
+    draw_attention,
+    draw_channels,
+    draw_patching,
+    patch,
+    probe,
+    record,
+    sparse_autoencoder,
+    summarize,
+)
+from pellucid.nn.demos.photographs import SHOWN, photographs
 from pellucid.plot import image, text
 from pellucid.testing.networks import InductionModel, completions, repeated_sequences, shapes_on_textures
 
@@ -105,9 +118,21 @@ def viewers() -> list[Row]:
     ids = inputs["input_ids"][0]
     relevance = attribute(classifier().network, inputs, target=0, method="attnlrp").shaped[0, ..., 0].sum(1)
     token_table = {"token": classifier().tokenizer.convert_ids_to_tokens(ids), "value": relevance.tolist()}
+    special = [i for i, token in enumerate(token_table["token"]) if token in ("[CLS]", "[SEP]")]
+    seen = attention(classifier().network, inputs)
+    states, shown = (run(lite0(), pictures(), layers="_blocks.4")["_blocks.4"] for run in (record, summarize))
+    as_seen = photographs(views=1).pictures
+    clean, corrupt = repeated_sequences(40)
+    patched = patch(InductionModel(), clean, corrupt, target=completions(clean))
+    drawn = {
+        "attention of 72 heads over 64 tokens, with a filter of special tokens": draw_attention(seen, special=special),
+        "channels with their top examples": draw_channels(channel_grid(states), summary=shown, pictures=as_seen),
+        "patching": draw_patching(patched),
+    }
     sizes = {
         "image under its values": len(image({"image": [pixels], "heat": [heat], "total": [heat.sum()]}).encode()),
         "text under its values": len(text(token_table).encode()),
+        **{name: len(picture.encode()) for name, picture in drawn.items()},
     }
     return [
         Row(8, f"viewer: {name}", f"{size / 1000:,.0f} kB", "< 1 MB", size < 1_000_000) for name, size in sizes.items()

@@ -1,5 +1,7 @@
 """What must hold for any network: invariance, completeness, closed forms, slow twins."""
 
+from itertools import pairwise
+
 import hypothesis.strategies as st
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from torch.nn import functional
 from pellucid.nn import LRP, METHODS, attribute
 from pellucid.nn._intercept import Interceptor
 from pellucid.nn._rules import References
+from pellucid.nn.attribution.integrated import _Interval
 
 from .networks import STYLES, Transformer, in_style, tabular
 
@@ -275,3 +278,34 @@ def test_two_nodes_are_exact_for_a_cubic_gradient():
     found = attribute(lambda x: (x**4).sum(1), x, budget=4)
     assert found.quality.evaluations.gradients == 3 * 4
     np.testing.assert_allclose(found.values[..., 0], x**4, rtol=1e-10)
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_an_interval_that_is_cut_keeps_its_nodes_in_the_middle(count):
+    """Otherwise a gradient that is kept would stand for the wrong place."""
+    low, high = 0.2, 0.8
+    nodes = [0.5] if count == 1 else [0.5 - 0.3 / 3**0.5, 0.5 + 0.3 / 3**0.5]
+    kept = [{"input": torch.tensor([node])} for node in nodes]
+    thirds = _Interval(low, high, kept, torch.zeros(1)).thirds()
+    assert [thirds[0][0], thirds[-1][1]] == [low, high]
+    assert all(one[1] == two[0] for one, two in pairwise(thirds))
+    found = [((start + end) / 2, float(known["input"])) for start, end, known in thirds if known is not None]
+    np.testing.assert_allclose(*zip(*found, strict=True), atol=1e-7)
+    assert [node for _, node in found] == pytest.approx(nodes)
+
+
+def test_integrated_gradients_spend_no_gradient_twice():
+    """What is counted is what was asked, never above the budget, also on a path that is rough."""
+    net, x = in_style("Functions"), 4 * torch.randn(3, 2, 12, 12)
+    asked = 0
+
+    def counted(rows):
+        nonlocal asked
+        out = net(rows)
+        if rows.requires_grad:
+            asked += len(rows)
+        return out
+
+    found = attribute(counted, x, target=1, method="integrated_gradients", budget=40, tol=1e-6)
+    assert asked == found.quality.evaluations.gradients <= 3 * 40
+    assert asked >= 3 * 38

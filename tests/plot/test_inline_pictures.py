@@ -13,7 +13,7 @@ from pellucid import plot
 from pellucid._base.errors import FileError, InputError
 from pellucid.explanation import Explanation, Provenance, Quality
 from pellucid.ir import Space
-from pellucid.plot.image import _heat_file
+from pellucid.plot.image import heat_file
 from pellucid.plot.inline import DOWN, LEVELS, STYLE, UP
 from pellucid.plot.png import png
 
@@ -74,7 +74,7 @@ def test_values_that_are_nothing_beside_the_largest_have_no_mark() -> None:
     picture = plot.text({"token": ["large", "small"], "value": [1.0, -0.03]})
     assert [*classes(picture).values()] == ["plv-t plv-u16", "plv-t plv-z"]
     assert "small: −0.03" in picture
-    seen = np.asarray(Image.open(io.BytesIO(_heat_file(np.array([[1.0, -0.03]]), 1.0))).convert("RGBA"))
+    seen = np.asarray(Image.open(io.BytesIO(heat_file(np.array([[1.0, -0.03]]), 1.0))).convert("RGBA"))
     assert seen[0, 1, 3] == 0
 
 
@@ -145,7 +145,7 @@ def test_png_files_are_read_back_by_pillow_bit_by_bit() -> None:
 def test_heat_is_opaque_by_size_and_striped_where_negative() -> None:
     heat = np.zeros((16, 24))
     heat[:, :8], heat[:, 8:16] = 1.0, -0.5
-    seen = np.asarray(Image.open(io.BytesIO(_heat_file(heat, 1.0))).convert("RGBA"))
+    seen = np.asarray(Image.open(io.BytesIO(heat_file(heat, 1.0))).convert("RGBA"))
     assert np.array_equal(np.unique(seen[:, :8].reshape(-1, 4), axis=0), [[*UP, 255]])
     assert np.array_equal(np.unique(seen[:, 8:16].reshape(-1, 4), axis=0), [[*DOWN, 64], [*DOWN, 128]])
     assert not seen[:, 16:, 3].any()

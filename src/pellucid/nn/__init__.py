@@ -34,6 +34,7 @@ from pellucid.nn.probes import Probes, probe
 from pellucid.nn.sensitivity import Infidelity, Randomisation, infidelity, max_sensitivity, parameter_randomisation
 from pellucid.nn.shortcuts import Shortcuts, find_shortcuts, find_word_shortcuts
 from pellucid.nn.similarity import LayerSimilarity, Projection, cka, layer_similarity, project
+from pellucid.nn.views import draw_attention, draw_attention_map, draw_channels, draw_patching
 from pellucid.nn.visualisation import FeatureImages, visualize
 
 __all__ = [
@@ -75,6 +76,10 @@ __all__ = [
     "cka",
     "deconstruct",
     "dissect",
+    "draw_attention",
+    "draw_attention_map",
+    "draw_channels",
+    "draw_patching",
     "faithfulness",
     "find_shortcuts",
     "find_word_shortcuts",

@@ -273,10 +273,11 @@ def _relevance(kind: str, weights: list[Array], gradients: list[Array]) -> Array
         return rollout([values.mean(axis=1) for values in weights])
     if kind == "last_layer":
         return np.asarray(weights[-1].mean(axis=1))
-    total = np.broadcast_to(np.eye(weights[0].shape[3]), (len(weights[0]), *weights[0].shape[2:])).copy()
+    own = np.broadcast_to(np.eye(weights[0].shape[3]), (len(weights[0]), *weights[0].shape[2:]))
+    total = own.copy()
     for values, gradient in zip(weights, gradients, strict=True):
         total += (values * gradient).clip(0).mean(axis=1) @ total
-    return total
+    return np.asarray(total - own)  # what every token starts with says nothing about any
 
 
 def _seen_from(relevance: Array, query: int | None, grid: Any, *, causal: bool) -> Float2:

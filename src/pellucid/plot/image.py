@@ -252,12 +252,12 @@ def _overlay(line: dict[str, Any], limit: float, pixels: int) -> str:
     tall, wide = photo.shape[0] * times, photo.shape[1] * times
     said = sum_sentence("areas", line["total"], line["base"], line["prediction"])
     label = literal(f"{line['output']}: {said}" if line["output"] else said)
-    heat_file = data_uri(_heat_file(heat.repeat(times, 0).repeat(times, 1), limit))
+    over_file = data_uri(heat_file(heat.repeat(times, 0).repeat(times, 1), limit))
     photo_file = data_uri(png(np.rint(photo).astype(np.uint8)))
     size = f"width={wide} height={tall}"
     return (
         f'<figure><div class=plv-stack><img class=plv-photo {size} src="{photo_file}" alt="{label}">'
-        f'<img class=plv-heat {size} src="{heat_file}" alt=""></div><figcaption>{literal(said)}</figcaption></figure>'
+        f'<img class=plv-heat {size} src="{over_file}" alt=""></div><figcaption>{literal(said)}</figcaption></figure>'
     )
 
 
@@ -270,7 +270,7 @@ def _shrunk(array: Array, step: int) -> Array:
     return np.asarray(cut.reshape(height, step, width, step, -1).mean(axis=(1, 3)))
 
 
-def _heat_file(heat: Float2, limit: float) -> bytes:
+def heat_file(heat: Float2, limit: float) -> bytes:
     """The heat as a PNG of few colours: opacity for size, stripes for negative values."""
     share = np.clip(np.abs(heat) / limit, 0.0, 1.0) if limit else np.zeros_like(heat)
     level = np.rint(share * LEVELS).astype(np.int64)

@@ -52,7 +52,8 @@ class Html(str):
     def save(self, path: str | os.PathLike[str], *, force: bool = False) -> Path:
         """Write a page with this picture alone; an existing file is replaced only with `force`."""
         page = (
-            '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>pellucid</title>'
+            '<!DOCTYPE html>\n<html lang="en" style="background:Canvas;color:CanvasText">'
+            '<head><meta charset="utf-8"><title>pellucid</title>'
             '<meta name="color-scheme" content="light dark">'
             "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; "
             f'img-src data:"></head>\n<body>{self}</body></html>\n'
@@ -65,7 +66,14 @@ def _write(file: object, page: str) -> None:
 
 
 def figure_of(
-    panels: Sequence[tuple[str, str]], scale: str, *, title: str, description: str, notes: Sequence[str], fades: bool
+    panels: Sequence[tuple[str, str]],
+    scale: str,
+    *,
+    title: str,
+    description: str,
+    notes: Sequence[str],
+    fades: bool,
+    choice: str = "Output",
 ) -> Html:
     """Put panels, the scale and the notes into one picture.
 
@@ -81,10 +89,12 @@ def figure_of(
         Plain sentences below it.
     fades : bool
         Whether the reader may choose the opacity of an overlay.
+    choice : str
+        What the panels are, where the reader chooses between several.
     """
     parts = [f"<strong>{escaped(title, 90)}</strong>"] if title else []
     if len(panels) > 1:
-        parts.append(_choice("plv-pick", "Output", [name for name, _ in panels], 0))
+        parts.append(_choice("plv-pick", choice, [name for name, _ in panels], 0))
     if fades:
         parts.append(_choice("plv-fade", "Overlay", FADES, 3))
     several = len(panels) > 1
