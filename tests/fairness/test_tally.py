@@ -32,7 +32,7 @@ def counted(rows, **options):
     )  # fmt: skip
 
 
-@settings(max_examples=5)
+@settings(max_examples=3)
 @given(st.lists(st.integers(1, 299), max_size=4), st.integers(0, 5))
 def test_a_stream_gives_the_numbers_of_all_its_rows_to_the_last_bit(cuts, seed):
     rows = people(300, seed)

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.datasets import load_breast_cancer
+from sklearn.datasets import load_breast_cancer, load_digits, load_wine
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsRegressor
@@ -147,6 +147,22 @@ def test_planted_flips_are_found(cancer):
     assert len(set(found.rows[:15]) & set(rows)) >= 13
     assert found.gain is not None
     assert found.to_frame()["label"].tolist() == flipped.iloc[found.rows].tolist()
+
+
+@pytest.mark.parametrize("load", [load_digits, load_wine])
+def test_planted_flips_are_found_in_data_that_set_no_threshold(load):
+    X, y = load(return_X_y=True)
+    rng = np.random.default_rng(0)
+    kept = rng.permutation(len(y))[:600]
+    X, y = X[kept], y[kept]
+    rows = rng.choice(len(y), len(y) // 20, replace=False)
+    classes = len(np.unique(y))
+    y[rows] = (y[rows] + rng.integers(1, classes, len(rows))) % classes
+    model = make_pipeline(StandardScaler(), LogisticRegression(C=0.1)).fit(X, y)
+    found = suspect_labels(model, X, y, measure=False)
+    hits = len(set(rows) & set(found.rows))
+    assert hits >= 0.5 * len(rows)
+    assert hits >= 0.7 * len(found.rows)
 
 
 def test_a_model_that_cannot_be_fitted_again_is_asked_as_it_is(cancer):

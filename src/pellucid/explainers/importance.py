@@ -6,7 +6,7 @@ from pellucid._base.errors import InputError
 from pellucid._base.randomness import stream
 from pellucid._base.typing import Array
 from pellucid.explanation import Importance, Provenance
-from pellucid.games.marginal import predict_gathered
+from pellucid.games.marginal import predict_gathered, row_cap
 from pellucid.ir import Model, Space
 from pellucid.table import Table
 
@@ -43,15 +43,19 @@ def permutation_importance(
     itself = np.arange(len(X))[:, None].repeat(X.n_columns, axis=1)
     loss = predict_gathered(model, X, itself, Space.LOSS, y)[:, 0]
     mean, half = np.empty(X.n_columns), np.empty(X.n_columns)
+    together = max(1, row_cap(X.n_columns) // len(X))  # a call of a pipeline costs more than some thousand rows
     for j in range(X.n_columns):
         rng = stream(random_state, "importance.shuffle", j)
         suffered, caused = np.zeros(len(X)), np.zeros(len(X))
-        for _ in range(n_repeats):
-            index = itself.copy()
-            index[:, j] = rng.permutation(len(X))
-            rise = predict_gathered(model, X, index, Space.LOSS, y)[:, 0] - loss
-            suffered += rise
-            caused[index[:, j]] += rise
+        lenders = [rng.permutation(len(X)) for _ in range(n_repeats)]
+        for start in range(0, n_repeats, together):
+            part = lenders[start : start + together]
+            index = np.tile(itself, (len(part), 1))
+            index[:, j] = np.concatenate(part)
+            shuffled = predict_gathered(model, X, index, Space.LOSS, np.tile(y, len(part)))
+            for lender, rise in zip(part, shuffled.reshape(len(part), -1) - loss, strict=True):
+                suffered += rise
+                caused[lender] += rise
         mean[j] = suffered.mean() / n_repeats
         half[j] = 1.96 * ((suffered + caused) / n_repeats).std(ddof=1) / np.sqrt(len(X))
     return Importance(

@@ -9,7 +9,7 @@ from numpy.random import Generator
 
 from pellucid._base.randomness import stream
 from pellucid._base.statistics import kish_size
-from pellucid._base.typing import Float1, Float2
+from pellucid._base.typing import Float1, Float2, Int2
 
 BINS = 10
 """Equal parts of the range of a score."""
@@ -110,7 +110,11 @@ class CalibrationError:
         return float(self._drawn(0.0).mean())
 
     def _drawn(self, candidate: float) -> Float1:
-        return self.bins.moved(candidate).sampled(stream(self.random_state, self.purpose))
+        return self.bins.moved(candidate).sampled(self._rows, stream(self.random_state, self.purpose, 1))
+
+    @cached_property
+    def _rows(self) -> Int2:
+        return self.bins.rows_sampled(stream(self.random_state, self.purpose))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -177,10 +181,13 @@ class Bins:
         outcome = np.clip(self.score - wanted * self.size / self.rows, 0.0, 1.0)
         return Bins(rows=self.rows, score=self.score, outcome=outcome)
 
-    def sampled(self, rng: Generator) -> Float1:
-        """Debiased sums of samples of as many rows, drawn from a population that these bins describe."""
-        n = max(1, round(self.size))
-        counts = rng.multinomial(n, self.rows / self.size, size=SAMPLES)
+    def rows_sampled(self, rng: Generator) -> Int2:
+        """Rows in each bin of samples of as many rows, of shape (samples, bins)."""
+        return np.asarray(rng.multinomial(max(1, round(self.size)), self.rows / self.size, size=SAMPLES))
+
+    def sampled(self, counts: Int2, rng: Generator) -> Float1:
+        """Debiased sums of samples with so many rows in each bin, drawn from a population that these bins describe."""
+        n = int(counts[0].sum())
         rows, hits = counts.astype(float), rng.binomial(counts, self.outcome).astype(float)
         return _debiased((rows * self.score - hits) / n, _variances(rows, hits, n))
 

@@ -425,7 +425,7 @@ WAYS: dict[str, tuple[Way, bool, str]] = {
     "group_cuts": (
         _group_cuts,
         True,
-        "the scores; people with equal scores are decided differently by group, which may not be lawful",
+        "the scores; people with equal scores are decided differently by group, which law may forbid",
     ),
     "reduction": (_reduction, False, "error rates by group; its decisions are drawn at random between several models"),
     "glassbox": (_glassbox, False, "proxies and labels; but every point of its score can be read"),

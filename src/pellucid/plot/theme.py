@@ -28,6 +28,8 @@ SIGNS = alt.Scale(domain=["down", "up"], range=[DOWN, UP])
 
 WIDTH = 420
 STEP = 26
+ROW_LABEL = 300
+"""Pixels of the name of a row: a short sentence."""
 NUMBERS = ",.6~g"
 """Axis format: up to six significant digits, powers of ten beyond; without the 6, vega writes 10 as 1e+1."""
 
@@ -85,7 +87,7 @@ def rows_height(keys: list[str], series: int = 1) -> int:
 
 def rows_axis(title: str | None = None) -> alt.Y:
     """One line per row of the table, in the table's order."""
-    axis = alt.Axis(grid=False, ticks=False, domain=False, labelPadding=8)
+    axis = alt.Axis(grid=False, ticks=False, domain=False, labelPadding=8, labelLimit=ROW_LABEL)
     return alt.Y("key:N", sort=None, title=title, axis=axis)
 
 

@@ -60,7 +60,7 @@ def artefact_html(artefact: "Artefact") -> str:
                 "status": field.status,
                 "badge": {"measured": "pass", "missing": "warn"}.get(field.status, "note"),
                 "sentences": [prose(sentence) for sentence in field.sentences],
-                "sources": ", ".join(field.sources),
+                "sources": ", ".join(source for source in field.sources if source.startswith("PEL")),
             }
             for number, field in enumerate(artefact.fields, start=1)
         ],

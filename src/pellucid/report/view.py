@@ -23,6 +23,9 @@ WORDS: dict[Verdict, str] = {
 }
 """Verdicts in words, the gravest first."""
 
+_ENDS = ("", "_low", "_high")
+"""Columns of an axis: its values and the ends of their intervals."""
+
 _COUNTED: dict[Verdict, tuple[str, str]] = {
     Verdict.FAIL: ("check failed", "checks failed"),
     Verdict.WARN: ("warning", "warnings"),
@@ -145,8 +148,15 @@ def figure_of(exhibit: Exhibit, name: str, *, pictures: bool = True) -> Figure:
         caption=shorten(exhibit.title, 200),
         description=shorten(exhibit.description or exhibit.title, 600),
         picture=picture_of(exhibit, name) if pictures else Picture(),
-        grid=grid_of(exhibit.table),
+        grid=grid_of(_in_words(exhibit)),
     )
+
+
+def _in_words(exhibit: Exhibit) -> dict[str, Sequence[Any]]:
+    """Return the table with the titles of its axes where it says x and y."""
+    titles = {axis: exhibit.options.get(f"{axis}_title") or axis for axis in ("x", "y")}
+    words = {f"{axis}{end}": f"{title}{end.replace('_', ', ')}" for axis, title in titles.items() for end in _ENDS}
+    return {words.get(name, name): column for name, column in exhibit.table.items()}
 
 
 def grid_of(table: Mapping[str, Sequence[Any]]) -> Grid:

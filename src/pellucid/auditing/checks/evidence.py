@@ -52,9 +52,11 @@ class TestedReasons(Question):
             "alone; the others are not listed."
         )
         if marked:
+            unlisted = sum(not any(reason.mark for reason in one.reasons) for one in codes.blocked)
+            claim = f", {unlisted} of them for a claim that the test refuted" if unlisted else ""
             statement = (
                 f"A protected feature ({listed(marked)}) is a principal reason in {blocked} of {decisions} "
-                f"({percent(blocked / n)}): these notices are blocked. {statement}"
+                f"({percent(blocked / n)}{claim}): these notices are blocked. {statement}"
             )
         return self.finding(
             Verdict.FAIL if marked else Verdict.WARN if codes.unexplained else Verdict.NOTE,
@@ -157,7 +159,7 @@ class EvidenceByRule(Question):
         return self.finding(
             Verdict.NOTE,
             f"This audit measured {measured} of the {total} fields that {len(drafts)} rule packs ask for (rules as of "
-            f"{listed(dates)}). The others need a declaration of yours, or are missing.",
+            f"{', '.join(dates)}). The others need a declaration of yours, or are missing.",
             how="Each pack is a dated list of what a rule asks for, in our words and from secondary sources. A field "
             "counts as measured when a check that answers it ran, whatever it found.",
             exhibits=(_packs_exhibit(drafts),),
@@ -277,7 +279,6 @@ def _packs_exhibit(drafts: Sequence[Artefact]) -> Exhibit:
         description="For each rule: as of when it is known, its status, and how many fields this audit measured.",
         table={
             "rule": [draft.pack.id for draft in drafts],
-            "about": [draft.pack.title for draft in drafts],
             "citation": [draft.pack.citation for draft in drafts],
             "as of": [draft.pack.as_of for draft in drafts],
             "status": [draft.pack.status for draft in drafts],

@@ -9,7 +9,7 @@ from pellucid.auditing.findings import Exhibit, Finding, Measure, Section, Verdi
 from pellucid.auditing.subject import Subject
 from pellucid.fairness.disclosure import shown_groups
 from pellucid.fairness.groups import read_groupings
-from pellucid.improvement import Frontier
+from pellucid.improvement import Frontier, Option
 from pellucid.improvement.mitigation import WAYS, frontier_of
 
 QUICK = tuple(way for way in WAYS if way != "reduction")
@@ -42,8 +42,8 @@ class Options(Question):
             Verdict.NOTE,
             f"Between {of_group(name, found.reference)} and {of_group(name, found.group)} the model as given leaves a "
             f"gap of {points_interval(given.gap, given.gap_low, given.gap_high)} in who is decided favourably. Of "
-            f"{len(others)} ways tried this one leaves the smallest – {narrowest.sentence}",
-            detail=" ".join(option.sentence for option in others if option is not narrowest),
+            f"{len(others)} ways tried this one leaves the smallest: {narrowest.sentence}",
+            detail=" ".join(_short(option) for option in others if option is not narrowest),
             how=f"Fitted again on {found.n:,} rows (in folds) and measured on rows not seen. Every way decides "
             "favourably as often as the data do. Price: right decisions lost, on the same rows. No way is recommended: "
             "which gap and which price to accept is not a property of data. Reductions are left to "
@@ -63,6 +63,12 @@ class Options(Question):
             exhibits=(frontier_exhibit(found),),
             weight=abs(given.gap) - abs(narrowest.gap),
         )
+
+
+def _short(option: Option) -> str:
+    """Say what is left and what it costs; intervals and what it leaves stand in the table."""
+    name = option.name[0].upper() + option.name[1:]
+    return f"{name}: {100 * option.gap:.1f} points left, for {100 * option.price:.1f} points of right decisions."
 
 
 def frontier_exhibit(found: Frontier) -> Exhibit:
