@@ -29,6 +29,8 @@ class Interactions(Saved):
     values : float64 array of shape (rows, features, features, outputs)
         Symmetric in the two feature axes; the diagonal has the main effects.
     base_values : float64 array of shape (rows, outputs)
+    std_error : float64 array of the shape of `values`, or None
+        Standard errors of sampled values; None means exact.
     features, outputs : tuple of str
     space : Space
     quality : Quality
@@ -50,6 +52,7 @@ class Interactions(Saved):
     quality: Quality
     provenance: Provenance
     data: Table | None = None
+    std_error: Array | None = None
 
     def __post_init__(self) -> None:
         axes = "(rows, features, features, outputs)"
@@ -57,6 +60,8 @@ class Interactions(Saved):
         freeze_names(self, "features")
         freeze_names(self, "outputs")
         freeze(self, "values", (rows, len(self.features), len(self.features), len(self.outputs)), axes)
+        if self.std_error is not None:
+            freeze(self, "std_error", self.values.shape, axes)
         freeze(self, "base_values", (rows, len(self.outputs)), "(rows, outputs)")
         mirrored = self.values.swapaxes(1, 2)
         if not np.array_equal(self.values, mirrored):  # the kernels' are, to the bit
