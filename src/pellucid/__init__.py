@@ -22,8 +22,9 @@ if TYPE_CHECKING:
         UnsupportedModelError,
         UnsupportedRequestError,
     )
-    from pellucid._door import Explainer, explain, interactions, pairs
+    from pellucid._door import Explainer, explain
     from pellucid._door_inputs import explain_image, explain_text
+    from pellucid._door_pairs import interactions, pairs
     from pellucid._measures import ale, h_statistic, ice, importance, pdp, regional_effects
     from pellucid.adapters.files import load_model
     from pellucid.auditing.audit import Audit, audit, audit_data
@@ -76,8 +77,9 @@ _HOMES = {
         "UnsupportedModelError",
         "UnsupportedRequestError",
     ),
-    "pellucid._door": ("Explainer", "explain", "interactions", "pairs"),
+    "pellucid._door": ("Explainer", "explain"),
     "pellucid._door_inputs": ("explain_image", "explain_text"),
+    "pellucid._door_pairs": ("interactions", "pairs"),
     "pellucid._measures": ("ale", "h_statistic", "ice", "importance", "pdp", "regional_effects"),
     "pellucid.adapters.files": ("load_model",),
     "pellucid.auditing.audit": ("Audit", "audit", "audit_data"),

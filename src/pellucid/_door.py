@@ -1,4 +1,4 @@
-"""The doors: `explain`, `Explainer`, `interactions` and `pairs`."""
+"""The doors: `explain` and `Explainer`."""
 
 import time
 from collections.abc import Sequence
@@ -19,6 +19,8 @@ from pellucid.explainers.groups import Grouped, Groups, grouped
 from pellucid.explainers.interactions import BoundMatrix, BoundPairs, check_top
 from pellucid.explainers.lime import Lime
 from pellucid.explainers.options import check_output, check_question
+from pellucid.explainers.pair_sampling import SampledPairs
+from pellucid.explainers.shapley import Shapley
 from pellucid.explanation import Explanation, Interactions, Pairs, Provenance, Quality
 from pellucid.explanation._axes import named_positions
 from pellucid.explanation.explanation import distinct_positions
@@ -199,17 +201,22 @@ class Explainer:
         Raises
         ------
         UnsupportedRequestError
-            When the method has no interaction values: tree ensembles have, and any model whose coalitions are all
-            evaluated.
+            When the method has no interaction values: tree ensembles have, any model whose coalitions are all
+            evaluated, and with a budget those that ``"shapley"`` explains.
         """
         started = time.perf_counter()
-        if not isinstance(self._bound, BoundMatrix):
+        table, std_error = self._aligned(Table.of(X)), None
+        budget = self._question.budget
+        if isinstance(self._bound, BoundMatrix):
+            values, sums = self._bound.interactions(table)
+        elif isinstance(self.choice.method, Shapley) and budget is not None:
+            values, std_error, sums = SampledPairs.of(self._question, budget).interactions(table)
+        else:
             raise UnsupportedRequestError(
-                f"interactions need a tree ensemble and method='tree', or method='exact' with background= and a "
-                f"budget= of all coalitions; {self.model.label} is explained by method={self.choice.method.name!r}."
+                "interactions need a tree ensemble and method='tree', or background= and method='exact' with a "
+                "budget= of all coalitions or method='shapley' with a smaller one; "
+                f"{self.model.label} is explained by method={self.choice.method.name!r} with budget={budget}."
             )
-        table = self._aligned(Table.of(X))
-        values, sums = self._bound.interactions(table)
         predicted = self.model.predict(table, self.space)
         residual = self._residual(sums, predicted, table, None)
         found = Interactions(
@@ -218,9 +225,15 @@ class Explainer:
             features=table.names,
             outputs=self.model.outputs_in(self.space),
             space=self.model.resolve(self.space),
-            quality=Quality(residual=residual, bound=sums.bound, warnings=sums.warnings),
+            quality=Quality(
+                residual=residual,
+                bound=sums.bound if sums.sums else None,
+                evaluations=sums.evaluations,
+                warnings=sums.warnings,
+            ),
             provenance=self._provenance(sums, table, time.perf_counter() - started),
             data=table,
+            std_error=std_error,
         )
         return found if self.output is None else _outputs_of(found, self.output)
 
@@ -413,81 +426,16 @@ def _in_groups(model: Any, X: Any, background: Any, groups: Groups, method: str 
     return grouped(read, Table.of(X).aligned(names), rows.aligned(names, what="background"), groups)
 
 
-def interactions(
-    model: Any,
-    X: Any,
-    *,
-    background: Any = None,
-    method: str | Method = "auto",
-    output: str | int | Sequence[str | int] | None = None,
-    budget: int | None = None,
-    n_jobs: int | None = None,
-) -> Interactions:
-    """Explain how pairs of features move a model's output together, exactly.
-
-    Tree ensembles are read. Any other model needs `background` and is asked for all coalitions of its features:
-    without a `budget` up to 2^14 with ``method="exact"``, else as many as the budget says. Parameters are those of
-    `Explainer`.
-
-    Returns
-    -------
-    Interactions
-        Values of shape (rows, features, features, outputs): symmetric, a matrix's lines add up to the Shapley
-        values, the diagonal has the main effects.
-
-    Examples
-    --------
-    >>> import pellucid
-    >>> from sklearn.datasets import load_diabetes
-    >>> from sklearn.ensemble import RandomForestRegressor
-    >>> X, y = load_diabetes(return_X_y=True, as_frame=True)
-    >>> model = RandomForestRegressor(n_estimators=10, random_state=0).fit(X, y)
-    >>> pellucid.interactions(model, X.head(3)).values.shape
-    (3, 10, 10, 1)
-    """
-    explainer = Explainer(model, background, method=method, output=output, budget=budget, n_jobs=n_jobs)
-    return explainer.interactions(X)
-
-
-def pairs(
-    model: Any,
-    X: Any,
-    *,
-    feature: str | None = None,
-    top: int | None = None,
-    background: Any = None,
-    method: str | Method = "auto",
-    output: str | int | Sequence[str | int] | None = None,
-    n_jobs: int | None = None,
-) -> Pairs:
-    """Explain how one feature of a tree ensemble interacts with each other, or which pairs interact most.
-
-    For wide tables, where the matrix of `interactions` would be too large. Parameters are those of
-    `Explainer` and `Explainer.pairs`.
-
-    Returns
-    -------
-    Pairs
-        Values of shape (rows, pairs, outputs), the largest pairs first.
-
-    Examples
-    --------
-    >>> import pellucid
-    >>> from sklearn.datasets import load_diabetes
-    >>> from sklearn.ensemble import RandomForestRegressor
-    >>> X, y = load_diabetes(return_X_y=True, as_frame=True)
-    >>> model = RandomForestRegressor(n_estimators=10, random_state=0).fit(X, y)
-    >>> pellucid.pairs(model, X.head(50), feature="bmi", top=3).second[:2]
-    ('bmi', 's5')
-    """
-    explainer = Explainer(model, background, method=method, output=output, n_jobs=n_jobs)
-    return explainer.pairs(X, feature=feature, top=top)
-
-
 def _outputs_of(found: Interactions, output: str | int | Sequence[str | int]) -> Interactions:
     kept = distinct_positions(output, found.outputs, "output")
     names = tuple(found.outputs[k] for k in kept)
-    return replace(found, values=found.values[..., kept], base_values=found.base_values[:, kept], outputs=names)
+    return replace(
+        found,
+        values=found.values[..., kept],
+        std_error=None if found.std_error is None else found.std_error[..., kept],
+        base_values=found.base_values[:, kept],
+        outputs=names,
+    )
 
 
 def read_model(model: Any, X: Any) -> tuple[Model, Table]:

@@ -118,10 +118,15 @@ def test_no_constraint_is_broken_and_every_alternative_is_valid(constraints, see
         assert [not same(before[name], after[name]) for name in X] == found.changed[position].tolist()
         wanted = decided[position] != start[row] if target is None else MODEL.outputs[decided[position]] == target
         assert wanted
-        assert any(
-            all(same(after[name], real[name]) for name in X if not same(before[name], after[name]))
-            for real in background.to_dict("records")
-        )
+        changed = {name for name in X if not same(before[name], after[name])}
+        linked = [set(group) for group in constraints.linked]
+        for unit in [
+            *linked,
+            *({name} for name in changed.difference(*linked)),
+        ]:  # what is linked comes from one real row
+            assert any(
+                all(same(after[name], real[name]) for name in unit & changed) for real in background.to_dict("records")
+            )
     assert np.array_equal(MODEL.predict(Table.of(alternatives), Space.PROBABILITY), found.after)
 
 

@@ -81,6 +81,19 @@ def test_the_number_of_blas_threads_changes_no_bit(method):
     np.testing.assert_array_equal(answers[0].quality.local_r2, answers[1].quality.local_r2)
 
 
+def test_the_number_of_blas_threads_changes_no_bit_of_products_and_solutions():
+    from threadpoolctl import threadpool_limits
+
+    rng = np.random.default_rng(23)
+    a, b = rng.normal(size=(300, 5000)), rng.normal(size=(5000, 1))
+    matrix, answers = a @ a.T, []
+    for threads in (1, 2):
+        with threadpool_limits(limits=threads, user_api="blas"):
+            answers.append((times(a, b), times(a, a.T), solve(matrix, a[:, :5])))
+    for one, two in zip(*answers, strict=True):
+        np.testing.assert_array_equal(one, two)
+
+
 def test_products_and_solutions_in_pieces():
     rng = np.random.default_rng(22)
     for m, k, n in ((3, 5000, 2), (300, 301, 299), (1, 700, 900), (70, 40, 1), (0, 3, 2), (3, 0, 2)):

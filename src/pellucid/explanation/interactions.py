@@ -39,6 +39,8 @@ class Interactions(Saved):
     values : float64 array of shape (rows, features, features, outputs)
         Symmetric in the two feature axes; the diagonal has the main effects.
     base_values : float64 array of shape (rows, outputs)
+    std_error : float64 array of the shape of `values`, or None
+        Standard errors of sampled values; None means exact.
     features, outputs : tuple of str
     space : Space
     quality : Quality
@@ -60,6 +62,7 @@ class Interactions(Saved):
     quality: Quality
     provenance: Provenance
     data: Table | None = None
+    std_error: Array | None = None
 
     def __post_init__(self) -> None:
         axes = "(rows, features, features, outputs)"
@@ -67,6 +70,8 @@ class Interactions(Saved):
         freeze_names(self, "features")
         freeze_names(self, "outputs")
         freeze(self, "values", (rows, len(self.features), len(self.features), len(self.outputs)), axes)
+        if self.std_error is not None:
+            freeze(self, "std_error", self.values.shape, axes)
         freeze(self, "base_values", (rows, len(self.outputs)), "(rows, outputs)")
         if not _is_symmetric(self.values):  # the kernels' are
             gap = np.abs(self.values - self.values.swapaxes(1, 2)).max(initial=0.0)
