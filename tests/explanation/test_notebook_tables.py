@@ -115,7 +115,7 @@ def test_values_have_their_sign_and_their_error_in_text(make):
         "missing",
         "residual 1e-15",
         "bound 1e-12",
-        "exact, 2 rows × 2 features × 1 outputs, raw",
+        "exact, 2 rows × 2 features × 1 output, raw",
     ):
         assert said in page.text
     assert "±" not in Page(make(2)._repr_html_()).text

@@ -6,6 +6,11 @@ from itertools import islice
 from typing import Any
 
 
+def counted(count: int, noun: str, plural: str | None = None) -> str:
+    """Return a count with its noun: 1 row, 2,380 rows."""
+    return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
+
+
 def did_you_mean(name: Any, known: Iterable[str]) -> str:
     """Return a question with the nearest known name, after a space; nothing where none is near.
 

@@ -8,7 +8,8 @@ import numpy as np
 
 from pellucid._base.errors import ColumnError, InputError
 from pellucid._base.typing import Array, Float1, Int1
-from pellucid.auditing.words import counted, is_missing, listed
+from pellucid._base.words import counted
+from pellucid.auditing.words import is_missing, listed
 from pellucid.table import Table
 
 FEWEST_ROWS = 20

@@ -11,6 +11,7 @@ from pellucid._base.errors import InputError, PellucidError
 from pellucid._base.progress import Progress
 from pellucid._base.randomness import stream
 from pellucid._base.typing import Array, Float1, Float2, Int1
+from pellucid._base.words import counted
 from pellucid._door import Explainer
 from pellucid.adapters import as_model
 from pellucid.auditing import arguments
@@ -18,7 +19,6 @@ from pellucid.auditing.grouping import group_labels
 from pellucid.auditing.leaks import LeakSearch, search_leaks
 from pellucid.auditing.policy import Policy, read_policy
 from pellucid.auditing.scoring import Task, classes_of_target, task_of, with_classes
-from pellucid.auditing.words import counted
 from pellucid.explainers.importance import permutation_importance
 from pellucid.explanation import Explanation, Importance
 from pellucid.improvement.refit import Trial, can_be_fitted

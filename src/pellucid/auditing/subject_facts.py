@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 
 from pellucid._base.typing import Names
+from pellucid._base.words import counted
 from pellucid.auditing.checks.base import Check
 from pellucid.auditing.findings import Finding, Verdict
 from pellucid.auditing.subject import Subject
-from pellucid.auditing.words import counted, listed, named
+from pellucid.auditing.words import listed, named
 
 PACKAGES = ("pellucid", "numpy", "scikit-learn", "xgboost", "lightgbm", "catboost", "pandas")
 

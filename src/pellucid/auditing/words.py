@@ -40,11 +40,6 @@ def leading(sentence: str) -> str:
     return sentence[:1].upper() + sentence[1:]
 
 
-def counted(count: int, noun: str, plural: str | None = None) -> str:
-    """Return a count with its noun: 1 row, 2,380 rows."""
-    return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
-
-
 def cell(value: Any) -> str:
     """Return a cell of the data as text."""
     if is_missing(value):

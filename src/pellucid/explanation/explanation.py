@@ -10,6 +10,7 @@ import numpy as np
 from pellucid._base.errors import InputError
 from pellucid._base.randomness import check_seed
 from pellucid._base.typing import Array, Bool1, Float2, Float3, Int1, Names
+from pellucid._base.words import counted
 from pellucid.explanation import _html
 from pellucid.explanation._axes import distinct_positions, largest_first, named_positions, summary
 from pellucid.explanation._saved import Saved
@@ -309,7 +310,8 @@ class Explanation(Saved):
 
     def _title(self) -> str:
         rows, features, outputs = self.values.shape
-        return f"{self.provenance.method}, {rows} rows × {features} features × {outputs} outputs, {self.space}"
+        size = f"{counted(rows, 'row')} × {counted(features, 'feature')} × {counted(outputs, 'output')}"
+        return f"{self.provenance.method}, {size}, {self.space}"
 
     def __repr__(self) -> str:
         sizes = self._sizes().sum(axis=1)

@@ -7,10 +7,12 @@ import numpy as np
 
 from pellucid._base.errors import InputError
 from pellucid._base.typing import Array, Float2, Float3, Names
+from pellucid._base.words import counted
 from pellucid.explanation import _html
-from pellucid.explanation._axes import largest_first, named_positions, summary
+from pellucid.explanation._axes import largest_first, summary
 from pellucid.explanation._saved import Saved
 from pellucid.explanation._shapes import freeze, freeze_names, rank
+from pellucid.explanation.pairs import Pairs
 from pellucid.explanation.provenance import Provenance
 from pellucid.explanation.quality import Quality
 from pellucid.ir import Space
@@ -93,63 +95,62 @@ class Interactions(Saved):
         """Base value plus all values, (rows, outputs)."""
         return np.asarray(self.base_values + self.feature_values.sum(axis=1))
 
-    def to_frame(self, output: str | int | None = None) -> Any:
-        """Return a frame of the user's own type with the columns row, output, first, second, value.
+    def to_pairs(self) -> Pairs:
+        """Each pair once, with its whole effect (both halves of the matrix), and each main effect."""
+        first, second = np.triu_indices(len(self.features))
+        whole = np.where(first == second, 1.0, 2.0)[:, None]
+        names = np.array(self.features, dtype=object)
+        return Pairs(
+            values=self.values[:, first, second] * whole,
+            std_error=None if self.std_error is None else self.std_error[:, first, second] * whole,
+            first=tuple(names[first]),
+            second=tuple(names[second]),
+            outputs=self.outputs,
+            space=self.space,
+            quality=self.quality,
+            provenance=self.provenance,
+            data=self.data,
+        )
 
-        Each pair stands once, with its whole effect (both halves of the matrix); first equals second for
-        main effects.
+    def to_frame(self, output: str | int | None = None) -> Any:
+        """Return the frame of `to_pairs`: the columns row, output, first, second, value, and std_error of samples.
 
         Parameters
         ----------
         output : str or int, optional
             The output to show; None shows all.
         """
-        chosen = [*range(len(self.outputs))] if output is None else named_positions(output, self.outputs, "output")
-        first, second = np.triu_indices(len(self.features))
-        pairs = self.values[:, first, second][:, :, chosen].transpose(0, 2, 1) * np.where(first == second, 1.0, 2.0)
-        names = np.array(self.features, dtype=object)
-        like = self.data if self.data is not None else Table.of(np.empty((0, 0)))
-        return like.frame_like(
-            {
-                "row": np.repeat(np.arange(len(self)), len(chosen) * len(first)),
-                "output": [self.outputs[k] for k in chosen for _ in first] * len(self),
-                "first": names[first].tolist() * (len(self) * len(chosen)),
-                "second": names[second].tolist() * (len(self) * len(chosen)),
-                "value": pairs.ravel(),
-            }
-        )
+        return self.to_pairs().to_frame(output)
 
-    def _pairs(self) -> tuple[list[tuple[int, int]], Float2]:
-        """Pairs of different features and the mean absolute size of their whole effect, largest first."""
-        first, second = np.triu_indices(len(self.features), 1)
-        sizes = 2 * np.abs(self.values[:, first, second]).sum(axis=0) / max(len(self), 1)
-        order = largest_first(sizes)
-        return [(int(first[i]), int(second[i])) for i in order], sizes[order]
+    def _pairs(self) -> tuple[list[str], Float2]:
+        """Names of pairs of different features and the mean absolute size of their effect, largest first."""
+        found = self.to_pairs()
+        names = [f"{i[:30]} × {j[:30]}" if i != j else "" for i, j in zip(found.first, found.second, strict=True)]
+        different = np.flatnonzero([name != "" for name in names])
+        order = different[largest_first(found.sizes[different])]
+        return [names[i] for i in order], found.sizes[order]
 
     def _title(self) -> str:
         rows, features, _, outputs = self.values.shape
-        return f"{self.provenance.method}, {rows} rows × {features} features × {outputs} outputs, {self.space}"
+        size = f"{counted(rows, 'row')} × {counted(features, 'feature')} × {counted(outputs, 'output')}"
+        return f"{self.provenance.method}, {size}, {self.space}"
 
     def __repr__(self) -> str:
-        pairs, sizes = self._pairs()
-        names = [f"{self.features[i][:30]} × {self.features[j][:30]}" for i, j in pairs]
+        names, sizes = self._pairs()
         said = summary(names, sizes.sum(axis=1).tolist())
         return f"Interactions({self._title()})\n  {self.quality.sentence()}\n  mean |pair|: {said}"
 
     def _repr_html_(self) -> str:
-        pairs, sizes = self._pairs()
+        names, sizes = self._pairs()
         shown = range(min(len(self.outputs), _html.OUTPUTS))
         rows = [
-            [
-                f"{_html.escaped(self.features[i])} × {_html.escaped(self.features[j])}",
-                *(_html.number(size[k]) for k in shown),
-            ]
-            for (i, j), size in zip(pairs[: 2 * _html.ROWS], sizes, strict=False)
+            [_html.escaped(name), *(_html.number(size[k]) for k in shown)]
+            for name, size in zip(names[: 2 * _html.ROWS], sizes, strict=False)
         ]
         lines = [
             _html.escaped(self.quality.sentence(), 200),
             "mean absolute effect of each pair",
-            _html.more(len(pairs) - 2 * _html.ROWS, "pairs, whose effects are smaller"),
+            _html.more(len(names) - 2 * _html.ROWS, "pairs, whose effects are smaller"),
             _html.more(len(self.outputs) - len(shown), "outputs"),
         ]
         head = ["pair", *(_html.escaped(self.outputs[k]) for k in shown)]

@@ -7,6 +7,7 @@ import numpy as np
 
 from pellucid._base.errors import InputError
 from pellucid._base.typing import Float2, Float3, Names
+from pellucid._base.words import counted
 from pellucid.explanation._axes import named_positions, summary
 from pellucid.explanation._saved import Saved
 from pellucid.explanation._shapes import freeze, freeze_names, rank
@@ -34,6 +35,8 @@ class Pairs(Saved):
     provenance : Provenance
     data : Table or None
         The explained rows.
+    std_error : float64 array of the shape of `values`, or None
+        Standard errors of sampled effects; None means exact.
 
     Raises
     ------
@@ -49,6 +52,7 @@ class Pairs(Saved):
     quality: Quality
     provenance: Provenance
     data: Table | None = None
+    std_error: Float3 | None = None
 
     def __post_init__(self) -> None:
         axes = "(rows, pairs, outputs)"
@@ -59,6 +63,8 @@ class Pairs(Saved):
         if len(self.first) != len(self.second):
             raise InputError(f"each pair needs two features; got {len(self.first)} and {len(self.second)} names.")
         freeze(self, "values", (rows, len(self.first), len(self.outputs)), axes)
+        if self.std_error is not None:
+            freeze(self, "std_error", self.values.shape, axes)
         if self.data is not None and len(self.data) != rows:
             raise InputError(f"data must have one row for each of the {rows} explained rows; got {len(self.data)}.")
 
@@ -73,6 +79,8 @@ class Pairs(Saved):
     def to_frame(self, output: str | int | None = None) -> Any:
         """Return a frame of the user's own type with the columns row, output, first, second, value.
 
+        Sampled effects have a further column std_error.
+
         Parameters
         ----------
         output : str or int, optional
@@ -81,19 +89,22 @@ class Pairs(Saved):
         chosen = [*range(len(self.outputs))] if output is None else named_positions(output, self.outputs, "output")
         like = self.data if self.data is not None else Table.of(np.empty((0, 0)))
         times = len(self) * len(chosen)
-        return like.frame_like(
-            {
-                "row": np.repeat(np.arange(len(self)), len(chosen) * len(self.first)),
-                "output": [self.outputs[k] for k in chosen for _ in self.first] * len(self),
-                "first": [*self.first] * times,
-                "second": [*self.second] * times,
-                "value": self.values[:, :, chosen].transpose(0, 2, 1).ravel(),
-            }
-        )
+        columns = {
+            "row": np.repeat(np.arange(len(self)), len(chosen) * len(self.first)),
+            "output": [self.outputs[k] for k in chosen for _ in self.first] * len(self),
+            "first": [*self.first] * times,
+            "second": [*self.second] * times,
+            "value": self.values[:, :, chosen].transpose(0, 2, 1).ravel(),
+        }
+        if self.std_error is not None:
+            columns["std_error"] = self.std_error[:, :, chosen].transpose(0, 2, 1).ravel()
+        return like.frame_like(columns)
 
     def __repr__(self) -> str:
         rows, pairs, outputs = self.values.shape
         names = [f"{i[:30]} × {j[:30]}" for i, j in zip(self.first, self.second, strict=True)]
-        title = f"{self.provenance.method}, {rows} rows × {pairs} pairs × {outputs} outputs, {self.space}"
+        size = f"{counted(rows, 'row')} × {counted(pairs, 'pair')} × {counted(outputs, 'output')}"
         said = summary(names, self.sizes.sum(axis=1).tolist())
-        return f"Pairs({title})\n  {self.quality.sentence()}\n  mean |pair|: {said}"
+        return (
+            f"Pairs({self.provenance.method}, {size}, {self.space})\n  {self.quality.sentence()}\n  mean |pair|: {said}"
+        )

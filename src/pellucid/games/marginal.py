@@ -8,6 +8,7 @@ import numpy as np
 
 from pellucid._base.errors import InputError, UnsupportedRequestError
 from pellucid._base.typing import Array, Bool1, Bool2, Float1, Float2, Float3, Int1, Int2
+from pellucid._base.words import counted
 from pellucid.ir import Model, Space
 from pellucid.table import Table
 
@@ -145,7 +146,7 @@ class RowGames:
     def background_in_words(self) -> str:
         """What hidden players are replaced by."""
         n = len(self._game.background)
-        return f"hidden features take the values of {n} background row{'s' if n > 1 else ''} (marginal game)"
+        return f"hidden features take the values of {counted(n, 'background row')} (marginal game)"
 
     def values(self, row: int, coalitions: Bool2) -> Float2:
         """Values of coalitions of one row's relevant players, of shape (coalitions, outputs)."""

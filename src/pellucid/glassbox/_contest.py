@@ -11,6 +11,7 @@ from sklearn.model_selection import KFold, StratifiedKFold
 
 from pellucid._base.errors import InputError, MissingDependencyError
 from pellucid._base.typing import Array, Float1, Float2, Int1
+from pellucid._base.words import counted
 from pellucid.glassbox.description import GlassDescription
 from pellucid.glassbox.rungs import Rung, Task, fit_weighted
 from pellucid.ir import Model, Space, TreeEnsemble
@@ -158,7 +159,7 @@ def size_of(model: Model) -> str:
         return "known by its predictions only"
     if isinstance(structure, TreeEnsemble):
         leaves = int(structure.is_leaf.sum())
-        return f"{structure.n_trees} tree{'s' if structure.n_trees != 1 else ''} with {leaves} leaves"
+        return f"{counted(structure.n_trees, 'tree')} with {leaves} leaves"
     return f"{structure.coefficients.size} coefficients"
 
 

@@ -10,6 +10,7 @@ from sklearn.preprocessing import StandardScaler
 
 from pellucid._base.statistics import LEVEL, normal_quantile
 from pellucid._base.typing import Array, Float1, Float2
+from pellucid._base.words import counted
 from pellucid.glassbox._bins import plain
 from pellucid.glassbox.description import Columns, GlassDescription
 from pellucid.glassbox.encoder import EncodedColumn, TableEncoder
@@ -136,7 +137,7 @@ def _description(
     table: dict[str, list[Any]], columns: list[EncodedColumn], outputs: list[str], *, is_logistic: bool
 ) -> GlassDescription:
     n = len(columns) * len(outputs)
-    complexity = f"{n} coefficient{'s' if n != 1 else ''}"
+    complexity = counted(n, "coefficient")
     interval = "95 % intervals are from {} of the ridge fit (penalty 1 on standardised columns) on the training rows."
     if not is_logistic:
         del table["output"]

@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
 from pellucid._base.errors import InputError, UnsupportedRequestError
 from pellucid._base.typing import Array, Float1
+from pellucid._base.words import counted
 from pellucid.glassbox.description import GlassDescription
 from pellucid.glassbox.ebm import build_ebm, describe_ebm, quiet
 from pellucid.glassbox.encoder import TableEncoder
@@ -74,7 +75,7 @@ def _describe_rules(fitted: RuleList | RuleListRegressor) -> GlassDescription:
             "value is the share of the answered class, or the mean target, among the training rows the rule "
             "decides; its 95 % interval is from the same rows that chose the rule, so it is optimistic.",
         ),
-        complexity=f"{n} rule{'s' if n != 1 else ''} of at most {most} condition{'s' if most != 1 else ''}",
+        complexity=f"{counted(n, 'rule')} of at most {counted(most, 'condition')}",
         tables={"rules": fitted.rules()},
     )
 

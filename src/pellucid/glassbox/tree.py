@@ -7,6 +7,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from pellucid._base.typing import Float2
+from pellucid._base.words import counted
 from pellucid.glassbox._bins import plain, short_between
 from pellucid.glassbox.description import GlassDescription
 from pellucid.glassbox.encoder import EncodedColumn, TableEncoder
@@ -36,7 +37,7 @@ def describe_tree(fitted: Pipeline, X: Table) -> GlassDescription:
             f"A row answers at most {int(tree.max_depth)} questions on its way to one of {leaves} leaves; "
             "the leaf’s training rows give the prediction.",
         ),
-        complexity=f"{questions} question{'s' if questions != 1 else ''}, depth {int(tree.max_depth)}",
+        complexity=f"{counted(questions, 'question')}, depth {int(tree.max_depth)}",
         tables={"nodes": nodes},
         tree={name: nodes[name] for name in ("id", "parent", "branch", "text", "rows", "value")},
     )

@@ -8,10 +8,11 @@ import numpy as np
 from pellucid._base.numbers import figure, percent
 from pellucid._base.statistics import wilson
 from pellucid._base.typing import Array
+from pellucid._base.words import counted
 from pellucid.auditing.checks.base import NotApplicable, Question, worst
 from pellucid.auditing.findings import Exhibit, Finding, Measure, Section, Verdict
 from pellucid.auditing.subject import Subject
-from pellucid.auditing.words import counted, key_of, listed, named, of_measure
+from pellucid.auditing.words import key_of, listed, named, of_measure
 from pellucid.fairness.disclosure import withheld_groups
 from pellucid.fairness.groups import read_groupings
 from pellucid.table import Table

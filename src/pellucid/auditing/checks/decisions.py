@@ -6,10 +6,11 @@ import numpy as np
 
 from pellucid._base.numbers import figure, percent, signed
 from pellucid._base.typing import Float1
+from pellucid._base.words import counted
 from pellucid.auditing.checks.base import Question
 from pellucid.auditing.findings import Exhibit, Finding, Measure, Section, Verdict
 from pellucid.auditing.subject import Subject
-from pellucid.auditing.words import cell, cell_words, counted, named, of_measure
+from pellucid.auditing.words import cell, cell_words, named, of_measure
 from pellucid.explanation import Explanation
 from pellucid.table import Table
 

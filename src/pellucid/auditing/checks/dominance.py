@@ -6,12 +6,13 @@ import numpy as np
 
 from pellucid._base.numbers import percent
 from pellucid._base.typing import Bool1
+from pellucid._base.words import counted
 from pellucid.auditing.checks.base import NotApplicable, Question
 from pellucid.auditing.checks.importance import absolute_values
 from pellucid.auditing.findings import Exhibit, Finding, Measure, Section, Verdict
 from pellucid.auditing.metrics import percentiles, resamples
 from pellucid.auditing.subject import Subject
-from pellucid.auditing.words import counted, listed, named, of_measure
+from pellucid.auditing.words import listed, named, of_measure
 
 MOST_NAMED = 8
 NOISE_ERRORS = 3.0

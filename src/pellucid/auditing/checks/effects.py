@@ -7,11 +7,12 @@ import numpy as np
 
 from pellucid._base.numbers import figure, signed
 from pellucid._base.typing import Array, Bool1, Float1
+from pellucid._base.words import counted
 from pellucid.auditing.checks.base import NotApplicable, Question
 from pellucid.auditing.checks.importance import absolute_values
 from pellucid.auditing.findings import Exhibit, Finding, Measure, Section, Verdict
 from pellucid.auditing.subject import Subject
-from pellucid.auditing.words import cell, cell_words, counted, named
+from pellucid.auditing.words import cell, cell_words, named
 from pellucid.explainers import effects
 from pellucid.explanation import Effect
 from pellucid.ir import Space

@@ -9,10 +9,11 @@ import numpy as np
 from pellucid._base.numbers import percent
 from pellucid._base.statistics import wilson
 from pellucid._base.typing import Int1
+from pellucid._base.words import counted
 from pellucid.auditing.checks.base import NotApplicable, Question
 from pellucid.auditing.findings import Exhibit, Finding, Measure, Section, Verdict
 from pellucid.auditing.subject import Subject
-from pellucid.auditing.words import counted, listed, named
+from pellucid.auditing.words import listed, named
 from pellucid.compliance.artefacts import DECLARED, MEASURED, MISSING, Artefact, artefact
 from pellucid.compliance.codebook import Codebook
 from pellucid.compliance.reason_nouns import METHOD_WORDS, ReasonCodes

@@ -8,11 +8,12 @@ import numpy as np
 
 from pellucid._base.numbers import interval_text, percent_interval, points_interval
 from pellucid._base.typing import Array, Float1
+from pellucid._base.words import counted
 from pellucid.auditing.checks.base import NotApplicable, Question, worst
 from pellucid.auditing.findings import Exhibit, Finding, Measure, Section, Verdict
 from pellucid.auditing.grouping import group_labels
 from pellucid.auditing.subject import Subject
-from pellucid.auditing.words import counted, named, with_interval
+from pellucid.auditing.words import named, with_interval
 from pellucid.fairness import Comparison, Estimate, GroupMetrics, ImpactRatios, group_metrics, impact_ratios
 
 INTERVALS = (

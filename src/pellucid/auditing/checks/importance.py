@@ -6,11 +6,12 @@ import numpy as np
 
 from pellucid._base.numbers import figure, interval_text, percent
 from pellucid._base.typing import Float1, Float2
+from pellucid._base.words import counted
 from pellucid.auditing.checks.base import NotApplicable, Question
 from pellucid.auditing.findings import Exhibit, Finding, Measure, Section, Verdict
 from pellucid.auditing.metrics import percentiles, resamples
 from pellucid.auditing.subject import Subject
-from pellucid.auditing.words import counted, listed, named
+from pellucid.auditing.words import listed, named
 
 MOST_SHOWN = 15
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pellucid._base.numbers import percent
+from pellucid._base.words import counted
 from pellucid.auditing.checks.base import NotApplicable, Question, fitting_again
 from pellucid.auditing.findings import Exhibit, Finding, Measure, Section, Verdict
 from pellucid.auditing.subject import Subject
-from pellucid.auditing.words import counted
 from pellucid.improvement import Advice, ErrorTree, Gain, Slices, error_tree, find_slices
 from pellucid.improvement.features import collection_of, directions_of, harmful_of
 from pellucid.improvement.labels import suspects_of

@@ -8,11 +8,12 @@ import numpy as np
 from pellucid._base.numbers import percent, percent_interval
 from pellucid._base.statistics import wilson
 from pellucid._base.typing import Array, Names
+from pellucid._base.words import counted
 from pellucid.auditing.checks.base import NotApplicable, Question, worst
 from pellucid.auditing.findings import Exhibit, Finding, Measure, Section, Verdict
 from pellucid.auditing.leaks import MOST_ROWS, Level
 from pellucid.auditing.subject import Subject
-from pellucid.auditing.words import counted, key_of, listed, named, of_measure
+from pellucid.auditing.words import key_of, listed, named, of_measure
 from pellucid.table import Table
 
 LEVEL_ROWS = 30

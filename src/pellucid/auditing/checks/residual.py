@@ -6,10 +6,10 @@ import numpy as np
 
 from pellucid._base.errors import AdapterMismatchError, AdditivityError
 from pellucid._base.numbers import figure, percent
+from pellucid._base.words import counted
 from pellucid.auditing.checks.base import NotApplicable, Question
 from pellucid.auditing.findings import Exhibit, Finding, Measure, Section, Verdict
 from pellucid.auditing.subject import Subject
-from pellucid.auditing.words import counted
 
 REMEDY = (
     "Do not use these explanations. A model that is not deterministic, or a fault of ours, can be the cause; "

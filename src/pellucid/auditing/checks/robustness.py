@@ -8,11 +8,12 @@ from pellucid._base.numbers import figure, percent
 from pellucid._base.randomness import stream
 from pellucid._base.statistics import wilson
 from pellucid._base.typing import Array, Bool1, Bool2, Float2, Int2
+from pellucid._base.words import counted
 from pellucid.auditing.checks.base import NotApplicable, Question
 from pellucid.auditing.findings import Exhibit, Finding, Measure, Section, Verdict
 from pellucid.auditing.metrics import bootstrap, mean_of
 from pellucid.auditing.subject import Subject
-from pellucid.auditing.words import counted, key_of, named, of_measure
+from pellucid.auditing.words import key_of, named, of_measure
 from pellucid.table import Table
 
 REPEATS = 10

@@ -6,11 +6,12 @@ import numpy as np
 
 from pellucid._base.numbers import figure
 from pellucid._base.randomness import stream
+from pellucid._base.words import counted
 from pellucid._door import Explainer
 from pellucid.auditing.checks.base import NotApplicable, Question
 from pellucid.auditing.findings import Exhibit, Finding, Measure, Section, Verdict
 from pellucid.auditing.subject import Subject
-from pellucid.auditing.words import counted, named
+from pellucid.auditing.words import named
 from pellucid.quality import Measured, agreement, faithfulness, stability
 from pellucid.table import Table
 

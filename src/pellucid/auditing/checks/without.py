@@ -8,6 +8,7 @@ import numpy as np
 
 from pellucid._base.numbers import interval_text, number_text
 from pellucid._base.typing import Float1, Names
+from pellucid._base.words import counted
 from pellucid.adapters import as_model
 from pellucid.auditing.checks.base import NotApplicable, Question, fitting_again
 from pellucid.auditing.checks.carriers import (
@@ -35,7 +36,7 @@ from pellucid.auditing.findings import Exhibit, Finding, Measure, Section, Verdi
 from pellucid.auditing.metrics import auc, r_squared
 from pellucid.auditing.scoring import with_classes
 from pellucid.auditing.subject import Subject
-from pellucid.auditing.words import counted, listed
+from pellucid.auditing.words import listed
 from pellucid.fairness import Comparison, Gap, GroupMetrics, group_metrics
 from pellucid.improvement.refit import fitted_clone, hold_constant
 

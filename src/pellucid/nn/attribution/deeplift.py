@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from pellucid._base.errors import InputError
+from pellucid._base.words import counted
 from pellucid.nn._intercept import Rule
 from pellucid.nn._question import Question
 from pellucid.nn._rules import References
@@ -82,7 +83,7 @@ class DeepShap:
             outputs=outputs,
             base=base,
             bound=rounding(outputs, base),
-            background=f"{b} background row{'s' if b > 1 else ''}",
+            background=counted(b, "background row"),
         )
 
 

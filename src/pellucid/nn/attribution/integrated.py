@@ -11,6 +11,7 @@ from torch import Tensor
 
 from pellucid._base.errors import InputError
 from pellucid._base.randomness import stream
+from pellucid._base.words import counted
 from pellucid.nn._question import MEMORY, Question
 from pellucid.nn.attribution.base import Answer, collected
 from pellucid.nn.attribution.deeplift import background_of
@@ -275,7 +276,7 @@ class ExpectedGradients:
             outputs=outputs,
             base=_mean_outputs(question, background),
             std_error=moments.std_error,
-            background=f"{b} background row{'s' if b > 1 else ''}",
+            background=counted(b, "background row"),
         )
 
     def _moved(
