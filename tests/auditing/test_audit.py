@@ -15,6 +15,7 @@ from sklearn.preprocessing import OneHotEncoder
 from pellucid import datasets
 from pellucid._base.errors import InputError
 from pellucid._base.numbers import figure, percent
+from pellucid._base.words import counted
 from pellucid.auditing.audit import audit, audit_data, plain
 from pellucid.auditing.checks.base import NotApplicable, Question
 from pellucid.auditing.checks.data import SUBJECT
@@ -22,7 +23,7 @@ from pellucid.auditing.checks.performance import PERFORMANCE
 from pellucid.auditing.checks.registry import CHECKS
 from pellucid.auditing.findings import Finding, Measure, Section, Verdict
 from pellucid.auditing.policy import Policy
-from pellucid.auditing.words import cell, cell_words, counted, listed, named, of_measure
+from pellucid.auditing.words import cell, cell_words, listed, named, of_measure
 
 FORBIDDEN = ("compliant", "fair ", "non-discriminatory", "validated", "certified", "independent audit")
 
