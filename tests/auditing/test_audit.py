@@ -14,7 +14,7 @@ from sklearn.preprocessing import OneHotEncoder
 
 from pellucid import datasets
 from pellucid._base.errors import InputError
-from pellucid._base.numbers import figure, percent
+from pellucid._base.numbers import figure, percent, points
 from pellucid._base.words import counted
 from pellucid.auditing.audit import audit, audit_data, plain
 from pellucid.auditing.checks.base import NotApplicable, Question
@@ -173,6 +173,7 @@ def test_progress_tells_every_check():
 
 def test_words():
     assert (percent(0.0), percent(0.1234), percent(1.0)) == ("0 %", "12.3 %", "100 %")
+    assert (points(-0.0004), points(-0.004), points(-1e-9)) == ("0.0", "−0.4", "0.0")
     assert (figure(0.0), figure(0.12345), figure(12345.0), figure(1e-9)) == ("0", "0.123", "12,345", "1.00×10⁻⁹")
     assert listed(["a"]) == "‘a’"
     assert listed(["a", "b", "c"]) == "‘a’, ‘b’ and ‘c’"

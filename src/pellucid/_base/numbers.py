@@ -106,23 +106,25 @@ def signed(value: float) -> str:
 
 def percent(share: float) -> str:
     """Return a share as a percentage: ``28.3 %``."""
-    return f"{_points(share)} %"
+    return f"{points(share)} %"
 
 
 def percent_interval(share: float, low: float | None = None, high: float | None = None) -> str:
     """Return a share with its interval: ``28.3 % [23.8, 33.3]``."""
-    return percent(share) if low is None or high is None else f"{percent(share)} [{_points(low)}, {_points(high)}]"
+    return percent(share) if low is None or high is None else f"{percent(share)} [{points(low)}, {points(high)}]"
 
 
 def points_interval(difference: float, low: float | None = None, high: float | None = None) -> str:
     """Return a difference of shares with its interval: ``19.1 [14.3, 24.2] percentage points``."""
-    ends = "" if low is None or high is None else f" [{_points(low)}, {_points(high)}]"
-    return f"{_points(difference)}{ends} percentage points"
+    ends = "" if low is None or high is None else f" [{points(low)}, {points(high)}]"
+    return f"{points(difference)}{ends} percentage points"
 
 
-def _points(share: float) -> str:
+def points(share: float) -> str:
+    """Return a share in hundredths, without a unit: ``28.3``."""
     whole = {0.0: "0", 1.0: "100"}
-    return whole[share] if share in whole else f"{100 * share:.1f}".replace("-", MINUS)
+    text = whole[share] if share in whole else f"{100 * share:.1f}"
+    return "0.0" if text == "-0.0" else text.replace("-", MINUS)
 
 
 def _trimmed(text: str) -> str:

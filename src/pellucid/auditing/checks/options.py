@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from pellucid._base.numbers import points_interval
+from pellucid._base.numbers import points, points_interval
 from pellucid.auditing.checks.base import NotApplicable, Question, fitting_again
 from pellucid.auditing.checks.groups import favorable_or_second, of_group, require_groups
 from pellucid.auditing.findings import Exhibit, Finding, Measure, Section, Verdict
@@ -68,7 +68,7 @@ class Options(Question):
 def _short(option: Option) -> str:
     """Say what is left and what it costs; intervals and what it leaves stand in the table."""
     name = option.name[0].upper() + option.name[1:]
-    return f"{name}: {100 * option.gap:.1f} points left, for {100 * option.price:.1f} points of right decisions."
+    return f"{name}: {points(option.gap)} points left, for {points(option.price)} points of right decisions."
 
 
 def frontier_exhibit(found: Frontier) -> Exhibit:
