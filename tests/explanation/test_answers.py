@@ -117,3 +117,14 @@ def test_interactions_as_frames_add_up(make):
     pair = frame.filter((pl.col("first") == "a") & (pl.col("second") == "c") & (pl.col("row") == 1))["value"][0]
     assert pair == 2 * found.values[1, 0, 2, 0]
     assert "'b × c'" in repr(found)
+
+
+def test_sampled_interactions_show_the_errors_of_whole_pairs(make):
+    error = np.full((2, 3, 3, 1), 0.25)
+    found = interactions(make, std_error=error, data=Table.of(pl.DataFrame({"a": [1, 2]})))
+    frame = found.to_frame()
+    same = (frame["first"] == frame["second"]).to_list()
+    assert frame["std_error"].to_list() == [0.25 if main else 0.5 for main in same]
+    assert "std_error" not in interactions(make).to_frame().columns
+    with pytest.raises(InputError, match="std_error must have shape"):
+        interactions(make, std_error=error[:1])
