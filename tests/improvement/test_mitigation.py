@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.compose import make_column_selector, make_column_transformer
+from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
@@ -11,10 +12,12 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from pellucid._base.errors import InputError
 from pellucid.datasets import load_hmda
 from pellucid.improvement import mitigation_frontier
+from pellucid.improvement.features import constrained
 from pellucid.improvement.mitigation import WAYS
 from pellucid.improvement.refit import Trial
+from pellucid.table import Table
 
-QUICK = [way for way in WAYS if way != "reduction"]
+QUICK = [way for way in WAYS if way not in ("reduction", "monotone")]
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +82,26 @@ def test_a_reduction_through_fairlearn_narrows_the_gap(mortgages):
     found = mitigation_frontier(plain, X, hmda.y, sensitive_features=hmda.X["afam"], favorable="no", ways=["reduction"])
     assert found.left_out == ()
     assert abs(found.options[1].gap) < abs(found.options[0].gap)
+
+
+def test_a_model_is_bound_to_the_directions_in_which_it_moves():
+    rng = np.random.default_rng(0)
+    group = rng.choice(["u", "v"], 600)
+    X = pd.DataFrame({"a": rng.normal(size=600) + (group == "u"), "b": rng.normal(size=600)})
+    y = np.where(2 * X["a"] - 2 * X["b"] + rng.normal(size=600) > 0, "yes", "no")
+    model = HistGradientBoostingClassifier(max_iter=30, random_state=0).fit(X, y)
+    found = mitigation_frontier(model, X, y, sensitive_features=group, ways=["monotone"])
+    assert [option.name for option in found.options] == ["as given", "monotone in ‘b’"]  # a wavers
+    for fitted in constrained(Trial.of(model, X, y, 0), {"a": 1, "b": -1}).run().models:
+        for name, way in (("a", 1), ("b", -1)):
+            curve = Table.of(pd.DataFrame({"a": 0.0, "b": 0.0} | {name: np.linspace(-3, 3, 50)}))
+            assert (way * np.diff(fitted.predict(curve)[:, -1]) >= 0).all()
+
+
+def test_a_model_without_directions_is_not_bound(mortgages):
+    model, hmda = mortgages
+    found = mitigation_frontier(model, hmda.X, hmda.y, sensitive_features="afam", favorable="no", ways=["monotone"])
+    assert found.left_out == ("monotone: this model has no setting monotonic_cst for directions, or uses it already.",)
 
 
 def test_what_cannot_be_tried_is_said(mortgages):

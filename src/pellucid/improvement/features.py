@@ -1,5 +1,6 @@
 """Features that hurt, directions to impose, and what more rows would bring: each measured by fitting again."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -204,13 +205,12 @@ def monotone_features(estimator: Any, X: Any, y: Any, *, random_state: int = 0) 
 
 def directions_of(trial: Trial, *, random_state: int) -> Advice:
     """Find the directions of a trial that stands already."""
-    directions = {name: _direction(trial.model, trial.table, name, random_state) for name in trial.table.names}
-    found = {name: direction for name, direction in directions.items() if direction is not None}
-    asked = {name: _constrained(trial, name, way) for name, (way, _) in list(found.items())[:MOST_REFITTED]}
+    found = found_directions(trial, random_state=random_state)
+    asked = {name: constrained(trial, {name: way}) for name, (way, _) in list(found.items())[:MOST_REFITTED]}
     before = trial.base if any(asked.values()) else None
     gains = {
-        name: None if constrained is None or before is None else constrained.run().gain_over(before)
-        for name, constrained in asked.items()
+        name: None if imposed is None or before is None else imposed.run().gain_over(before)
+        for name, imposed in asked.items()
     }
     ordered = sorted(gains.items(), key=lambda item: -(item[1].value if item[1] else -np.inf))
     said = [_direction_words(name, *found[name], gain) for name, gain in ordered]
@@ -220,6 +220,12 @@ def directions_of(trial: Trial, *, random_state: int) -> Advice:
         gains=tuple(gain for _, gain in ordered),
         sentences=tuple(said) or ("There is no number along which the output nearly always moves one way.",),
     )
+
+
+def found_directions(trial: Trial, *, random_state: int) -> dict[str, tuple[Literal[-1, 1], float]]:
+    """Numbers along which the output nearly always moves one way: that way, and how much of its movement goes it."""
+    directions = {name: _direction(trial.model, trial.table, name, random_state) for name in trial.table.names}
+    return {name: direction for name, direction in directions.items() if direction is not None}
 
 
 def _direction_words(name: str, way: Literal[-1, 1], share: float, gain: Gain | None) -> str:
@@ -254,8 +260,8 @@ def _direction(model: Model, table: Table, name: str, random_state: int) -> tupl
     return (1, up) if up >= NEARLY else (-1, 1 - up) if 1 - up >= NEARLY else None
 
 
-def _constrained(trial: Trial, name: str, way: int) -> Trial | None:
-    """Return the trial with the direction imposed; None where the estimator has no such setting left to use."""
+def constrained(trial: Trial, ways: Mapping[str, int]) -> Trial | None:
+    """Return the trial with the directions imposed; None where the estimator has no such setting left to use."""
     settings = trial.estimator.get_params() if hasattr(trial.estimator, "get_params") else {}
     usable = settings.get("monotonic_cst", ...) is None and set(trial.table.kinds) <= {"number", "bool"}
     classes = getattr(trial.estimator, "classes_", ())
@@ -263,5 +269,5 @@ def _constrained(trial: Trial, name: str, way: int) -> Trial | None:
         return None
     from sklearn.base import clone  # a third party, loaded only when a model is fitted again
 
-    directions = [way if column == name else 0 for column in trial.table.names]
+    directions = [ways.get(column, 0) for column in trial.table.names]
     return replace(trial, estimator=clone(trial.estimator).set_params(monotonic_cst=directions))

@@ -13,6 +13,7 @@ from pellucid._base.numbers import percent, points_interval
 from pellucid._base.optional import optional_import
 from pellucid._base.statistics import Z, wilson
 from pellucid._base.typing import Array, Bool1, Float1, Int1, Names
+from pellucid._base.words import counted
 from pellucid.adapters import as_model
 from pellucid.fairness.disclosure import shown_groups
 from pellucid.fairness.groups import FLOOR, Grouping, read_groupings
@@ -20,6 +21,7 @@ from pellucid.fairness.intervals import difference_of
 from pellucid.fairness.proxies import proxies
 from pellucid.fairness.reading import favorable_output, sensitive_columns
 from pellucid.glassbox import RUNGS
+from pellucid.improvement.features import constrained, found_directions
 from pellucid.improvement.refit import Trial, weight_name
 from pellucid.table import Table
 
@@ -184,8 +186,8 @@ def mitigation_frontier(
         The outcome that is good for the person; by default the second of two classes.
     ways : sequence of str, optional
         Some of ``"without_group"``, ``"without_proxies"``, ``"repair"``, ``"reweigh"``, ``"group_cuts"``,
-        ``"reduction"`` (needs fairlearn: ``pip install 'pellucid[mitigate]'``) and ``"glassbox"``; by default all that
-        can be tried.
+        ``"monotone"`` (for models with ``monotonic_cst``), ``"reduction"`` (needs fairlearn: ``pip install
+        'pellucid[mitigate]'``) and ``"glassbox"``; by default all that can be tried.
     floor : int
         Groups with fewer rows are left out of the comparison.
     random_state : int
@@ -366,6 +368,19 @@ def _glassbox(case: _Case) -> tuple[str, Bool1]:
     return "logistic regression without the sensitive column", case.decide(case.scores(glass))
 
 
+def _monotone(case: _Case) -> tuple[str, Bool1]:
+    """Impose every direction along which the model as given moves nearly always anyway."""
+    found = found_directions(case.trial, random_state=case.random_state)
+    ways = {name: way for name, (way, _) in found.items() if name not in case.sensitive}
+    if not ways:
+        raise UnsupportedRequestError("there is no number along which the output nearly always moves one way.")
+    imposed = constrained(case.trial.without(*case.sensitive), ways)
+    if imposed is None:
+        raise UnsupportedRequestError("this model has no setting monotonic_cst for directions, or uses it already.")
+    told = " and ".join(f"‘{name}’" for name in ways) if len(ways) < 4 else counted(len(ways), "feature")
+    return f"monotone in {told}", case.decide(case.scores(imposed))
+
+
 def _reduction(case: _Case) -> tuple[str, Bool1]:
     """Agarwal's exponentiated gradient under demographic parity; its randomised decisions are drawn with the seed."""
     if find_spec("fairlearn") is None:
@@ -427,6 +442,7 @@ WAYS: dict[str, tuple[Way, bool, str]] = {
         True,
         "the scores; people with equal scores are decided differently by group, which law may forbid",
     ),
+    "monotone": (_monotone, False, "proxies and labels; but along these features the score moves one way only"),
     "reduction": (_reduction, False, "error rates by group; its decisions are drawn at random between several models"),
     "glassbox": (_glassbox, False, "proxies and labels; but every point of its score can be read"),
 }
