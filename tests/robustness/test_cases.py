@@ -23,6 +23,7 @@ from xgboost import train as train_xgboost
 
 import pellucid
 from pellucid import ColumnError, InputError, ModelError, Table
+from pellucid._base.words import counted
 from pellucid.adapters import as_model
 
 QUIET = {"verbose": 0, "allow_writing_files": False}
@@ -347,7 +348,7 @@ def test_case_25_few_rows(any_name, n, zoo):
         explanation = pellucid.explain(model, X[:n], background=background[:5])
         assert explanation.values.shape[:2] == (n, 4)
         assert explanation.prediction.shape == (n, len(explanation.outputs))
-        assert f"{n} row × " in repr(explanation) or f"{n} rows × " in repr(explanation)
+        assert f"{counted(n, 'row')} × " in repr(explanation)
         assert explanation._repr_html_()
         assert len(explanation.to_frame(0)) == n
 
