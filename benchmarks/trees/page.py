@@ -55,7 +55,7 @@ def write(folder: Path) -> None:
     PICTURE.write_text(draw(lines))
     parts = [
         _head(found, alone),
-        "## What was set out\n\n" + _targets(lines) + NOTES,
+        "## What was set out\n\n" + _targets(lines) + NOTES + _missing(cells, alone),
         "## Every peer\n\nRatio of its time to ours, without our check.\n\n" + _peers(cells),
         "## Answers\n\n" + _answers(cells),
         "## Sizes, memory, threads\n\n" + _sizes(alone),
@@ -134,6 +134,16 @@ def _targets(lines: list[dict[str, Any]]) -> str:
             f"{scenario.must:.0f}x | {scenario.aim:.0f}x | {_reached(scenario, line['ratio'])} |"
         )
     return "\n".join(shown) + "\n"
+
+
+def _missing(cells: list[dict[str, Any]], alone: dict[str, dict[str, Any]]) -> str:
+    """Say which lines were not measured, and which peers of those that were."""
+    done = {(cell["scenario"], cell["peer"]) for cell in cells}
+    parts = [scenario.title for key, scenario in SCENARIOS.items() if key not in alone]
+    for key in alone:
+        peers = [peer for peer in SCENARIOS[key].peers if (key, peer) not in done]
+        parts += [f"{SCENARIOS[key].title}: {', '.join(peers)}"] if peers else []
+    return f"\nNot measured of this code: {'; '.join(parts)}.\n" if parts else ""
 
 
 def _time(line: dict[str, Any], name: str) -> str:
