@@ -16,11 +16,17 @@ class Ratio:
     ratio: float
 
 
-def interleaved(ours: Callable[[], Any], peer: Callable[[], Any], repeats: int = 5) -> Ratio:
+def interleaved(
+    ours: Callable[[], Any],
+    peer: Callable[[], Any],
+    repeats: int = 5,
+    *,
+    clock: Callable[[], float] = time.perf_counter,
+) -> Ratio:
     """Run both once unmeasured, then in turn."""
     ours()
     peer()
-    pairs = [(seconds(ours), seconds(peer)) for _ in range(repeats)]
+    pairs = [(seconds(ours, clock), seconds(peer, clock)) for _ in range(repeats)]
     return Ratio(
         ours=statistics.median(a for a, _ in pairs),
         peer=statistics.median(b for _, b in pairs),
@@ -28,7 +34,7 @@ def interleaved(ours: Callable[[], Any], peer: Callable[[], Any], repeats: int =
     )
 
 
-def seconds(work: Callable[[], Any]) -> float:
-    started = time.perf_counter()
+def seconds(work: Callable[[], Any], clock: Callable[[], float]) -> float:
+    started = clock()
     work()
-    return time.perf_counter() - started
+    return clock() - started

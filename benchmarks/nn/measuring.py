@@ -1,10 +1,10 @@
 """Processor time of two pieces of work in turn, and what one measurement says."""
 
-import statistics
 import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from benchmarks import timing
 from benchmarks.timing import Ratio
 
 
@@ -20,18 +20,9 @@ class Row(NamedTuple):
 
 def cpu_seconds(work: Callable[[], Any]) -> float:
     """Processor seconds of all threads, which other work on the machine moves little."""
-    started = time.process_time()
-    work()
-    return time.process_time() - started
+    return timing.seconds(work, time.process_time)
 
 
 def interleaved(ours: Callable[[], Any], peer: Callable[[], Any], repeats: int = 3) -> Ratio:
-    """Run both once unmeasured, then in turn."""
-    ours()
-    peer()
-    pairs = [(cpu_seconds(ours), cpu_seconds(peer)) for _ in range(repeats)]
-    return Ratio(
-        ours=statistics.median(a for a, _ in pairs),
-        peer=statistics.median(b for _, b in pairs),
-        ratio=statistics.median(b / a for a, b in pairs),
-    )
+    """Run both once unmeasured, then in turn, in processor seconds."""
+    return timing.interleaved(ours, peer, repeats, clock=time.process_time)

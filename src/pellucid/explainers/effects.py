@@ -146,7 +146,7 @@ def ale(
         outputs=tuple(model.outputs[k] for k in kept),
         space=model.resolve(units),
         n_rows=len(present),
-        provenance=_provenance("ale", model, X, {"n_bins": n_bins, "n_bootstrap": n_bootstrap}, random_state),
+        provenance=provenance_of("ale", model, X, {"n_bins": n_bins, "n_bootstrap": n_bootstrap}, random_state),
     )
 
 
@@ -177,7 +177,7 @@ def _dependence(
         outputs=tuple(model.outputs[k] for k in kept),
         space=model.resolve(units),
         n_rows=len(X),
-        provenance=_provenance(kind, model, X, {"n_points": n_points, "percentiles": list(percentiles)}, 0),
+        provenance=provenance_of(kind, model, X, {"n_points": n_points, "percentiles": list(percentiles)}, 0),
     )
 
 
@@ -312,7 +312,8 @@ def _accumulate(moves: _Moves, moved: Float2, weight: Float1 | Int1) -> Float2:
     return centred
 
 
-def _provenance(method: str, model: Model, X: Table, parameters: Mapping[str, Any], random_state: int) -> Provenance:
+def provenance_of(method: str, model: Model, X: Table, parameters: Mapping[str, Any], random_state: int) -> Provenance:
+    """Say how a measure over all rows came about."""
     return Provenance(
         method=method,
         reason="asked for by name.",

@@ -1,7 +1,5 @@
 """Friedman and Popescu's H-statistic: how much of what features do together is more than what each does alone."""
 
-from typing import Any
-
 import numpy as np
 
 from pellucid._base.errors import InputError
@@ -9,8 +7,8 @@ from pellucid._base.progress import Progress, track
 from pellucid._base.randomness import stream
 from pellucid._base.statistics import Z
 from pellucid._base.typing import Float1, Float2, Float3
-from pellucid.explainers.effects import Output, position_of, positions_of_outputs, units_of
-from pellucid.explanation import Importance, Provenance
+from pellucid.explainers.effects import Output, position_of, positions_of_outputs, provenance_of, units_of
+from pellucid.explanation import Importance
 from pellucid.games.marginal import predict_gathered, row_cap
 from pellucid.ir import Model, Space
 from pellucid.table import Table
@@ -97,7 +95,7 @@ def h_statistic(
         measure=measure,
         space=model.resolve(units),
         n_rows=len(X),
-        provenance=_provenance(model, X, feature, random_state),
+        provenance=provenance_of("h_statistic", model, X, {"feature": feature, "n_rows": len(X)}, random_state),
     )
 
 
@@ -165,16 +163,3 @@ def _scatter(outputs: Float3, weight: Float2) -> Float2:
 def _ratio(part: Float2, whole: Float2, floor: Float1) -> Float2:
     """Share of the whole; 0 where either is only rounding."""
     return np.divide(part, whole, out=np.zeros_like(part), where=(part > floor) & (whole > floor))
-
-
-def _provenance(model: Model, X: Table, feature: str | None, random_state: int) -> Provenance:
-    parameters: dict[str, Any] = {"feature": feature, "n_rows": len(X)}
-    return Provenance(
-        method="h_statistic",
-        reason="asked for by name.",
-        model=model.label,
-        background=f"the same {len(X)} rows",
-        parameters=parameters,
-        random_state=random_state,
-        hashes={"rows": X.digest()},
-    )

@@ -207,15 +207,10 @@ class _Surrogate:
     def fit(self, values: Float2, shown: Bool2) -> tuple[Float2, Float2]:
         """Fit (coalitions, outputs); the surrogate's Shapley values and interactions, and its values of `shown`."""
         n, centre = shown.shape[1], values.mean(axis=0)
-        best: list[Float1] = []
-        for k in range(values.shape[1]):
-            duals = [inverse @ (values[:, k] - centre[k]) for inverse in self.inverses]
-            errors = [
-                float(((dual / np.diag(inverse)) ** 2).mean())
-                for dual, inverse in zip(duals, self.inverses, strict=True)
-            ]
-            best.append(duals[int(np.argmin(errors))])
-        coefficients = times(self.features.T, np.stack(best, axis=1))
+        duals = np.stack([times(inverse, values - centre) for inverse in self.inverses])
+        left_out = duals / np.stack([np.diag(inverse) for inverse in self.inverses])[:, :, None]
+        best = (left_out**2).mean(axis=1).argmin(axis=0)
+        coefficients = times(self.features.T, duals[best, :, np.arange(len(best))].T)
         fitted = centre + times(_walsh(shown), coefficients)
         scale = np.sqrt(_prior(n))[:, None] * coefficients
         return np.concatenate([2.0 * scale[1 : n + 1], 4.0 * scale[n + 1 :]]), fitted

@@ -33,7 +33,7 @@ class Tree:
         ``"BV"``: Banzhaf values, all coalitions alike. ``"beta(a,b)"`` with whole a, b: Beta-Shapley
         values, of which ``"beta(16,1)"`` looks at small coalitions most (Kwon and Zou, AISTATS 2022).
     dtype : {"float64", "float32"}
-        What values are computed in. ``"float32"`` takes about half the time, and the bound of the
+        What values are computed in. ``"float32"`` takes about three fifths of the time, and the bound of the
         explanation says what it costs; without background rows only.
 
     Examples
