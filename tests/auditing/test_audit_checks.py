@@ -227,6 +227,19 @@ def test_effects_know_the_direction(make_subject):
     assert len(curve["x"]) == len(curve["y"]) == len(curve["low"])
 
 
+def test_effects_begin_with_what_moves_furthest_and_claim_nothing_within_the_noise():
+    rng = np.random.default_rng(3)
+    X = pd.DataFrame(rng.normal(size=(60, 2)), columns=["either way", "moves"])
+
+    def model(x):
+        return 2 * x["moves"] + np.sign(np.sin(50 * x["moves"])) * 5 * (x["either way"] > 0)
+
+    found = EFFECTS.run(Subject.of(model, X, model(X), background=X, progress=False))
+    assert [exhibit.title for exhibit in found.exhibits] == ["Effect of moves", "Effect of either way"]
+    assert "‘either way’: the band holds zero everywhere" in found.detail
+    assert "‘moves’, from" in found.detail
+
+
 # --- single decisions ---------------------------------------------------------------------------------------------
 
 

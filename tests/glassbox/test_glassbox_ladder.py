@@ -43,6 +43,15 @@ def test_a_linear_truth_costs_nothing():
     assert result.n == 1500
 
 
+def test_a_model_that_was_fitted_again_is_not_passed_off_as_the_given_one():
+    (X, y), (X_train, y_train) = linear(300, 0), linear(300, 1)
+    model = LogisticRegression().fit(X_train, y_train)
+    again = ladder(model, X, y, rungs=[RUNGS["linear"]])
+    assert again.sentence.startswith("On 300 rows, fitted again on 5 folds of them, the given model has AUC")
+    as_given = ladder(model, X, y, X_train=X_train, y_train=y_train, rungs=[RUNGS["linear"]])
+    assert as_given.sentence.startswith("On 300 held-out rows the given model has AUC")
+
+
 def test_xor_is_where_a_black_box_buys_something():
     (X, y), (X_train, y_train) = xor(800, 0), xor(1500, 1)
     model = RandomForestClassifier(60, min_samples_leaf=5, random_state=0).fit(X_train, y_train)

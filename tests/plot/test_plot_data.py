@@ -131,6 +131,12 @@ def test_tree_puts_parents_between_their_children() -> None:
     assert table["place"] == [0.75, 0.0, 1.5, 1.0, 2.0]
 
 
+def test_the_lines_of_a_box_stand_around_its_middle() -> None:
+    table = {"id": [0, 1, 2], "parent": [-1, 0, 0], "branch": ["", "b", "b"], "text": ["short", "two words " * 3, "t"]}
+    boxes = drawn(plot.tree(table))
+    assert [box["y"] - box["first"] for box in boxes] == [0, 7, 0]
+
+
 def test_tree_leaves_out_whole_levels_and_says_so() -> None:
     count = 2**8 - 1
     table = {"id": list(range(count)), "parent": [-1, *[(i - 1) // 2 for i in range(1, count)]]}

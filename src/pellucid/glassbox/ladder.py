@@ -324,7 +324,7 @@ def _climb(entries: Sequence[Entry], setting: Setting, note: str, *, has_model: 
         metric=metric,
         second_metric=second,
         n=len(setting.X),
-        sentence=sentence(rows, metric, len(setting.X), has_model=has_model, priced=priced),
+        sentence=sentence(rows, metric, _where(setting, priced), has_model=has_model, priced=priced),
         how=_how(setting),
         note=note,
         descriptions={entry.name: entry.description for entry in entries if entry.description is not None},
@@ -414,7 +414,14 @@ def _how(setting: Setting) -> str:
     )
 
 
-def sentence(rows: Sequence[LadderRow], metric: str, n: int, *, has_model: bool, priced: bool) -> str:
+def _where(setting: Setting, priced: bool) -> str:
+    """Say which rows were predicted, and whether by the model as it was given or by one fitted again."""
+    if priced and setting.train is None:
+        return f"on {len(setting.X)} rows, fitted again on {len(setting.folds)} folds of them,"
+    return f"on {len(setting.X)} held-out rows"
+
+
+def sentence(rows: Sequence[LadderRow], metric: str, where: str, *, has_model: bool, priced: bool) -> str:
     """Say what the black box buys over the best rung, and which simpler model does as well."""
     rungs = [row for row in rows if row.metric is not None and row.name != GIVEN]
     if not rungs:
@@ -422,9 +429,9 @@ def sentence(rows: Sequence[LadderRow], metric: str, n: int, *, has_model: bool,
     best = max(rungs, key=lambda row: row.metric or 0.0)
     rung = f"the best interpretable model, {best.name}, has {metric} {_span(best.metric, best.low, best.high)}"
     if not has_model:
-        return f"{_upper(rung)} on {n} rows."
+        return f"{_upper(rung)} {where}."
     given = rows[0]
-    told = f"On {n} held-out rows the given model has {metric} {_span(given.metric, given.low, given.high)}; {rung}."
+    told = f"{_upper(where)} the given model has {metric} {_span(given.metric, given.low, given.high)}; {rung}."
     if not priced:
         return told
     price = f"The price of interpretability is {_span(best.price, best.price_low, best.price_high)} of {metric}"

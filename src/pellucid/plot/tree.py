@@ -12,7 +12,7 @@ from pellucid.plot.tables import Columns, column, data, need
 
 MOST_LEAVES = 32
 """Boxes one below the other that can still be read; deeper levels stay in the table."""
-BOX, GAP, ROW = 150, 136, 46
+BOX, GAP, ROW, LINE = 150, 136, 46, 14
 
 
 def tree_data(source: Columns) -> dict[str, list[Any]]:
@@ -124,7 +124,7 @@ def _layers(width: int, height: int) -> list[alt.Chart]:
     tooltip = [alt.Tooltip("full:N", title="node"), alt.Tooltip("way:N", title="when")]
     edge = alt.Chart().mark_rule(color=theme.FAINT, strokeWidth=1.5)
     box = alt.Chart().mark_rect(cornerRadius=4, fill=theme.BOX, stroke=theme.FAINT, strokeWidth=1)
-    words = alt.Chart().mark_text(align="left", dx=8, baseline="middle", lineBreak="\n", fontSize=11.5, lineHeight=14)
+    words = alt.Chart().mark_text(align="left", dx=8, baseline="middle", lineBreak="\n", fontSize=11.5, lineHeight=LINE)
     branch = alt.Chart().mark_text(
         align="right", dx=-6, baseline="middle", color=theme.MUTED, fontSize=11, limit=GAP - 12
     )
@@ -134,7 +134,7 @@ def _layers(width: int, height: int) -> list[alt.Chart]:
         edge.encode(x=x("bend:Q"), y=y("y:Q"), y2="from:Q").transform_filter(inner),
         edge.encode(x=x("start:Q"), x2="bend:Q", y=y("from:Q")).transform_filter(inner),
         box.encode(x=x("left:Q"), x2="right:Q", y=y("top:Q"), y2="bottom:Q", tooltip=tooltip),
-        words.encode(x=x("left:Q"), y=y("y:Q"), text="text:N"),
+        words.encode(x=x("left:Q"), y=y("first:Q"), text="text:N"),
         branch.encode(x=x("left:Q"), y=alt.Y("above:Q"), text="branch:N"),
     ]
 
@@ -144,6 +144,7 @@ def _drawn(table: Columns) -> dict[str, list[Any]]:
     lefts = [depth * (BOX + GAP) for depth in table["depth"]]
     ys = [(place + 0.5) * ROW for place in table["place"]]
     starts = [left - GAP for left in lefts]
+    texts = [textwrap.wrap(shorten(text, 46), 23)[:2] for text in table["text"]]
     parents = [(spot[parent][1] + 0.5) * ROW if parent in spot else 0.0 for parent in table["parent"]]
     return {
         "left": lefts,
@@ -156,7 +157,8 @@ def _drawn(table: Columns) -> dict[str, list[Any]]:
         "from": parents,
         "above": [y - 8 for y in ys],
         "root": [int(parent == -1) for parent in table["parent"]],
-        "text": ["\n".join(textwrap.wrap(shorten(text, 46), 23)[:2]) for text in table["text"]],
+        "first": [y - LINE / 2 * (len(lines) - 1) for y, lines in zip(ys, texts, strict=True)],
+        "text": ["\n".join(lines) for lines in texts],
         "branch": [shorten(branch, 24) for branch in table["branch"]],
         "full": [shorten(text, 300) for text in table["text"]],
         "way": [shorten(branch, 300) for branch in table["branch"]],

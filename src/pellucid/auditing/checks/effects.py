@@ -39,14 +39,16 @@ class Effects(Question):
             for name in names
             if _shown(subject, name)
         )  # fmt: skip
-        found = list(islice((effect for effect in followed if len(effect.grid) > 1), MOST_FEATURES))
+        output = output_to_show(subject)
+        leading = islice((effect for effect in followed if len(effect.grid) > 1), MOST_FEATURES)
+        found = sorted(leading, key=lambda effect: -float(np.ptp(effect.values[:, output])))
         if not found:
             raise NotApplicable("no feature has two values that enough rows share or lie beyond.")
         unit = "probability" if space is Space.PROBABILITY else subject.unit()
-        moves = [_move(effect, output_to_show(subject)) for effect in found]
+        moves = [_move(effect, output) for effect in found]
         return self.finding(
             Verdict.PASS,
-            _lead(subject, found, moves, unit),
+            _lead(subject, found[0], moves[0], unit),
             detail=" ".join(_sentence(effect, move) for effect, move in zip(found, moves, strict=True)),
             how="Accumulated local effects (Apley and Zhu, 2020): rows move only to the ends of their own bin, so no "
             f"impossible rows are made; centred on zero; ends that too few reach are left out; "
@@ -70,6 +72,7 @@ class _Move:
     low: str
     high: str
     numeric: bool
+    sure: bool
 
 
 def output_to_show(subject: Subject) -> int:
@@ -117,12 +120,14 @@ def _move(effect: Effect, output: int) -> _Move:
         low=cell_words(effect.grid[least]),
         high=cell_words(effect.grid[most]),
         numeric=numeric,
+        sure=effect.low is None
+        or effect.high is None
+        or bool((effect.low[:, output] > 0).any() or (effect.high[:, output] < 0).any()),
     )
 
 
-def _lead(subject: Subject, found: list[Effect], moves: list[_Move], unit: str) -> str:
-    """Say which of the followed features moves the output furthest."""
-    effect, move = max(zip(found, moves, strict=True), key=lambda pair: pair[1].span)
+def _lead(subject: Subject, effect: Effect, move: _Move, unit: str) -> str:
+    """Say how far the output moves along the feature that moves it furthest."""
     what = (
         "the prediction"
         if subject.classes is None
@@ -135,6 +140,8 @@ def _lead(subject: Subject, found: list[Effect], moves: list[_Move], unit: str) 
 
 
 def _sentence(effect: Effect, move: _Move) -> str:
+    if not move.sure:
+        return f"{named(effect.feature)}: the band holds zero everywhere, so these rows show no direction."
     if not move.numeric:
         return f"{named(effect.feature)}: lowest for {move.low}, highest for {move.high}, {figure(move.span)} apart."
     way = "rises steadily" if move.rising else "falls steadily" if move.falling else "goes up and down"

@@ -140,7 +140,9 @@ def _coefficients(description: GlassDescription, text: str) -> Exhibit:
     columns = description.tables["coefficients"]
     rows = [dict(zip(columns, cells, strict=True)) for cells in zip(*columns.values(), strict=True)]
     scaled = sorted((row for row in rows if row["per_sd"] is not None), key=lambda row: -abs(row["per_sd"]))
-    kept = scaled[:MOST_COEFFICIENTS]
+    outputs = max(len({row.get("output") for row in scaled}), 1)
+    leading = list(dict.fromkeys((row["feature"], row["change"]) for row in scaled))[: MOST_COEFFICIENTS // outputs]
+    kept = [row for row in scaled if (row["feature"], row["change"]) in leading]
     per_unit = [row["per_sd"] / row["coefficient"] if row["coefficient"] else 0.0 for row in kept]
     several = len({row.get("output") for row in kept}) > 1
     return Exhibit(
