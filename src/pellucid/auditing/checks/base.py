@@ -72,8 +72,8 @@ class Question:
     cost: Cost = "cheap"
     needs_model: bool = True
 
-    def finding(self, verdict: Verdict, statement: str, **details: Any) -> Finding:
-        """Return a finding of this check."""
+    def finding(self, verdict: Verdict, statement: str, *, remedy: str = "", **details: Any) -> Finding:
+        """Return a finding of this check; what holds needs no remedy."""
         return Finding(
             code=self.code,
             title=self.title,
@@ -81,6 +81,7 @@ class Question:
             why=self.why,
             verdict=verdict,
             statement=statement,
+            remedy="" if verdict is Verdict.PASS else remedy,
             **details,
         )
 

@@ -105,9 +105,7 @@ class Calibration(Question):
             f"The figure of a model without fault comes from {SIMULATIONS} simulated targets.",
             measures=tuple(found[0] for found, _ in scored),
             exhibits=(exhibit(each, BINS, "Predicted and observed", grouped=len(each) > 1),),
-            remedy=""
-            if verdict is Verdict.PASS
-            else "Recalibrate on data the model was not trained on (isotonic or sigmoid), and do not read its "
+            remedy="Recalibrate on data the model was not trained on (isotonic or sigmoid), and do not read its "
             "scores as shares.",
             weight=measure.value,
         )
@@ -224,9 +222,7 @@ class GroupCalibration(Question):
                 exhibit(parts, GROUP_BINS, "Predicted and observed by group", grouped=True),
             ),
             remedy="Recalibrate with enough data of every group, and look for a feature that means different "
-            "things in them."
-            if off
-            else "",
+            "things in them.",
             weight=abs(off[0].value) if off else 0.0,
         )
 

@@ -162,7 +162,7 @@ class GapCarriers(Question):
             "says where in the model the gap runs through, not what caused it.",
             measures=tuple(measure for gap in ordered for measure in gap_measures(subject, gap, output)),
             exhibits=tuple(gap_exhibit(subject, gap, output, "What carries the gap") for gap in ordered[:3]),
-            remedy="" if verdict is Verdict.PASS else "Ask of each carrier whether it is needed for the decision.",
+            remedy="Ask of each carrier whether it is needed for the decision.",
             weight=min(1.0, _relative(subject, ordered[0], output)),
         )
 

@@ -146,9 +146,7 @@ class MissingValues(Question):
             )
             if order
             else (),
-            remedy=""
-            if verdict is Verdict.PASS
-            else "Find out why they are missing, and whether that depends on the outcome or the group.",
+            remedy="Find out why they are missing, and whether that depends on the outcome or the group.",
             weight=float(share.max()),
         )
 
@@ -174,9 +172,7 @@ class RepeatedColumns(Question):
                 Measure(name="constant columns", value=float(len(constant)), n=len(X), unit="columns"),
                 Measure(name="groups of equal columns", value=float(len(twins)), n=len(X), unit="groups"),
             ),
-            remedy="Drop what says nothing or the same twice: importance is split between equal columns."
-            if said
-            else "",
+            remedy="Drop what says nothing or the same twice: importance is split between equal columns.",
             weight=float(len(said)),
         )
 
@@ -248,9 +244,7 @@ class RepeatedRows(Question):
             else "",
             how="Rows compared in all features and the target.",
             measures=(measure,),
-            remedy=""
-            if verdict is Verdict.PASS
-            else "Find out whether they are the same cases: repeats make intervals too narrow.",
+            remedy="Find out whether they are the same cases: repeats make intervals too narrow.",
             weight=measure.value,
         )
 
@@ -295,9 +289,7 @@ class Representation(Question):
                     options={"x_title": "share of rows"},
                 ),
             ),
-            remedy=""
-            if verdict is Verdict.PASS
-            else "Collect more rows of these groups before anything is said about them.",
+            remedy="Collect more rows of these groups before anything is said about them.",
         )
 
 

@@ -154,6 +154,15 @@ def extremes_sentence(found: GroupMetrics, grouping: str, metric: str, what: str
     )
 
 
+def group_rows(found: GroupMetrics, metric: str) -> list[tuple[str, str, Estimate]]:
+    """Return one metric of every group, for `interval_table`: its label, its grouping, the number."""
+    return [
+        (f"{grouping} = {group}", grouping, cell[metric])
+        for grouping, groups in found.by_group.items()
+        for group, cell in groups.items()
+    ]
+
+
 def interval_table(rows: list[tuple[str, str, Estimate]]) -> dict[str, list[Any]]:
     """Columns of an exhibit of intervals: (label, series, estimate) in; withheld groups keep their line and reason."""
     return {
@@ -191,9 +200,7 @@ class OutcomesByGroup(Question):
             + f" Groups below {subject.policy.min_group_size} rows are withheld.",
             measures=tuple(measures),
             exhibits=tuple(self._exhibit(label, found, metric) for label, found in measured),
-            remedy=""
-            if worst(verdicts) is Verdict.PASS
-            else "Ask how these outcomes came about and who decided them: a model learns them as they are.",
+            remedy="Ask how these outcomes came about and who decided them: a model learns them as they are.",
             weight=max(
                 excess(subject, found.difference[grouping][metric], scale)
                 for _, found in measured
@@ -233,16 +240,11 @@ class OutcomesByGroup(Question):
 
     def _exhibit(self, label: Any, found: GroupMetrics, metric: str) -> Exhibit:
         what = f"share with the outcome {named(label)}" if label is not None else "mean target"
-        rows = [
-            (f"{grouping} = {group}", grouping, cell[metric])
-            for grouping, groups in found.by_group.items()
-            for group, cell in groups.items()
-        ]
         return Exhibit(
             kind="intervals",
             title=f"Data: {what} by group",
             description=f"The {what} for every group that may be shown, with 95 % intervals.",
-            table=interval_table(rows),
+            table=interval_table(group_rows(found, metric)),
             options={"x_title": what},
         )
 
@@ -388,9 +390,7 @@ class ErrorsByGroup(Question):
                 )
             ),
             exhibits=tuple(_rate_exhibit(found, metric, text) for metric, text in words.items()),
-            remedy=""
-            if verdict is Verdict.PASS
-            else "Look at the features that carry the gap, at how the groups are represented in training, and at "
+            remedy="Look at the features that carry the gap, at how the groups are represented in training, and at "
             "whether the target means the same for every group.",
             weight=max(
                 (excess(subject, item[3], scale) for item in judged if item[3].evidence == "clear"), default=0.0
@@ -453,12 +453,7 @@ def _how(subject: Subject, found: GroupMetrics) -> str:
 
 
 def _rate_exhibit(found: GroupMetrics, metric: str, text: str) -> Exhibit:
-    rows = [("everybody", "everybody", found.overall[metric])]
-    rows += [
-        (f"{grouping} = {group}", grouping, cell[metric])
-        for grouping, groups in found.by_group.items()
-        for group, cell in groups.items()
-    ]
+    rows = [("everybody", "everybody", found.overall[metric]), *group_rows(found, metric)]
     return Exhibit(
         kind="intervals",
         title=f"Model: {text}, by group",

@@ -69,7 +69,7 @@ class Performance(Question):
             how=f"{HOW} The baseline predicts {base_name} for everybody.",
             measures=(*found.values(), skill),
             exhibits=(_table(found, without), *_confusion(subject)),
-            remedy="" if verdict is Verdict.PASS else "Do not use this model for decisions: a constant does as well.",
+            remedy="Do not use this model for decisions: a constant does as well.",
             weight=1 - skill.value,
         )
 
@@ -191,9 +191,7 @@ class GroupPerformance(Question):
             "Whether a gap is more than chance is judged over all groups at once.",
             measures=tuple(item[0] for item in gaps),
             exhibits=(_group_exhibit(rows, main),),
-            remedy=""
-            if verdict is Verdict.PASS
-            else "Collect more data of the group it serves worst, and look at its errors.",
+            remedy="Collect more data of the group it serves worst, and look at its errors.",
             weight=gaps[0][0].value,
         )
 
