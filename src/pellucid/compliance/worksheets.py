@@ -1,5 +1,6 @@
 """Tables of artefacts: the adverse-action worksheet, and impact ratios as New York City's Local Law 144 asks."""
 
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ from pellucid._base.errors import InputError
 from pellucid._base.typing import Bool1
 from pellucid.compliance.artefacts import Sheet
 from pellucid.compliance.reason_nouns import METHOD_WORDS, AdverseDecision, ReasonCodes
-from pellucid.fairness.disclosure import shown_groups
+from pellucid.fairness.disclosure import withheld_together
 from pellucid.fairness.groups import FLOOR, Grouping, read_groupings
 
 RARE = 0.02
@@ -94,10 +95,12 @@ def ll144_sheets(
         When neither or both of `selected` and `score` are given, or they have another length.
     """
     hit, word = _hits(selected, score)
+    groupings = read_groupings(sensitive_features, len(hit))
+    hidden = withheld_together(groupings, floor)
     total: dict[str, list[Any]] = {"people": [len(hit)], word: [int(hit.sum())], "rate": [float(hit.mean())]}
     return (
         Sheet(title="All people", note="Unknown categories are counted.", columns=total),
-        *(_sheet(grouping, hit, word, floor) for grouping in read_groupings(sensitive_features, len(hit))),
+        *(_sheet(grouping, hit, word, floor, hidden[grouping.name]) for grouping in groupings),
     )
 
 
@@ -120,9 +123,9 @@ def _hits(selected: Any, score: Any) -> tuple[Bool1, str]:
     return numbers > np.median(numbers), "above the median"
 
 
-def _sheet(grouping: Grouping, hit: Bool1, word: str, floor: int) -> Sheet:
+def _sheet(grouping: Grouping, hit: Bool1, word: str, floor: int, hidden: Collection[str]) -> Sheet:
     sizes = grouping.sizes()
-    rate = {label: float(hit[grouping.rows(label)].mean()) for label in shown_groups(grouping, floor)}
+    rate = {label: float(hit[grouping.rows(label)].mean()) for label in grouping.labels if label not in hidden}
     counted = {label: share for label, share in rate.items() if sizes[label] >= RARE * len(hit)}
     highest = max(counted.values(), default=0.0)
     columns: dict[str, list[Any]] = {

@@ -1,11 +1,12 @@
 """What a check is, and how one is run without taking the audit down."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 from pellucid._base.errors import PellucidError, UnsupportedRequestError
+from pellucid._base.typing import Array
 from pellucid.auditing.findings import Finding, Section, Verdict
 from pellucid.auditing.subject import Subject
 
@@ -59,6 +60,13 @@ class Closing(Protocol):
     def conclude(self, subject: Subject, findings: Sequence[Finding]) -> Finding:
         """Measure from the findings so far; asked instead of `run`."""
         ...
+
+
+def require_groups(subject: Subject) -> Mapping[str, Array]:
+    """Return the groups, or say how to name them."""
+    if not subject.groups:
+        raise NotApplicable("no sensitive features were named; pass sensitive_features=.")
+    return subject.groups
 
 
 @dataclass(frozen=True, kw_only=True)

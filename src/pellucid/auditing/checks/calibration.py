@@ -10,14 +10,12 @@ from pellucid._base.randomness import stream
 from pellucid._base.statistics import Z, wilson
 from pellucid._base.typing import Float1, Int1
 from pellucid._base.words import counted
-from pellucid.auditing.checks.base import NotApplicable, Question
+from pellucid.auditing.checks.base import NotApplicable, Question, require_groups
 from pellucid.auditing.checks.groups import of_group
 from pellucid.auditing.findings import Exhibit, Finding, Measure, Section, Verdict
 from pellucid.auditing.metrics import bootstrap, mean_of, percentiles, resamples
 from pellucid.auditing.subject import Subject
 from pellucid.auditing.words import leading, named, of_measure
-from pellucid.fairness.disclosure import withheld_groups
-from pellucid.fairness.groups import read_groupings
 
 BINS = 10
 GROUP_BINS = 5
@@ -190,17 +188,14 @@ class GroupCalibration(Question):
 
     def run(self, subject: Subject) -> Finding:
         """Measure the mean difference for every group that may be shown."""
-        if not subject.groups:
-            raise NotApplicable("no sensitive features were named; pass sensitive_features=.")
+        require_groups(subject)
         one = series_of(subject)[-1]
         scale = 1.0 if one.share else max(float(one.observed.std()), np.finfo(float).tiny)
         measures, parts = [], []
-        for name, labels in subject.groups.items():
-            grouping = read_groupings({name: labels}, subject.n)[0]
-            hidden = withheld_groups(grouping, subject.policy.min_group_size)
+        for grouping, hidden in subject.columns_of_groups:
             for label in grouping.labels:
                 if label not in hidden:
-                    part = one.take(np.flatnonzero(grouping.rows(label)), f"{name} = {label}")
+                    part = one.take(np.flatnonzero(grouping.rows(label)), f"{grouping.name} = {label}")
                     parts.append(part)
                     measures.append(_bias(subject, part, scale))
         if not measures:

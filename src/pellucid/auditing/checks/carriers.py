@@ -8,8 +8,8 @@ import numpy as np
 from pellucid._base.numbers import figure, interval_text
 from pellucid._base.typing import Names
 from pellucid._base.words import counted
-from pellucid.auditing.checks.base import NotApplicable, Question
-from pellucid.auditing.checks.groups import favorable_or_second, of_group, require_groups
+from pellucid.auditing.checks.base import NotApplicable, Question, require_groups
+from pellucid.auditing.checks.groups import favorable_or_second, of_group
 from pellucid.auditing.findings import Exhibit, Finding, Measure, Section, Verdict
 from pellucid.auditing.subject import Subject
 from pellucid.auditing.words import listed, named

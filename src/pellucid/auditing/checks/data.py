@@ -9,12 +9,10 @@ from pellucid._base.numbers import figure, percent
 from pellucid._base.statistics import wilson
 from pellucid._base.typing import Array
 from pellucid._base.words import counted
-from pellucid.auditing.checks.base import NotApplicable, Question, worst
+from pellucid.auditing.checks.base import Question, require_groups, worst
 from pellucid.auditing.findings import Exhibit, Finding, Measure, Section, Verdict
 from pellucid.auditing.subject import Subject
 from pellucid.auditing.words import key_of, listed, named, of_measure
-from pellucid.fairness.disclosure import withheld_groups
-from pellucid.fairness.groups import read_groupings
 from pellucid.table import Table
 
 MOST_SHOWN = 15
@@ -255,13 +253,11 @@ class Representation(Question):
 
     def run(self, subject: Subject) -> Finding:
         """Count rows by group of every sensitive feature."""
-        if not subject.groups:
-            raise NotApplicable("no sensitive features were named; pass sensitive_features=.")
+        require_groups(subject)
         verdicts, said, rows = [], [], []
         policy = subject.policy
-        for name, labels in subject.groups.items():
-            grouping = read_groupings({name: labels}, subject.n)[0]
-            hidden = withheld_groups(grouping, policy.min_group_size)
+        for grouping, hidden in subject.columns_of_groups:
+            name = grouping.name
             sizes = {label: size for label, size in grouping.sizes().items() if label not in hidden}
             thin = [label for label, size in sizes.items() if size / subject.n < policy.representation_warn]
             few = [label for label, size in sizes.items() if size < policy.min_evidence]

@@ -9,7 +9,7 @@ import numpy as np
 from pellucid._base.numbers import interval_text, percent_interval, points_interval
 from pellucid._base.typing import Array, Float1
 from pellucid._base.words import counted
-from pellucid.auditing.checks.base import NotApplicable, Question, worst
+from pellucid.auditing.checks.base import NotApplicable, Question, require_groups, worst
 from pellucid.auditing.findings import Exhibit, Finding, Measure, Section, Verdict
 from pellucid.auditing.grouping import group_labels
 from pellucid.auditing.subject import Subject
@@ -50,13 +50,6 @@ class People:
     groups: Mapping[str, Array]
     weight: Float1 | None
     where: str
-
-
-def require_groups(subject: Subject) -> Mapping[str, Array]:
-    """Return the groups, or say how to name them."""
-    if not subject.groups:
-        raise NotApplicable("no sensitive features were named; pass sensitive_features=.")
-    return subject.groups
 
 
 def everybody(subject: Subject) -> People:

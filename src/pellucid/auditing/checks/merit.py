@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pellucid._base.statistics import LEVEL
-from pellucid.auditing.checks.base import NotApplicable, Question, worst
+from pellucid.auditing.checks.base import NotApplicable, Question, require_groups, worst
 from pellucid.auditing.checks.carriers import output_of
-from pellucid.auditing.checks.groups import comparison_measure, excess, favorable_or_second, judge, require_groups
+from pellucid.auditing.checks.groups import comparison_measure, excess, favorable_or_second, judge
 from pellucid.auditing.findings import Exhibit, Finding, Measure, Section, Verdict
 from pellucid.auditing.subject import Subject
 from pellucid.auditing.words import named

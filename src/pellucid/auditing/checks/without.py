@@ -10,7 +10,7 @@ from pellucid._base.numbers import interval_text, number_text
 from pellucid._base.typing import Float1, Names
 from pellucid._base.words import counted
 from pellucid.adapters import as_model
-from pellucid.auditing.checks.base import NotApplicable, Question, fitting_again
+from pellucid.auditing.checks.base import NotApplicable, Question, fitting_again, require_groups
 from pellucid.auditing.checks.carriers import (
     carried,
     carriers,
@@ -30,7 +30,6 @@ from pellucid.auditing.checks.groups import (
     interval_table,
     judge,
     of_group,
-    require_groups,
 )
 from pellucid.auditing.checks.leakage import suspected_leaks
 from pellucid.auditing.findings import Exhibit, Finding, Measure, Section
