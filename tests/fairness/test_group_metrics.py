@@ -276,6 +276,7 @@ def test_order_of_rows_and_other_columns_change_nothing():
         ({"y_pred": [1, 0]}, "same length"),
         ({"favorable": "yes"}, "not among the outcomes"),
         ({"favorable": None}, "say which outcome is good"),
+        ({"y_pred": ["1", "1", "0", "0"]}, "1 and y_pred such as '1', which are never equal"),
         ({"y_true": [1, None, 0, 1]}, "y_true is missing in 1 rows, the first is row 1"),
         ({"score": [0.1, np.nan, 0.2, 0.3]}, "score is missing"),
         ({"score": ["a", "b", "c", "d"]}, "score must be numbers"),

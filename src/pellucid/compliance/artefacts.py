@@ -1,6 +1,5 @@
 """Compliance artefacts: every field of a rule measured, declared by the user, or missing."""
 
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -9,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from pellucid._base.errors import FileError, InputError
-from pellucid._base.files import path_of
+from pellucid._base.errors import InputError
+from pellucid._base.files import read_toml
 from pellucid._base.words import did_you_mean
 from pellucid.compliance.rules import RulePack, rule_pack, rule_packs
 
@@ -167,13 +166,7 @@ def read_declared(declared: Any) -> dict[str, str]:
     if declared is None:
         return {}
     if isinstance(declared, str | Path):
-        file = path_of(declared)
-        try:
-            declared = tomllib.loads(file.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError) as error:
-            raise FileError(f"the declarations {str(file)!r} cannot be read: {error}.") from error
-        except tomllib.TOMLDecodeError as error:
-            raise FileError(f"the declarations {str(file)!r} are not TOML: {error}.") from error
+        declared = read_toml(declared, "declaration")
     if not isinstance(declared, Mapping):
         raise InputError(f"declared must be a path to a TOML file or a mapping; got {type(declared).__name__}.")
     known = declarations()
