@@ -9,13 +9,13 @@ from pellucid._base.numbers import figure, percent, points_interval
 from pellucid._base.randomness import stream
 from pellucid._base.statistics import Z, wilson
 from pellucid._base.typing import Float1, Int1
-from pellucid._base.words import counted
+from pellucid._base.words import counted, leading
 from pellucid.auditing.checks.base import NotApplicable, Question, require_groups
 from pellucid.auditing.checks.groups import of_group
 from pellucid.auditing.findings import Exhibit, Finding, Measure, Section, Verdict
 from pellucid.auditing.metrics import bootstrap, mean_of, percentiles, resamples
 from pellucid.auditing.subject import Subject
-from pellucid.auditing.words import leading, named, of_measure
+from pellucid.auditing.words import named, of_measure
 
 BINS = 10
 GROUP_BINS = 5
