@@ -78,9 +78,10 @@ class CalibrationError:
         A candidate is tested by samples of a population that has it: the bins' distances are those observed, moved to
         add up to the candidate (hybrid resampling: Chuang and Lai 2000). Near zero, where only one side is
         open, the samples are ordered as Feldman and Cousins (1998) do, so that a score that is right is found out of
-        line in 1 − `level` of all cases, neither more nor half as often. The value itself always lies inside. With a few
-        hundred rows and a small error it holds more often than `level` says (up to 99 % in simulations): how the error
-        is spread over the bins cannot be seen then, and the candidates' populations vary more than the sample's own.
+        line in 1 − `level` of all cases, neither more nor half as often. The value itself always lies inside.
+
+        With a few hundred rows and a small error it holds more often than `level` says, up to 99 % in simulations: how
+        the error is spread over the bins cannot be seen then.
         """
         low = self._last(lambda candidate: self.speaks_against(candidate, level) > 0)
         high = self._last(lambda candidate: self.speaks_against(candidate, level) >= 0)
