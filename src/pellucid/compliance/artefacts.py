@@ -234,7 +234,7 @@ def _filled(asked: RuleField, evidence: Mapping[str, tuple[str, ...]], said: Map
     sources = [code for code in asked.measured if code in evidence]
     sentences = [sentence for code in sources for sentence in evidence[code]]
     status = MEASURED if sources else MISSING
-    if asked.declared in said:
+    if asked.declared is not None and asked.declared in said:
         status = status if sources else DECLARED
         sentences.append(f"Declared by you: {said[asked.declared]}")
         sources.append(asked.declared)
