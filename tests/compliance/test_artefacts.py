@@ -3,6 +3,7 @@
 import itertools
 import json
 import re
+from dataclasses import replace
 from datetime import date
 from importlib.resources import files
 
@@ -210,13 +211,33 @@ def test_pages_escape_what_the_user_wrote(tmp_path):
 
 
 def test_the_worksheet_shows_what_is_blocked(codes):
-    how, reasons = adverse_action_sheets(codes)
+    how, decisions, reasons = adverse_action_sheets(codes)
     assert len(reasons.columns["row"]) == sum(len(decision.reasons) for decision in codes.decisions)
-    blocked = {
-        row for row, state in zip(reasons.columns["row"], reasons.columns["state"], strict=True) if "block" in state
-    }
+    states = dict(zip(decisions.columns["row"], decisions.columns["state"], strict=True))
+    assert list(states) == [decision.row for decision in codes.decisions]
+    blocked = {row for row, state in states.items() if "block" in state}
     assert blocked == {decision.row for decision in codes.blocked} != set()
+    assert states[codes.blocked[0].row].endswith("(protected)")
     assert "blocked" in how.note
+
+
+def test_a_decision_without_a_reason_stands_in_the_worksheet(codes):
+    silent = replace(codes, decisions=(replace(codes.decisions[0], reasons=(), refuted=()),))
+    _, decisions, reasons = adverse_action_sheets(silent)
+    assert decisions.columns["state"] == ["no reason found"]
+    assert reasons.columns["row"] == []
+
+
+def test_a_missing_field_says_what_would_answer_it(tmp_path):
+    draft = artefact("eu-ai-act-annex-iv")
+    lacking = {field.id: field.lacking for field in draft.fields}
+    assert all(lacking.values())
+    assert any("An audit measures it (PEL" in said for said in lacking.values())
+    assert any(said.endswith("eclare it as provider.") for said in lacking.values())
+    for name in ("draft.html", "draft.md"):
+        assert "eclare it as provider." in save_artefact(draft, tmp_path / name).read_text("utf-8")
+    full = artefact("eu-ai-act-annex-iv", declared={"provider": "Example Ltd"})
+    assert [field.lacking for field in full.fields if field.status != "missing"] == [""]
 
 
 def test_ll144_tables_equal_counts_by_hand():

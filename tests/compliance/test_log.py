@@ -196,6 +196,32 @@ def test_threads_that_share_a_log_lose_nothing(path):
     assert [log.problems(head=head) for head in heads] == [()] * 40
 
 
+APPENDER = """
+import json, sys
+from dataclasses import replace
+from pellucid import Record, RecordLog
+log, model = RecordLog(sys.argv[1]), Record.from_dict(json.loads(sys.argv[3]))
+sys.stdin.readline()
+for number in range(60):
+    log.append([replace(model, reference=f"{sys.argv[2]} {number}")])
+"""
+
+
+def test_processes_that_share_a_log_lose_nothing(path):
+    arguments = [sys.executable, "-c", APPENDER, str(path)]
+    model = json.dumps(record().to_dict())
+    writers = [subprocess.Popen([*arguments, who, model], stdin=subprocess.PIPE, text=True) for who in "abc"]
+    for writer in writers:  # all are let go together
+        writer.stdin.write("\n")
+        writer.stdin.flush()
+    for writer in writers:
+        writer.communicate()
+    assert RecordLog(path).problems() == ()
+    assert sorted(found.reference for found in RecordLog(path)) == sorted(
+        f"{who} {number}" for who in "abc" for number in range(60)
+    )
+
+
 def test_every_byte_of_a_line_counts(tmp_path):
     log = RecordLog(tmp_path / "log.jsonl")
     log.append([record(1), record(2)])

@@ -190,6 +190,8 @@ def test_what_cannot_be_recorded_is_refused(made, mortgage_model):
         Recorder(mortgage_model, background, method=Mine())
     with pytest.raises(InputError, match="background="):
         Recorder(mortgage_model, None)
+    with pytest.raises(InputError, match="records, or a RecordLog of them; got int"):
+        verify(3, mortgage_model, X=rows, background=background)
     with pytest.raises(InputError, match="one name for each"):
         Recorder(mortgage_model, background)(rows, references=["a"])
 

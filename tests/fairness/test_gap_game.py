@@ -182,6 +182,43 @@ def test_the_planted_cause_is_named_in_95_of_100_draws(kind, measure):
     assert sum(found == ([] if right is None else [right]) for found in draws) >= 95
 
 
+def harder(kind, seed, n=2000):
+    """A gap through two proxies that go together, through a town, or of a group of forty, or of one of three."""
+    rng = np.random.default_rng([seed, 77])
+    group = {"forty": np.where(np.arange(n) < 40, "b", "a"), "three": rng.choice(list("abc"), n, p=[0.5, 0.3, 0.2])}
+    X = pd.DataFrame(rng.normal(size=(n, 4)), columns=list("uvxz"))
+    X["member"] = group.get(kind, np.where(rng.random(n) < 0.4, "b", "a"))
+    member = X["member"] == ("c" if kind == "three" else "b")
+    X["town"] = np.where(rng.random(n) < np.where(member & (kind in ("town", "twin")), 0.7, 0.2), "north", "south")
+    if kind == "two":
+        X[["x", "z"]] = 0.6 * X[["x", "z"]] + np.outer(0.7 * member + 0.8 * rng.normal(size=n), [1, 1])
+    if kind in ("forty", "three"):
+        X["x"] += (2.5 if kind == "forty" else 1.2) * member  # forty people show only a large part
+    if kind == "twin":
+        X["twin"] = (X["town"] == "north").astype(float)
+
+    def model(rows):
+        through = 0.9 * (rows["town"] == "north") if kind in ("town", "twin") else 0.4 * (rows["x"] + rows["z"])
+        return sigmoid((0.8 * rows["u"] - 0.5 * rows["v"] - through).to_numpy())
+
+    return model, X
+
+
+HARDER = {"two": {"x", "z"}, "town": {"town"}, "twin": {"town"}, "forty": {"x"}, "three": {"x"}}
+
+
+@pytest.mark.parametrize("seeds", [range(1), pytest.param(range(1, 41), marks=pytest.mark.heavy)], ids=len)
+@pytest.mark.parametrize("kind", HARDER)
+def test_harder_causes_are_named(kind, seeds):
+    right = 0
+    for seed in seeds:
+        model, X = harder(kind, seed)
+        found = gap(model, X, sensitive_features="member")
+        assert found.group == ("c" if kind == "three" else "b")
+        right += {(cause.kind, *cause.features) for cause in found.causes} == {("proxy", x) for x in HARDER[kind]}
+    assert right >= 0.95 * len(seeds)
+
+
 def test_a_copy_of_the_group_under_another_name_is_direct():
     model, X, _ = planted("direct", 1)
     found = gap(model, X, sensitive_features=X["member"].map({"a": "red", "b": "blue"}))

@@ -10,6 +10,7 @@ from scipy.optimize import minimize
 from pellucid._base.statistics import wilson
 from pellucid.fairness import intervals
 from pellucid.fairness.calibration_error import PARTING, CalibrationError, _debiased, _nearest
+from pellucid.fairness.metrics import Outcomes
 
 Z = 1.959963984540054
 
@@ -208,3 +209,21 @@ def test_a_difference_is_made_around_the_middle_and_not_around_the_excess_of_the
     middle, low, high = off.around(0.95)
     assert (low, high) == off.interval(0.95)
     assert low < middle < high
+
+
+@pytest.mark.parametrize(("share", "weights", "defined"), [
+    (0.101, None, True), (0.099, None, False), (0.899, None, True), (0.902, None, False),
+    (0.101, np.full(100, 3.0), True), (0.101, np.repeat([1.0, 9.0], 50), False),
+])  # fmt: skip
+def test_a_calibration_error_needs_ten_expected_outcomes_of_each_kind(share, weights, defined):
+    outcomes = Outcomes(
+        truth=np.arange(100) % 2 == 0,
+        predicted=np.ones(100, dtype=bool),
+        correct=np.ones(100, dtype=bool),
+        score=np.full(100, share),
+        weights=weights,
+    )
+    found = outcomes.calibration_error()
+    assert isinstance(found, CalibrationError) == defined
+    if not defined:
+        assert found == "undefined, because the score expects fewer than 10 outcomes of one kind"

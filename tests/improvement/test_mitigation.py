@@ -119,7 +119,7 @@ def test_what_cannot_be_tried_is_said(mortgages):
         ({"ways": ["magic"]}, "ways has 'magic'"),
         ({"sensitive_features": ["a"] * 60}, "two groups"),
         ({"sensitive_features": "race"}, "not a column of X"),
-        ({"favorable": "maybe"}, "labels the model does not know"),
+        ({"favorable": "maybe"}, "is no class of the model, which has"),
     ],
 )
 def test_wrong_arguments_are_refused_with_the_reason(change, message):

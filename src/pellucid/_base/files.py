@@ -3,6 +3,7 @@
 import contextlib
 import os
 import secrets
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -25,6 +26,24 @@ def path_of(path: Any) -> Path:
     if "\0" in name:
         raise InputError(f"a file name must be text or a path; got {path!r:.80}.")
     return Path(name)
+
+
+def read_toml(path: Any, what: str) -> dict[str, Any]:
+    """Read a TOML file; `what` names it in errors, such as "codebook".
+
+    Raises
+    ------
+    FileError
+        When it cannot be read, or is not TOML.
+    """
+    file = path_of(path)
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise FileError(f"the {what} {str(file)!r} is not TOML: {error}.") from error
+    except (OSError, UnicodeDecodeError) as error:
+        said = error.strerror if isinstance(error, OSError) and error.strerror else error
+        raise FileError(f"the {what} {str(file)!r} cannot be read: {said}.") from error
 
 
 def write_atomically(path: str | os.PathLike[str], write: Callable[[BinaryIO], None], *, force: bool) -> Path:

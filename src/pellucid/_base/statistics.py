@@ -1,9 +1,11 @@
-"""Normal quantiles, the interval of a share, and the size of a weighted sample."""
+"""Normal quantiles, the interval of a share, the size of a weighted sample, and who stands below whom."""
 
 import math
 from statistics import NormalDist
 
-from pellucid._base.typing import Float1
+import numpy as np
+
+from pellucid._base.typing import Float1, Int1
 
 LEVEL = 0.95
 
@@ -38,3 +40,22 @@ def wilson(share: float, n: float, level: float = LEVEL) -> tuple[float, float]:
 def kish_size(weights: Float1) -> float:
     """Count the equally weighted rows that know as much as these (Kish 1965)."""
     return float(weights.sum() ** 2 / (weights**2).sum()) if len(weights) else 0.0
+
+
+def shares_below(rank: Int1, weight: Float1) -> Float1:
+    """For every rank: the share of the weight that stands below it, ties counted half.
+
+    The mean of these shares over the rows of one kind, where the other kind has the weight, is the area under the ROC
+    curve (Mann and Whitney 1947).
+
+    Parameters
+    ----------
+    rank : int array of shape (rows,)
+        Position of each row's value among the distinct values.
+    weight : float array of shape (rows,)
+        Zero for rows that are not counted. NaN comes back where all are zero.
+    """
+    held = np.bincount(rank, weight)
+    total = held.sum()
+    below = np.cumsum(held) - held / 2
+    return np.asarray(below / total) if total > 0 else np.full(len(held), np.nan)

@@ -11,6 +11,11 @@ def counted(count: int, noun: str, plural: str | None = None) -> str:
     return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
 
 
+def leading(sentence: str) -> str:
+    """Return a sentence that begins with a capital, whatever part came first."""
+    return sentence[:1].upper() + sentence[1:]
+
+
 def did_you_mean(name: Any, known: Iterable[str]) -> str:
     """Return a question with the nearest known name, after a space; nothing where none is near.
 

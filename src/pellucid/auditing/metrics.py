@@ -7,6 +7,7 @@ from typing import TypeAlias
 import numpy as np
 
 from pellucid._base.randomness import stream
+from pellucid._base.statistics import shares_below
 from pellucid._base.typing import Array, Float1, Float2, Int1
 from pellucid.auditing.findings import Measure
 
@@ -53,9 +54,8 @@ def auc(score: Float1, positive: Array) -> OfWeights:
 
     def of(weight: Float1) -> float:
         up = np.bincount(rank, weight * positive)
-        down = np.bincount(rank, weight * (1 - positive))
-        pairs = up.sum() * down.sum()
-        return float((up * (np.cumsum(down) - down / 2)).sum() / pairs) if pairs > 0 else float("nan")
+        total = up.sum()
+        return float(up @ shares_below(rank, weight * (1 - positive)) / total) if total > 0 else float("nan")
 
     return of
 

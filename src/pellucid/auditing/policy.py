@@ -1,12 +1,12 @@
 """The policy: which measure becomes which verdict."""
 
 import difflib
-import tomllib
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Self
 
-from pellucid._base.errors import FileError, InputError
+from pellucid._base.errors import InputError
+from pellucid._base.files import read_toml
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,15 +125,7 @@ class Policy:
         InputError
             When a key is unknown or a value is not a number.
         """
-        try:
-            text = Path(path).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise FileError(f"the policy {str(path)!r} cannot be read: {error}.") from error
-        try:
-            found = tomllib.loads(text)
-        except tomllib.TOMLDecodeError as error:
-            raise FileError(f"the policy {str(path)!r} is not TOML: {error}.") from error
-        return cls.of(found)
+        return cls.of(read_toml(path, "policy"))
 
     @classmethod
     def of(cls, values: dict[str, Any]) -> Self:

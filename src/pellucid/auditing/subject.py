@@ -21,6 +21,8 @@ from pellucid.auditing.policy import Policy, read_policy
 from pellucid.auditing.scoring import Task, classes_of_target, task_of, with_classes
 from pellucid.explainers.importance import permutation_importance
 from pellucid.explanation import Explanation, Importance
+from pellucid.fairness.disclosure import withheld_together
+from pellucid.fairness.groups import Grouping, read_groupings
 from pellucid.improvement.refit import Trial, can_be_fitted
 from pellucid.ir import Model, Space
 from pellucid.table import Table
@@ -196,6 +198,13 @@ class Subject:
     def groups(self) -> Mapping[str, Array]:
         """For each sensitive feature, every row's group as text; many-valued numbers are cut at their quartiles."""
         return {name: group_labels(values) for name, values in self.sensitive.items()}
+
+    @cached_property
+    def columns_of_groups(self) -> tuple[tuple[Grouping, frozenset[str]], ...]:
+        """Each sensitive feature alone, and those of its groups that must not be shown beside the intersections."""
+        groupings = read_groupings(self.groups, self.n) if self.groups else ()
+        hidden = withheld_together(groupings, self.policy.min_group_size) if groupings else {}
+        return tuple((each, hidden[each.name]) for each in groupings[: len(self.groups)])
 
     @cached_property
     def raw(self) -> Float2:

@@ -35,11 +35,6 @@ def listed(names: Sequence[Any], most: int = 5) -> str:
     return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}" if shown else "none"
 
 
-def leading(sentence: str) -> str:
-    """Return a sentence that begins with a capital, whatever part came first."""
-    return sentence[:1].upper() + sentence[1:]
-
-
 def cell(value: Any) -> str:
     """Return a cell of the data as text."""
     if is_missing(value):

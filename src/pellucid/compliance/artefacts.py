@@ -1,6 +1,5 @@
 """Compliance artefacts: every field of a rule measured, declared by the user, or missing."""
 
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -9,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from pellucid._base.errors import FileError, InputError
-from pellucid._base.files import path_of
-from pellucid._base.words import did_you_mean
-from pellucid.compliance.rules import RulePack, rule_pack, rule_packs
+from pellucid._base.errors import InputError
+from pellucid._base.files import read_toml
+from pellucid._base.words import did_you_mean, leading
+from pellucid.compliance.rules import RuleField, RulePack, rule_pack, rule_packs
 
 MEASURED, DECLARED, MISSING = "measured", "declared by you", "missing"
 STALE_MONTHS = 12
@@ -37,6 +36,8 @@ class Filled:
     sentences : tuple of str
     sources : tuple of str
         Codes of the findings, or the key of the declaration.
+    lacking : str
+        What would answer a field that is missing.
     """
 
     id: str
@@ -44,6 +45,7 @@ class Filled:
     status: str
     sentences: tuple[str, ...]
     sources: tuple[str, ...]
+    lacking: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,13 +169,7 @@ def read_declared(declared: Any) -> dict[str, str]:
     if declared is None:
         return {}
     if isinstance(declared, str | Path):
-        file = path_of(declared)
-        try:
-            declared = tomllib.loads(file.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError) as error:
-            raise FileError(f"the declarations {str(file)!r} cannot be read: {error}.") from error
-        except tomllib.TOMLDecodeError as error:
-            raise FileError(f"the declarations {str(file)!r} are not TOML: {error}.") from error
+        declared = read_toml(declared, "declaration")
     if not isinstance(declared, Mapping):
         raise InputError(f"declared must be a path to a TOML file or a mapping; got {type(declared).__name__}.")
     known = declarations()
@@ -234,15 +230,32 @@ def read_audit(audit: Any) -> Mapping[str, Any]:
     return content
 
 
-def _filled(asked: Any, evidence: Mapping[str, tuple[str, ...]], said: Mapping[str, str]) -> Filled:
+def _filled(asked: RuleField, evidence: Mapping[str, tuple[str, ...]], said: Mapping[str, str]) -> Filled:
     sources = [code for code in asked.measured if code in evidence]
     sentences = [sentence for code in sources for sentence in evidence[code]]
     status = MEASURED if sources else MISSING
-    if asked.declared in said:
+    if asked.declared is not None and asked.declared in said:
         status = status if sources else DECLARED
         sentences.append(f"Declared by you: {said[asked.declared]}")
         sources.append(asked.declared)
-    return Filled(id=asked.id, asks=asked.asks, status=status, sentences=tuple(sentences), sources=tuple(sources))
+    return Filled(
+        id=asked.id,
+        asks=asked.asks,
+        status=status,
+        sentences=tuple(sentences),
+        sources=tuple(sources),
+        lacking=_lacking(asked) if status == MISSING else "",
+    )
+
+
+def _lacking(asked: RuleField) -> str:
+    """Say what would answer a field."""
+    codes = ", ".join(code for code in asked.measured if code.startswith("PEL"))
+    ways = [f"an audit measures it ({codes})"] if codes else []
+    ways += ["an audit knows it"] if not codes and any(code.startswith("subject:") for code in asked.measured) else []
+    ways += ["its tables measure it"] if any(code.startswith("sheet:") for code in asked.measured) else []
+    ways += [f"declare it as {asked.declared}"] if asked.declared else []
+    return leading(", or ".join(ways)) + "."
 
 
 def _stale(pack: RulePack, today: date) -> tuple[str, ...]:

@@ -1,6 +1,5 @@
 """`Codebook`: which reason codes and sentences stand for which factors."""
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,8 +7,8 @@ from typing import Any, Self
 
 import numpy as np
 
-from pellucid._base.errors import FileError, InputError
-from pellucid._base.files import path_of
+from pellucid._base.errors import InputError
+from pellucid._base.files import read_toml
 from pellucid._base.typing import Int1, Names
 from pellucid._base.words import did_you_mean
 
@@ -97,14 +96,7 @@ class Codebook:
         InputError
             When it has an unknown key.
         """
-        file = path_of(path)
-        try:
-            found = tomllib.loads(file.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError) as error:
-            raise FileError(f"the codebook {str(file)!r} cannot be read: {error}.") from error
-        except tomllib.TOMLDecodeError as error:
-            raise FileError(f"the codebook {str(file)!r} is not TOML: {error}.") from error
-        return cls.of(found)
+        return cls.of(read_toml(path, "codebook"))
 
     @classmethod
     def of(cls, codebook: Any) -> Self:

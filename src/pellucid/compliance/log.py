@@ -6,10 +6,10 @@ import re
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, BinaryIO, Protocol
 
 from pellucid._base.errors import FileError, InputError
 from pellucid._base.files import path_of
@@ -73,8 +73,8 @@ class RecordLog:
     Parameters
     ----------
     path : path-like
-        Ends in ``.sqlite`` or ``.db`` (SQLite; several processes may write) or ``.jsonl`` (one JSON object per line;
-        one process at a time). Made if it is not there.
+        Ends in ``.sqlite`` or ``.db`` (SQLite) or ``.jsonl`` (one JSON object per line). Several processes may write;
+        to a ``.jsonl`` one at a time on Windows. Made if it is not there.
 
     Raises
     ------
@@ -253,6 +253,18 @@ class _Sqlite:
             raise FileError(f"{self._path} could not be used as a log: {error}.") from error
 
 
+@contextmanager
+def _alone(file: BinaryIO) -> Iterator[None]:
+    """Keep other processes that append to the same file waiting, where the system has such locks."""
+    try:
+        import fcntl  # Windows has none
+    except ImportError:
+        yield
+        return
+    fcntl.flock(file, fcntl.LOCK_EX)  # closing the file lets the next one in
+    yield
+
+
 class _JsonLines:
     """One JSON object per line: a header when it is new, else a record with its link."""
 
@@ -272,41 +284,49 @@ class _JsonLines:
             return self._add(entries)
 
     def _add(self, entries: Sequence[tuple[str, str, str]]) -> str:
-        if self._size != self._path.stat().st_size:  # first use, or somebody else has written
-            self._read_up()
+        try:
+            with self._path.open("r+b") as file, _alone(file):
+                return self._add_to(file, entries)
+        except OSError as error:
+            self._size = -1
+            raise FileError(f"{self._path} cannot be written: {error.strerror or error}.") from error
+
+    def _add_to(self, file: BinaryIO, entries: Sequence[tuple[str, str, str]]) -> str:
+        length = file.seek(0, os.SEEK_END)
+        if self._size != length:  # first use, or somebody else has written
+            self._read_up(self._size if 0 < self._size < length else 0)
         chained = list(_chained(self._last, entries))
         distinct = {header: text for header, text, _ in entries}
         new = {header: text for header, text in distinct.items() if header not in self._known}
         lines = [f'{{"header":{text}}}\n' for text in new.values()]
         lines += [f'{{"body":{body},"chain":"{chain}","of":"{header}"}}\n' for header, body, chain in chained]
-        try:
-            with self._path.open("r+b") as file:
-                file.truncate(self._size)  # a line that was never finished was never acknowledged
-                file.seek(self._size)
-                file.write("".join(lines).encode("ascii"))
-                file.flush()
-                os.fsync(file.fileno())
-                self._size = file.tell()
-        except OSError as error:
-            self._size = -1
-            raise FileError(f"{self._path} cannot be written: {error.strerror or error}.") from error
+        size, self._size = self._size, -1
+        file.truncate(size)  # a line that was never finished was never acknowledged
+        file.seek(size)
+        file.write("".join(lines).encode("ascii"))
+        file.flush()
+        os.fsync(file.fileno())
+        self._size = file.tell()
         self._known |= set(new)
         self._last = chained[-1][2] if chained else self._last
         return self._last
 
-    def _read_up(self) -> None:
-        self._known, self._last, self._size = set(), START, 0
-        for size, found in self._parsed():
+    def _read_up(self, start: int) -> None:
+        """Take in what others have written since, or everything."""
+        if not start:
+            self._known, self._last, self._size = set(), START, 0
+        for size, found in self._parsed(start):
             if isinstance(found, str):
                 self._known.add(digest(found))
             else:
                 self._last = found.chain
             self._size = size
 
-    def _parsed(self) -> Iterator[tuple[int, str | Line]]:
+    def _parsed(self, start: int = 0) -> Iterator[tuple[int, str | Line]]:
         """Where each finished line ends, and the header's text or the entry in it, as written: hashes cover all."""
-        position = end = 0
+        position, end = 0, start
         with self._path.open("rb") as file:
+            file.seek(start)
             for number, raw in enumerate(file, start=1):
                 if not raw.endswith(b"\n"):
                     return

@@ -17,6 +17,10 @@ METHOD_WORDS = {
 }
 
 
+COUNTED = "reasons per decision"
+"""The one measure of `ReasonCodes.summary` that is no share."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Reason:
     """One factor that lowered a score, and what the model said when it alone was changed.
@@ -153,7 +157,7 @@ class ReasonCodes:
         found = []
         marked = sorted({(r.mark, r.name) for decision in self.blocked for r in decision.blocked})
         if marked:
-            names = ", ".join(f"{factor!r} ({mark})" for mark, factor in marked)
+            names = ", ".join(f"‘{factor}’ ({mark})" for mark, factor in marked)
             found.append(
                 f"In {len(self.blocked)} of {len(self)} adverse decisions a protected or proxy factor is a principal "
                 f"reason: {names}. These notices are blocked; the factor is not dropped from the list, the model "
@@ -170,7 +174,7 @@ class ReasonCodes:
         reasons = [reason for decision in self.decisions for reason in decision.reasons]
         refuted = sum(len(decision.refuted) for decision in self.decisions)
         listed = {
-            "reasons per decision": [float(len(decision.reasons)) for decision in self.decisions],
+            COUNTED: [float(len(decision.reasons)) for decision in self.decisions],
             "coverage": [decision.coverage for decision in self.decisions],
             "same under the other method": [float(r.in_other) for r in reasons if r.in_other is not None],
             "stability": [r.stability for r in reasons if r.stability is not None],

@@ -109,7 +109,10 @@ def verify(
     Verification
         With every difference and the part it lies in: model, background, row, configuration, values or record.
     """
-    asked = [records] if isinstance(records, Record | Sealed) else list(records)
+    asked = [records] if isinstance(records, Record | Sealed) or not isinstance(records, Iterable) else list(records)
+    for item in asked:
+        if not isinstance(item, Record | Sealed):
+            raise InputError(f"verify takes records, or a RecordLog of them; got {type(item).__name__}.")
     rows = Table.of(background, what="background")
     table = Table.of(X)
     differences: list[Difference] = []

@@ -1,14 +1,16 @@
 """Tables of artefacts: the adverse-action worksheet, and impact ratios as New York City's Local Law 144 asks."""
 
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
 
 from pellucid._base.errors import InputError
+from pellucid._base.numbers import percent
 from pellucid._base.typing import Bool1
 from pellucid.compliance.artefacts import Sheet
-from pellucid.compliance.reason_nouns import METHOD_WORDS, AdverseDecision, ReasonCodes
-from pellucid.fairness.disclosure import shown_groups
+from pellucid.compliance.reason_nouns import COUNTED, METHOD_WORDS, AdverseDecision, ReasonCodes
+from pellucid.fairness.disclosure import withheld_together
 from pellucid.fairness.groups import FLOOR, Grouping, read_groupings
 
 RARE = 0.02
@@ -16,51 +18,73 @@ RARE = 0.02
 
 
 def adverse_action_sheets(codes: ReasonCodes) -> tuple[Sheet, ...]:
-    """Return a worksheet of every adverse decision with its principal reasons, and a table of how they were made.
+    """Return a worksheet of every adverse decision and its principal reasons, and a table of how they were made.
 
     Parameters
     ----------
     codes : ReasonCodes
     """
-    lines = [(one, rank, reason) for one in codes.decisions for rank, reason in enumerate(one.reasons, 1)]
-    reasons = Sheet(
-        title="Principal reasons",
-        note="For the person who prepares notices, not for the applicant. Every reason moved the score as claimed when "
-        "it alone was changed. What would be decided later cannot be read from it.",
-        columns={
-            "row": [one.row for one, _, _ in lines],
-            "order": [rank for _, rank, _ in lines],
-            "reason": [reason.words() for _, _, reason in lines],
-            "lowered the score by": [-reason.contribution for _, _, reason in lines],
-            "score moves by, alone": [reason.move for _, _, reason in lines],
-            "distance to the cut-off": [one.distance for one, _, _ in lines],
-            "also by the other method": [_yes(reason.in_other) for _, _, reason in lines],
-            "stability": [reason.stability for _, _, reason in lines],
-            "coverage": [one.coverage for one, _, _ in lines],
-            "state": [_state(one) for one, _, _ in lines],
-        },
-        answers="reasons",
-    )
+    return _how(codes), _decisions(codes), _reasons(codes)
+
+
+def _how(codes: ReasonCodes) -> Sheet:
+    measures = codes.summary()
     rows = {
         "adverse decisions": str(len(codes)),
         "of rows": str(codes.n_rows),
         "cut-off": f"{codes.cutoff:g} ({codes.space})",
         "compared with": f"{METHOD_WORDS[codes.method]}, {codes.n_reference} rows",
         "explained by": codes.provenance.method,
-        **{name: f"{value:.3g}" for name, value in codes.summary().items()},
+        **{name: f"{value:.3g}" if name == COUNTED else percent(value) for name, value in measures.items()},
         "blocked": str(len(codes.blocked)),
     }
-    how = Sheet(
+    return Sheet(
         title="How the reasons were made",
         note=" ".join(codes.findings()),
         columns={"what": list(rows), "value": list(rows.values())},
         answers="cutoff",
     )
-    return how, reasons
+
+
+def _decisions(codes: ReasonCodes) -> Sheet:
+    return Sheet(
+        title="Adverse decisions",
+        note="For the person who prepares notices, not for the applicant. A notice is blocked where a protected or "
+        "proxy factor is principal. Coverage: the share that the listed reasons have of all that lowered the score.",
+        columns={
+            "row": [one.row for one in codes.decisions],
+            "state": [_state(one) for one in codes.decisions],
+            "score": [one.score for one in codes.decisions],
+            "distance to the cut-off": [one.distance for one in codes.decisions],
+            "reasons": [len(one.reasons) for one in codes.decisions],
+            "coverage": [one.coverage for one in codes.decisions],
+        },
+    )
+
+
+def _reasons(codes: ReasonCodes) -> Sheet:
+    lines = [(one, rank, reason) for one in codes.decisions for rank, reason in enumerate(one.reasons, 1)]
+    return Sheet(
+        title="Principal reasons",
+        note="Every reason moved the score as claimed when it alone was changed. What would be decided later cannot be "
+        "read from it.",
+        columns={
+            "row": [one.row for one, _, _ in lines],
+            "order": [rank for _, rank, _ in lines],
+            "reason": [reason.words() for _, _, reason in lines],
+            "lowered the score by": [-reason.contribution for _, _, reason in lines],
+            "score moves by, alone": [reason.move for _, _, reason in lines],
+            "also by the other method": [_yes(reason.in_other) for _, _, reason in lines],
+            "stability": [reason.stability for _, _, reason in lines],
+        },
+        answers="reasons",
+    )
 
 
 def _state(decision: AdverseDecision) -> str:
-    return "blocked: a protected or proxy factor is principal" if decision.blocked else "to be reviewed"
+    if decision.blocked:
+        return "blocked: " + ", ".join(f"{reason.name} ({reason.mark})" for reason in decision.blocked)
+    return "to be reviewed" if decision.reasons else "no reason found"
 
 
 def _yes(value: bool | None) -> str | None:
@@ -94,10 +118,12 @@ def ll144_sheets(
         When neither or both of `selected` and `score` are given, or they have another length.
     """
     hit, word = _hits(selected, score)
+    groupings = read_groupings(sensitive_features, len(hit))
+    hidden = withheld_together(groupings, floor)
     total: dict[str, list[Any]] = {"people": [len(hit)], word: [int(hit.sum())], "rate": [float(hit.mean())]}
     return (
         Sheet(title="All people", note="Unknown categories are counted.", columns=total),
-        *(_sheet(grouping, hit, word, floor) for grouping in read_groupings(sensitive_features, len(hit))),
+        *(_sheet(grouping, hit, word, floor, hidden[grouping.name]) for grouping in groupings),
     )
 
 
@@ -120,9 +146,9 @@ def _hits(selected: Any, score: Any) -> tuple[Bool1, str]:
     return numbers > np.median(numbers), "above the median"
 
 
-def _sheet(grouping: Grouping, hit: Bool1, word: str, floor: int) -> Sheet:
+def _sheet(grouping: Grouping, hit: Bool1, word: str, floor: int, hidden: Collection[str]) -> Sheet:
     sizes = grouping.sizes()
-    rate = {label: float(hit[grouping.rows(label)].mean()) for label in shown_groups(grouping, floor)}
+    rate = {label: float(hit[grouping.rows(label)].mean()) for label in grouping.labels if label not in hidden}
     counted = {label: share for label, share in rate.items() if sizes[label] >= RARE * len(hit)}
     highest = max(counted.values(), default=0.0)
     columns: dict[str, list[Any]] = {

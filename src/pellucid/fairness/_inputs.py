@@ -27,6 +27,16 @@ def read_vector(values: Any, name: str) -> Array:
     return array
 
 
+def refuse_mixed(truth: Array, predicted: Array) -> None:
+    """Refuse outcomes that are text on one side and something else on the other: ``1`` is never ``"1"``."""
+    texts = [{isinstance(value, str) for value in labels.tolist()} for labels in (truth, predicted)]
+    if texts[0] and texts[1] and texts[0].isdisjoint(texts[1]):
+        raise InputError(
+            f"y_true has outcomes such as {truth.tolist()[0]!r:.40} and y_pred such as {predicted.tolist()[0]!r:.40}, "
+            "which are never equal. Give both the same type."
+        )
+
+
 def read_numbers(values: Any, name: str, n_rows: int) -> Float1:
     """One finite number per row."""
     array = read_vector(values, name)

@@ -173,6 +173,8 @@ def group_metrics(
     -----
     Proportions have Wilson intervals (1927), their differences Newcombe's (1998, method 10), their ratios log-ratio
     intervals (Katz et al. 1978); means have percentile bootstrap intervals of 1,000 replicates; areas DeLong's (1988).
+    The calibration error's interval is inverted from a test; it is undefined where the score expects fewer than ten
+    outcomes of a kind.
 
     Examples
     --------

@@ -8,7 +8,7 @@ import math
 import numpy as np
 
 from pellucid._base.randomness import stream
-from pellucid._base.statistics import LEVEL, kish_size, normal_quantile
+from pellucid._base.statistics import LEVEL, kish_size, normal_quantile, shares_below
 from pellucid._base.typing import Bool1, Float1, Float2
 
 REPLICATES = 1000
@@ -88,10 +88,9 @@ def auc_interval(positive: Float1, negative: Float1, level: float = LEVEL) -> tu
 
 def _placements(upper: Float1, lower: Float1) -> Float1:
     """For each value of `upper`: the share of `lower` below it, ties counted half."""
-    ordered = np.sort(lower)
-    below = np.searchsorted(ordered, upper, side="left")
-    not_above = np.searchsorted(ordered, upper, side="right")
-    return np.asarray((below + not_above) / (2 * len(lower)))
+    _, rank = np.unique(np.concatenate([upper, lower]), return_inverse=True)
+    counted = np.repeat([0.0, 1.0], [len(upper), len(lower)])
+    return np.asarray(shares_below(rank, counted)[rank[: len(upper)]])
 
 
 def _newcombe_auc(area: float, m: int, n: int, level: float) -> tuple[float, float]:

@@ -13,7 +13,7 @@ import numpy as np
 from pellucid._base.errors import InputError
 from pellucid._base.typing import Array, Bool1, Float1
 from pellucid.fairness._inputs import is_favorable, read_numbers
-from pellucid.fairness.calibration_error import CalibrationError
+from pellucid.fairness.calibration_error import FEWEST_EXPECTED, CalibrationError, fewest_expected
 from pellucid.fairness.estimates import Area, Mean, Quantile, Share, Statistic
 
 
@@ -91,6 +91,8 @@ class Outcomes:
             return "undefined, because the score is not a probability: some of it lies outside 0 and 1"
         if self.weights is not None and self.weights.sum() == 0:
             return "undefined, because all weights are zero"
+        if fewest_expected(score, self.weights) < FEWEST_EXPECTED:
+            return f"undefined, because the score expects fewer than {FEWEST_EXPECTED:g} outcomes of one kind"
         return CalibrationError(
             score=score,
             truth=self.truth.astype(float),

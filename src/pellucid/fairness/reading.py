@@ -88,11 +88,14 @@ def favorable_output(model: Model, favorable: Any) -> int:
         if len(model.outputs) > 1:
             raise InputError(f"the model has {len(model.outputs)} outputs without classes; pass a function of one.")
         return 0
+    labels = model.classes.tolist()
+    known = ", ".join(map(repr, labels))
     if favorable is not None:
-        return int(model.class_index(np.array([favorable], dtype=object))[0])
-    if len(model.classes) == 2:
+        if favorable not in labels:
+            raise InputError(f"favorable={favorable!r:.80} is no class of the model, which has {known}.")
+        return int(labels.index(favorable))
+    if len(labels) == 2:
         return 1
-    known = ", ".join(map(repr, model.classes.tolist()))
     raise InputError(f"say which of the classes is good for the person with favorable=: {known}.")
 
 

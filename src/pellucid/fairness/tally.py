@@ -9,7 +9,7 @@ import numpy as np
 
 from pellucid._base.errors import InputError
 from pellucid._base.typing import Array, Int1, Names
-from pellucid.fairness._inputs import read_numbers, read_vector, read_weights
+from pellucid.fairness._inputs import read_numbers, read_vector, read_weights, refuse_mixed
 from pellucid.fairness.groups import Grouping, groupings_of, read_texts
 
 TRUTH, PREDICTED, SCORE, WEIGHT = "y_true", "y_pred", "score", "sample_weight"
@@ -104,6 +104,7 @@ def tally(
     truth, predicted = read_vector(y_true, TRUTH), read_vector(y_pred, PREDICTED)
     if len(truth) != len(predicted):
         raise InputError(f"y_true and y_pred must have the same length; got {len(truth)} and {len(predicted)}.")
+    refuse_mixed(truth, predicted)
     columns: dict[tuple[str, str], Array] = {("outcome", TRUTH): truth, ("outcome", PREDICTED): predicted}
     if score is not None:
         columns["outcome", SCORE] = read_numbers(score, SCORE, len(truth))

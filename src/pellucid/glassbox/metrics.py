@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pellucid._base.randomness import stream
-from pellucid._base.statistics import Z
+from pellucid._base.statistics import Z, shares_below
 from pellucid._base.typing import Bool1, Float1, Float2, Int1
 
 RESAMPLES = 1000
@@ -84,9 +84,7 @@ def _binary_area(scores: Float1, positive: Bool1, weights: Float1) -> tuple[floa
     influence = np.empty(len(scores))
     areas = []
     for side in (positive, ~positive):
-        # share of the other side's weight that a row is ranked above, ties counting one half
-        other = np.bincount(rank[~side], weights=weights[~side], minlength=rank.max() + 1)
-        above = (np.cumsum(other) - other / 2)[rank[side]] / other.sum()
+        above = shares_below(rank, weights * ~side)[rank[side]]
         placed = above if side is positive else 1 - above
         share = weights[side] / weights[side].sum()
         area = float((share * placed).sum())

@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from pellucid._base.numbers import MINUS
 from pellucid._base.typing import Array, Bool1
 from pellucid.table import Table
 
@@ -61,10 +62,14 @@ def _of_numbers(name: str, values: Array, missing: Bool1) -> Iterator[Condition]
     distinct = np.unique(present)
     if len(distinct) <= MOST_VALUES:
         for value in distinct:
-            yield Condition(feature=name, words=f"‘{name}’ is {value:.6g}", rows=values == value)
+            yield Condition(feature=name, words=f"‘{name}’ is {_text(value, 6)}", rows=values == value)
         return
     cuts = [-np.inf, *np.unique(np.quantile(present, PARTS)), np.inf]
     for low, high in pairwise(cuts):
-        parts = [f"above {low:.4g}"] if np.isfinite(low) else []
-        parts += [f"up to {high:.4g}"] if np.isfinite(high) else []
+        parts = [f"above {_text(low, 4)}"] if np.isfinite(low) else []
+        parts += [f"up to {_text(high, 4)}"] if np.isfinite(high) else []
         yield Condition(feature=name, words=f"‘{name}’ is {' '.join(parts)}", rows=(values > low) & (values <= high))
+
+
+def _text(value: float, digits: int) -> str:
+    return f"{value:.{digits}g}".replace("-", MINUS)

@@ -60,6 +60,7 @@ def artefact_html(artefact: "Artefact") -> str:
                 "status": field.status,
                 "badge": {"measured": "pass", "missing": "warn"}.get(field.status, "note"),
                 "sentences": [prose(sentence) for sentence in field.sentences],
+                "lacking": prose(field.lacking),
                 "sources": ", ".join(source for source in field.sources if source.startswith("PEL")),
             }
             for number, field in enumerate(artefact.fields, start=1)
@@ -83,6 +84,7 @@ def artefact_markdown(artefact: "Artefact") -> str:
         lines += [f"### {escaped(field.asks)}", "", f"**{escaped(field.status)}**", ""]
         lines += [f"* {escaped(prose(sentence))}" for sentence in field.sentences]
         lines += [""] if field.sentences else []
+        lines += [escaped(prose(field.lacking)), ""] if field.lacking else []
     for sheet in artefact.sheets:
         lines += [f"## {escaped(sheet.title)}", "", escaped(sheet.note), "", *table_lines(grid_of(sheet.columns)), ""]
     return "\n".join(lines).rstrip() + "\n"

@@ -1,11 +1,12 @@
 """What a check is, and how one is run without taking the audit down."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 from pellucid._base.errors import PellucidError, UnsupportedRequestError
+from pellucid._base.typing import Array
 from pellucid.auditing.findings import Finding, Section, Verdict
 from pellucid.auditing.subject import Subject
 
@@ -61,6 +62,13 @@ class Closing(Protocol):
         ...
 
 
+def require_groups(subject: Subject) -> Mapping[str, Array]:
+    """Return the groups, or say how to name them."""
+    if not subject.groups:
+        raise NotApplicable("no sensitive features were named; pass sensitive_features=.")
+    return subject.groups
+
+
 @dataclass(frozen=True, kw_only=True)
 class Question:
     """The fixed part of a check: subclass it and write `run`."""
@@ -72,8 +80,8 @@ class Question:
     cost: Cost = "cheap"
     needs_model: bool = True
 
-    def finding(self, verdict: Verdict, statement: str, **details: Any) -> Finding:
-        """Return a finding of this check."""
+    def finding(self, verdict: Verdict, statement: str, *, remedy: str = "", **details: Any) -> Finding:
+        """Return a finding of this check; what holds needs no remedy."""
         return Finding(
             code=self.code,
             title=self.title,
@@ -81,6 +89,7 @@ class Question:
             why=self.why,
             verdict=verdict,
             statement=statement,
+            remedy="" if verdict is Verdict.PASS else remedy,
             **details,
         )
 

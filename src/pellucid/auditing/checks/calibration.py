@@ -9,15 +9,13 @@ from pellucid._base.numbers import figure, percent, points_interval
 from pellucid._base.randomness import stream
 from pellucid._base.statistics import Z, wilson
 from pellucid._base.typing import Float1, Int1
-from pellucid._base.words import counted
-from pellucid.auditing.checks.base import NotApplicable, Question
+from pellucid._base.words import counted, leading
+from pellucid.auditing.checks.base import NotApplicable, Question, require_groups
 from pellucid.auditing.checks.groups import of_group
 from pellucid.auditing.findings import Exhibit, Finding, Measure, Section, Verdict
 from pellucid.auditing.metrics import bootstrap, mean_of, percentiles, resamples
 from pellucid.auditing.subject import Subject
-from pellucid.auditing.words import leading, named, of_measure
-from pellucid.fairness.disclosure import withheld_groups
-from pellucid.fairness.groups import read_groupings
+from pellucid.auditing.words import named, of_measure
 
 BINS = 10
 GROUP_BINS = 5
@@ -105,9 +103,7 @@ class Calibration(Question):
             f"The figure of a model without fault comes from {SIMULATIONS} simulated targets.",
             measures=tuple(found[0] for found, _ in scored),
             exhibits=(exhibit(each, BINS, "Predicted and observed", grouped=len(each) > 1),),
-            remedy=""
-            if verdict is Verdict.PASS
-            else "Recalibrate on data the model was not trained on (isotonic or sigmoid), and do not read its "
+            remedy="Recalibrate on data the model was not trained on (isotonic or sigmoid), and do not read its "
             "scores as shares.",
             weight=measure.value,
         )
@@ -192,17 +188,14 @@ class GroupCalibration(Question):
 
     def run(self, subject: Subject) -> Finding:
         """Measure the mean difference for every group that may be shown."""
-        if not subject.groups:
-            raise NotApplicable("no sensitive features were named; pass sensitive_features=.")
+        require_groups(subject)
         one = series_of(subject)[-1]
         scale = 1.0 if one.share else max(float(one.observed.std()), np.finfo(float).tiny)
         measures, parts = [], []
-        for name, labels in subject.groups.items():
-            grouping = read_groupings({name: labels}, subject.n)[0]
-            hidden = withheld_groups(grouping, subject.policy.min_group_size)
+        for grouping, hidden in subject.columns_of_groups:
             for label in grouping.labels:
                 if label not in hidden:
-                    part = one.take(np.flatnonzero(grouping.rows(label)), f"{name} = {label}")
+                    part = one.take(np.flatnonzero(grouping.rows(label)), f"{grouping.name} = {label}")
                     parts.append(part)
                     measures.append(_bias(subject, part, scale))
         if not measures:
@@ -224,9 +217,7 @@ class GroupCalibration(Question):
                 exhibit(parts, GROUP_BINS, "Predicted and observed by group", grouped=True),
             ),
             remedy="Recalibrate with enough data of every group, and look for a feature that means different "
-            "things in them."
-            if off
-            else "",
+            "things in them.",
             weight=abs(off[0].value) if off else 0.0,
         )
 

@@ -8,8 +8,8 @@ import numpy as np
 from pellucid._base.numbers import figure, interval_text
 from pellucid._base.typing import Names
 from pellucid._base.words import counted
-from pellucid.auditing.checks.base import NotApplicable, Question
-from pellucid.auditing.checks.groups import favorable_or_second, of_group, require_groups
+from pellucid.auditing.checks.base import NotApplicable, Question, require_groups
+from pellucid.auditing.checks.groups import favorable_or_second, of_group
 from pellucid.auditing.findings import Exhibit, Finding, Measure, Section, Verdict
 from pellucid.auditing.subject import Subject
 from pellucid.auditing.words import listed, named
@@ -162,7 +162,7 @@ class GapCarriers(Question):
             "says where in the model the gap runs through, not what caused it.",
             measures=tuple(measure for gap in ordered for measure in gap_measures(subject, gap, output)),
             exhibits=tuple(gap_exhibit(subject, gap, output, "What carries the gap") for gap in ordered[:3]),
-            remedy="" if verdict is Verdict.PASS else "Ask of each carrier whether it is needed for the decision.",
+            remedy="Ask of each carrier whether it is needed for the decision.",
             weight=min(1.0, _relative(subject, ordered[0], output)),
         )
 

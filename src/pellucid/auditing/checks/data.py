@@ -9,12 +9,10 @@ from pellucid._base.numbers import figure, percent
 from pellucid._base.statistics import wilson
 from pellucid._base.typing import Array
 from pellucid._base.words import counted
-from pellucid.auditing.checks.base import NotApplicable, Question, worst
+from pellucid.auditing.checks.base import Question, require_groups, worst
 from pellucid.auditing.findings import Exhibit, Finding, Measure, Section, Verdict
 from pellucid.auditing.subject import Subject
 from pellucid.auditing.words import key_of, listed, named, of_measure
-from pellucid.fairness.disclosure import withheld_groups
-from pellucid.fairness.groups import read_groupings
 from pellucid.table import Table
 
 MOST_SHOWN = 15
@@ -146,9 +144,7 @@ class MissingValues(Question):
             )
             if order
             else (),
-            remedy=""
-            if verdict is Verdict.PASS
-            else "Find out why they are missing, and whether that depends on the outcome or the group.",
+            remedy="Find out why they are missing, and whether that depends on the outcome or the group.",
             weight=float(share.max()),
         )
 
@@ -174,9 +170,7 @@ class RepeatedColumns(Question):
                 Measure(name="constant columns", value=float(len(constant)), n=len(X), unit="columns"),
                 Measure(name="groups of equal columns", value=float(len(twins)), n=len(X), unit="groups"),
             ),
-            remedy="Drop what says nothing or the same twice: importance is split between equal columns."
-            if said
-            else "",
+            remedy="Drop what says nothing or the same twice: importance is split between equal columns.",
             weight=float(len(said)),
         )
 
@@ -248,9 +242,7 @@ class RepeatedRows(Question):
             else "",
             how="Rows compared in all features and the target.",
             measures=(measure,),
-            remedy=""
-            if verdict is Verdict.PASS
-            else "Find out whether they are the same cases: repeats make intervals too narrow.",
+            remedy="Find out whether they are the same cases: repeats make intervals too narrow.",
             weight=measure.value,
         )
 
@@ -261,13 +253,11 @@ class Representation(Question):
 
     def run(self, subject: Subject) -> Finding:
         """Count rows by group of every sensitive feature."""
-        if not subject.groups:
-            raise NotApplicable("no sensitive features were named; pass sensitive_features=.")
+        require_groups(subject)
         verdicts, said, rows = [], [], []
         policy = subject.policy
-        for name, labels in subject.groups.items():
-            grouping = read_groupings({name: labels}, subject.n)[0]
-            hidden = withheld_groups(grouping, policy.min_group_size)
+        for grouping, hidden in subject.columns_of_groups:
+            name = grouping.name
             sizes = {label: size for label, size in grouping.sizes().items() if label not in hidden}
             thin = [label for label, size in sizes.items() if size / subject.n < policy.representation_warn]
             few = [label for label, size in sizes.items() if size < policy.min_evidence]
@@ -295,9 +285,7 @@ class Representation(Question):
                     options={"x_title": "share of rows"},
                 ),
             ),
-            remedy=""
-            if verdict is Verdict.PASS
-            else "Collect more rows of these groups before anything is said about them.",
+            remedy="Collect more rows of these groups before anything is said about them.",
         )
 
 

@@ -48,9 +48,7 @@ class Dominance(Question):
             how="Mean absolute Shapley value of the feature as a share of the sum over features; interval over "
             "resampled rows. The lower end is judged.",
             measures=(measure,),
-            remedy=""
-            if verdict is Verdict.PASS
-            else f"Ask what {named(name)} is and when it is known; see how the model does without it.",
+            remedy=f"Ask what {named(name)} is and when it is known; see how the model does without it.",
             weight=share,
         )
 
@@ -86,7 +84,7 @@ class UnusedFeatures(Question):
             exhibits=(Exhibit(kind="table", title="Unused features", description=statement, table={"feature": unused}),)
             if len(unused) > MOST_NAMED
             else (),
-            remedy="Leave these columns out: what is not used need not be collected." if unused else "",
+            remedy="Leave these columns out: what is not used need not be collected.",
             weight=len(unused) / d,
         )
 

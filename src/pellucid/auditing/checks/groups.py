@@ -9,7 +9,7 @@ import numpy as np
 from pellucid._base.numbers import interval_text, percent_interval, points_interval
 from pellucid._base.typing import Array, Float1
 from pellucid._base.words import counted
-from pellucid.auditing.checks.base import NotApplicable, Question, worst
+from pellucid.auditing.checks.base import NotApplicable, Question, require_groups, worst
 from pellucid.auditing.findings import Exhibit, Finding, Measure, Section, Verdict
 from pellucid.auditing.grouping import group_labels
 from pellucid.auditing.subject import Subject
@@ -50,13 +50,6 @@ class People:
     groups: Mapping[str, Array]
     weight: Float1 | None
     where: str
-
-
-def require_groups(subject: Subject) -> Mapping[str, Array]:
-    """Return the groups, or say how to name them."""
-    if not subject.groups:
-        raise NotApplicable("no sensitive features were named; pass sensitive_features=.")
-    return subject.groups
 
 
 def everybody(subject: Subject) -> People:
@@ -154,6 +147,15 @@ def extremes_sentence(found: GroupMetrics, grouping: str, metric: str, what: str
     )
 
 
+def group_rows(found: GroupMetrics, metric: str) -> list[tuple[str, str, Estimate]]:
+    """Return one metric of every group, for `interval_table`: its label, its grouping, the number."""
+    return [
+        (f"{grouping} = {group}", grouping, cell[metric])
+        for grouping, groups in found.by_group.items()
+        for group, cell in groups.items()
+    ]
+
+
 def interval_table(rows: list[tuple[str, str, Estimate]]) -> dict[str, list[Any]]:
     """Columns of an exhibit of intervals: (label, series, estimate) in; withheld groups keep their line and reason."""
     return {
@@ -191,9 +193,7 @@ class OutcomesByGroup(Question):
             + f" Groups below {subject.policy.min_group_size} rows are withheld.",
             measures=tuple(measures),
             exhibits=tuple(self._exhibit(label, found, metric) for label, found in measured),
-            remedy=""
-            if worst(verdicts) is Verdict.PASS
-            else "Ask how these outcomes came about and who decided them: a model learns them as they are.",
+            remedy="Ask how these outcomes came about and who decided them: a model learns them as they are.",
             weight=max(
                 excess(subject, found.difference[grouping][metric], scale)
                 for _, found in measured
@@ -233,16 +233,11 @@ class OutcomesByGroup(Question):
 
     def _exhibit(self, label: Any, found: GroupMetrics, metric: str) -> Exhibit:
         what = f"share with the outcome {named(label)}" if label is not None else "mean target"
-        rows = [
-            (f"{grouping} = {group}", grouping, cell[metric])
-            for grouping, groups in found.by_group.items()
-            for group, cell in groups.items()
-        ]
         return Exhibit(
             kind="intervals",
             title=f"Data: {what} by group",
             description=f"The {what} for every group that may be shown, with 95 % intervals.",
-            table=interval_table(rows),
+            table=interval_table(group_rows(found, metric)),
             options={"x_title": what},
         )
 
@@ -388,9 +383,7 @@ class ErrorsByGroup(Question):
                 )
             ),
             exhibits=tuple(_rate_exhibit(found, metric, text) for metric, text in words.items()),
-            remedy=""
-            if verdict is Verdict.PASS
-            else "Look at the features that carry the gap, at how the groups are represented in training, and at "
+            remedy="Look at the features that carry the gap, at how the groups are represented in training, and at "
             "whether the target means the same for every group.",
             weight=max(
                 (excess(subject, item[3], scale) for item in judged if item[3].evidence == "clear"), default=0.0
@@ -453,12 +446,7 @@ def _how(subject: Subject, found: GroupMetrics) -> str:
 
 
 def _rate_exhibit(found: GroupMetrics, metric: str, text: str) -> Exhibit:
-    rows = [("everybody", "everybody", found.overall[metric])]
-    rows += [
-        (f"{grouping} = {group}", grouping, cell[metric])
-        for grouping, groups in found.by_group.items()
-        for group, cell in groups.items()
-    ]
+    rows = [("everybody", "everybody", found.overall[metric]), *group_rows(found, metric)]
     return Exhibit(
         kind="intervals",
         title=f"Model: {text}, by group",

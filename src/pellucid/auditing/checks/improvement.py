@@ -9,7 +9,7 @@ from pellucid._base.words import counted
 from pellucid.auditing.checks.base import NotApplicable, Question, fitting_again
 from pellucid.auditing.findings import Exhibit, Finding, Measure, Section, Verdict
 from pellucid.auditing.subject import Subject
-from pellucid.improvement import Advice, ErrorTree, Gain, Slices, error_tree, find_slices
+from pellucid.improvement import Advice, ErrorNode, ErrorTree, Gain, Slice, Slices, error_tree, find_slices
 from pellucid.improvement.features import collection_of, directions_of, harmful_of
 from pellucid.improvement.labels import suspects_of
 
@@ -34,22 +34,10 @@ class WeakSlices(Question):
             detail=" ".join(found.sentences[1:4]),
             how=f"{found.looked:,} slices of one or two statements were looked at; each has to be worse than the worst "
             "of all of them under shuffled errors (Westfall and Young), at 95 % over all together.",
-            measures=tuple(
-                Measure(
-                    name=f"error where {each.words}",
-                    value=each.error,
-                    low=each.low,
-                    high=each.high,
-                    n=each.n,
-                    unit="share" if found.share else "",
-                )
-                for each in found.found
-            ),
+            measures=tuple(_error_measure(each, each.words, share=found.share) for each in found.found),
             exhibits=_slice_exhibits(found),
             remedy="Ask what is different there: a feature that is missing, labels of another kind, or too few rows to "
-            "learn from."
-            if found.found
-            else "",
+            "learn from.",
             weight=found.found[0].gain if found.found else 0.0,
         )
 
@@ -94,16 +82,7 @@ class TreeOfErrors(Question):
             how="One half of the held-out rows finds the questions, the other half measures the errors, so no figure "
             "is better or worse for having been chosen.",
             measures=tuple(
-                Measure(
-                    name=f"error where {found.path(node)}",
-                    value=node.error,
-                    low=node.low,
-                    high=node.high,
-                    n=node.n,
-                    unit="share" if found.share else "",
-                )
-                for node in found.nodes
-                if node.leaf
+                _error_measure(node, found.path(node), share=found.share) for node in found.nodes if node.leaf
             ),
             exhibits=(_tree_exhibit(found),) if parted else (),
             weight=max(node.error for node in found.nodes) - found.nodes[0].error,
@@ -142,12 +121,10 @@ class DoubtfulLabels(Question):
             "right, and more probable than the given one." + (f" {_refitted(subject)}" if gain else ""),
             measures=(
                 Measure(name="doubtful labels", value=len(found.rows) / found.n, n=found.n, unit="share"),
-                *(_measure("without doubtful labels", gain) if gain else ()),
+                *((_gain_measure("without doubtful labels", gain),) if gain else ()),
             ),
             remedy="List them with pellucid.improvement.suspect_labels and look at each; rows are people, so they are "
-            "not listed here."
-            if helps
-            else "",
+            "not listed here.",
             weight=gain.value if gain and helps else 0.0,
         )
 
@@ -170,15 +147,20 @@ class TriedChange(Question):
             found.sentences[0],
             detail=" ".join(found.sentences[1:4]),
             how=_refitted(subject),
-            measures=tuple(each for name, gain in tried for each in _measure(f"{found.what} {name}", gain)),
+            measures=tuple(_gain_measure(f"{found.what} {name}", gain) for name, gain in tried),
             exhibits=(_gain_exhibit(self.title, tried),) if tried else (),
-            remedy=self.remedy if best > 0 else "",
+            remedy=self.remedy,
             weight=best,
         )
 
 
-def _measure(name: str, gain: Gain) -> tuple[Measure]:
-    return (Measure(name=f"gain in {gain.loss}, {name}", value=gain.value, low=gain.low, high=gain.high, n=gain.n),)
+def _error_measure(part: Slice | ErrorNode, where: str, *, share: bool) -> Measure:
+    unit = "share" if share else ""
+    return Measure(name=f"error where {where}", value=part.error, low=part.low, high=part.high, n=part.n, unit=unit)
+
+
+def _gain_measure(name: str, gain: Gain) -> Measure:
+    return Measure(name=f"gain in {gain.loss}, {name}", value=gain.value, low=gain.low, high=gain.high, n=gain.n)
 
 
 def _gain_exhibit(title: str, tried: list[tuple[str, Gain]]) -> Exhibit:

@@ -59,9 +59,7 @@ class Leakage(Question):
             "unfavourable end of the 95 % interval); repeated numbers are compared with their nearest neighbours.",
             measures=(*columns, *(_level_measure(level) for level in levels)),
             exhibits=(_column_exhibit(subject, columns), *_level_exhibit(subject, levels, used)),
-            remedy=""
-            if verdict is Verdict.PASS
-            else "Ask when these columns are filled in. What is known only after the decision must not be used: drop "
+            remedy="Ask when these columns are filled in. What is known only after the decision must not be used: drop "
             "the column, train again, and audit again.",
             weight=max(
                 [columns[0].value, *(level.purity + (use or 0.0) for level, use in zip(levels, used, strict=True))]
@@ -233,9 +231,7 @@ class SeenRows(Question):
             measures=(
                 Measure(name="rows seen in training", value=share, low=low, high=high, n=subject.n, unit="share"),
             ),
-            remedy=""
-            if verdict is Verdict.PASS
-            else "Split again so that no row is in both parts; the figures above are too good.",
+            remedy="Split again so that no row is in both parts; the figures above are too good.",
             weight=share,
         )
 

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pellucid._base.statistics import LEVEL
-from pellucid.auditing.checks.base import NotApplicable, Question, worst
+from pellucid.auditing.checks.base import NotApplicable, Question, require_groups, worst
 from pellucid.auditing.checks.carriers import output_of
-from pellucid.auditing.checks.groups import comparison_measure, excess, favorable_or_second, judge, require_groups
+from pellucid.auditing.checks.groups import comparison_measure, excess, favorable_or_second, judge
 from pellucid.auditing.findings import Exhibit, Finding, Measure, Section, Verdict
 from pellucid.auditing.subject import Subject
 from pellucid.auditing.words import named
@@ -54,9 +54,7 @@ class EqualMerit(Question):
                 )
             ),
             exhibits=(_merit_exhibit(found),),
-            remedy=""
-            if verdict is Verdict.PASS
-            else "People with the same outcome are decided differently: see PEL704.",
+            remedy="People with the same outcome are decided differently: see PEL704.",
             weight=excess(subject, found[0].equal_merit),
         )
 
@@ -116,9 +114,7 @@ class TurnedLabels(Question):
             "evident. A bias that runs one way (a label that one group was denied) needs a measurement beside the "
             "label: see pellucid.fairness.contradicted_labels.",
             measures=tuple(_noise_measure(each) for each in found),
-            remedy="Ask who made the labels of this group and how; measure again what can be measured again."
-            if evident
-            else "",
+            remedy="Ask who made the labels of this group and how; measure again what can be measured again.",
             weight=abs(found[0].value) if evident else 0.0,
         )
 

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from pellucid._base.numbers import points, points_interval
-from pellucid.auditing.checks.base import NotApplicable, Question, fitting_again
-from pellucid.auditing.checks.groups import favorable_or_second, of_group, require_groups
+from pellucid.auditing.checks.base import NotApplicable, Question, fitting_again, require_groups
+from pellucid.auditing.checks.groups import favorable_or_second, of_group
 from pellucid.auditing.findings import Exhibit, Finding, Measure, Section, Verdict
 from pellucid.auditing.subject import Subject
 from pellucid.fairness.disclosure import shown_groups

@@ -1,12 +1,13 @@
 """PEL201 and PEL202: how well the model works, on the whole and by group."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
 
 from pellucid._base.numbers import percent, percent_interval
 from pellucid._base.typing import Array, Float1
-from pellucid.auditing.checks.base import NotApplicable, Question, worst
+from pellucid.auditing.checks.base import NotApplicable, Question, require_groups, worst
 from pellucid.auditing.findings import Exhibit, Finding, Measure, Section, Verdict
 from pellucid.auditing.metrics import (
     OfWeights,
@@ -21,8 +22,7 @@ from pellucid.auditing.metrics import (
 )
 from pellucid.auditing.subject import Subject
 from pellucid.auditing.words import named, of_measure
-from pellucid.fairness.disclosure import withheld_groups
-from pellucid.fairness.groups import read_groupings
+from pellucid.fairness.groups import Grouping
 
 HOW = "Held-out rows; 95 % intervals from resampling the rows (percentile bootstrap)."
 
@@ -69,7 +69,7 @@ class Performance(Question):
             how=f"{HOW} The baseline predicts {base_name} for everybody.",
             measures=(*found.values(), skill),
             exhibits=(_table(found, without), *_confusion(subject)),
-            remedy="" if verdict is Verdict.PASS else "Do not use this model for decisions: a constant does as well.",
+            remedy="Do not use this model for decisions: a constant does as well.",
             weight=1 - skill.value,
         )
 
@@ -168,15 +168,14 @@ class GroupPerformance(Question):
 
     def run(self, subject: Subject) -> Finding:
         """Measure the main figure by group and the largest difference."""
-        if not subject.groups:
-            raise NotApplicable("no sensitive features were named; pass sensitive_features=.")
+        require_groups(subject)
         predictions = predictions_of(subject)
         rows: list[dict[str, object]] = []
         gaps: list[tuple[Measure, str, Verdict]] = []
-        for name in subject.groups:
-            judged = _by_group(subject, predictions, name, rows)
+        for grouping, hidden in subject.columns_of_groups:
+            judged = _by_group(subject, predictions, grouping, hidden, rows)
             if len(judged) > 1:
-                gaps.append(_gap(subject, name, judged))
+                gaps.append(_gap(subject, grouping.name, judged))
         if not gaps:
             raise NotApplicable("no sensitive feature has two groups large enough to compare.")
         gaps.sort(key=lambda item: -item[0].value)
@@ -191,9 +190,7 @@ class GroupPerformance(Question):
             "Whether a gap is more than chance is judged over all groups at once.",
             measures=tuple(item[0] for item in gaps),
             exhibits=(_group_exhibit(rows, main),),
-            remedy=""
-            if verdict is Verdict.PASS
-            else "Collect more data of the group it serves worst, and look at its errors.",
+            remedy="Collect more data of the group it serves worst, and look at its errors.",
             weight=gaps[0][0].value,
         )
 
@@ -207,11 +204,15 @@ class _Group:
     drawn: Float1
 
 
-def _by_group(subject: Subject, predictions: Predictions, name: str, rows: list[dict[str, object]]) -> list[_Group]:
+def _by_group(
+    subject: Subject,
+    predictions: Predictions,
+    grouping: Grouping,
+    hidden: Collection[str],
+    rows: list[dict[str, object]],
+) -> list[_Group]:
     """Return the groups that can be judged; every group gets a row of the exhibit."""
-    grouping = read_groupings({name: subject.groups[name]}, subject.n)[0]
-    hidden = withheld_groups(grouping, subject.policy.min_group_size)
-    judged = []
+    name, judged = grouping.name, []
     for label, size in grouping.sizes().items():
         if label in hidden:
             rows.append({"label": f"{name} = {label}", "note": "withheld: too few rows"})

@@ -48,7 +48,7 @@ class Residual(Question):
                 Measure(name="residual", value=residual, n=n, unit=subject.unit()),
                 *(() if bound is None else (Measure(name="bound", value=float(bound), n=n, unit=subject.unit()),)),
             ),
-            remedy="" if verdict is Verdict.PASS else REMEDY,
+            remedy=REMEDY,
             weight=residual,
         )
 
@@ -84,9 +84,7 @@ class StandardErrors(Question):
             f"{explanation.provenance.reason}",
             measures=(Measure(name="relative standard error", value=typical, n=n, unit="share"),),
             exhibits=(_cost(subject),),
-            remedy=""
-            if verdict is Verdict.PASS
-            else "Explain with a larger budget=, or trust only the largest attributions.",
+            remedy="Explain with a larger budget=, or trust only the largest attributions.",
             weight=typical,
         )
 

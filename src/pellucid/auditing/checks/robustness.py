@@ -84,9 +84,7 @@ class NoiseRobustness(Question):
             how=f"Every number moved to a neighbour in rank (normally {100 * RANK_STEP:g} % of the rows away), every "
             f"category exchanged with a random row’s with probability {100 * SWAP:g} %, all columns at once.",
             measures=(measure,),
-            remedy=""
-            if verdict is Verdict.PASS
-            else "Decisions near the cut-off are not dependable: let a person look at them, or use a smoother model.",
+            remedy="Decisions near the cut-off are not dependable: let a person look at them, or use a smoother model.",
             weight=measure.value,
         )
 
@@ -145,9 +143,7 @@ class Extrapolation(Question):
             )
             if order
             else (),
-            remedy=""
-            if verdict is Verdict.PASS
-            else "The model guesses there: train on such rows, or do not decide them by model.",
+            remedy="The model guesses there: train on such rows, or do not decide them by model.",
             weight=share,
         )
 

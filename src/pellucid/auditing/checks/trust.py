@@ -92,9 +92,7 @@ class StabilityOfReasons(Question):
             "of the attributions over features, and the share of their size that keeps its sign; bootstrap intervals.",
             measures=tuple(_measure(f"stability: {name}", one) for name, one in measures.items()),
             exhibits=(_bars("What stays when an explanation is repeated", measures, "1 = identical"),),
-            remedy=""
-            if verdict is Verdict.PASS
-            else "Use more background rows, and do not quote the order of close features.",
+            remedy="Use more background rows, and do not quote the order of close features.",
             weight=1 - weakest.value,
         )
 
@@ -136,9 +134,7 @@ class FaithfulnessToModel(Question):
                     options={"x_title": "share of features hidden", "y_title": f"fall of the output ({unit})"},
                 ),
             ),
-            remedy=""
-            if verdict is Verdict.PASS
-            else "Do not give these attributions as reasons: the model does not follow them.",
+            remedy="Do not give these attributions as reasons: the model does not follow them.",
             weight=-difference.value,
         )
 
@@ -168,7 +164,7 @@ class AgreementOfMethods(Question):
             "row. They may differ without either being wrong; then the cause is named.",
             measures=tuple(_measure(f"agreement: {name}", one) for name, one in measures.items()),
             exhibits=(_bars("Shapley values and LIME", measures, "1 = identical"),),
-            remedy="" if verdict is Verdict.PASS else "Quote only features that both methods name with the same sign.",
+            remedy="Quote only features that both methods name with the same sign.",
             weight=1 - found.top_overlap.value,
         )
 

@@ -10,7 +10,7 @@ from pellucid._base.numbers import interval_text, number_text
 from pellucid._base.typing import Float1, Names
 from pellucid._base.words import counted
 from pellucid.adapters import as_model
-from pellucid.auditing.checks.base import NotApplicable, Question, fitting_again
+from pellucid.auditing.checks.base import NotApplicable, Question, fitting_again, require_groups
 from pellucid.auditing.checks.carriers import (
     carried,
     carriers,
@@ -26,13 +26,13 @@ from pellucid.auditing.checks.groups import (
     comparison_measure,
     excess,
     favorable_or_second,
+    group_rows,
     interval_table,
     judge,
     of_group,
-    require_groups,
 )
 from pellucid.auditing.checks.leakage import suspected_leaks
-from pellucid.auditing.findings import Exhibit, Finding, Measure, Section, Verdict
+from pellucid.auditing.findings import Exhibit, Finding, Measure, Section
 from pellucid.auditing.metrics import auc, r_squared
 from pellucid.auditing.scoring import with_classes
 from pellucid.auditing.subject import Subject
@@ -132,9 +132,7 @@ class WithoutSensitive(Question):
                 _exhibit(before, after),
                 *(gap_exhibit(after.subject, gap, output, "What carries the rest") for gap in gaps[:2]),
             ),
-            remedy=""
-            if verdict is Verdict.PASS
-            else "Leaving columns out is not enough: look at the carriers above, and at how the outcomes came about.",
+            remedy="Leaving columns out is not enough: look at the carriers above, and at how the outcomes came about.",
             weight=1 + excess(subject, after.metrics.difference[largest][after.metric], scale),
         )
 
@@ -219,10 +217,9 @@ def _exhibit(before: Disparity, after: Disparity) -> Exhibit:
     share = after.metric == "selection_rate"
     what = "share predicted favourable" if share else "mean prediction"
     rows = [
-        (f"{grouping} = {group}", words, cell[each.metric])
+        (label, words, found)
         for words, each in (("as given", before), ("without", after))
-        for grouping, groups in each.metrics.by_group.items()
-        for group, cell in groups.items()
+        for label, _, found in group_rows(each.metrics, each.metric)
     ]
     return Exhibit(
         kind="intervals",
