@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -18,17 +17,30 @@ from pellucid.nn._scoring import taken
 from pellucid.nn._session import Network
 from pellucid.nn.attribution import attribute
 from pellucid.nn.auditing.layers import spread_rows
-from pellucid.nn.auditing.subject import NetworkSubject
+from pellucid.nn.auditing.subject import NetworkSubject, once
 from pellucid.nn.faithfulness import Ranking, faithfulness
 from pellucid.nn.sensitivity import parameter_randomisation
+from pellucid.quality.measures import measured
 
 PICTURE_METHODS = ("lrp", "deeplift", "layercam", "gradient_x_input")
 TEXT_METHODS = ("attnlrp", "integrated_gradients", "gradient_x_input")
 ADDING = {"pictures": "deeplift", "texts": "integrated_gradients"}
 """The method of each kind that claims to add up."""
-JUDGED, CHANGED = 8, 2
+WORDS = {
+    "lrp": "LRP",
+    "deeplift": "DeepLIFT",
+    "layercam": "LayerCAM",
+    "gradient_x_input": "gradient × input",
+    "attnlrp": "AttnLRP",
+    "integrated_gradients": "Integrated Gradients",
+    "random": "random order",
+}
+"""Methods as papers call them."""
+JUDGED, CHANGED = 8, 4
 """Rows on which methods are compared; rows explained again without what was learned."""
 STEPS = 6
+STATES = 6
+"""States of a network that is losing what it learned, from the output down, in which rows are explained again."""
 CELLS = 32
 """Areas along a side of a shown picture, at most."""
 
@@ -76,16 +88,29 @@ def look(subject: NetworkSubject, rows: Int1, method: str, model: Network | None
     return Look(rows=rows, values=values, base=base, gap=gap, adds_up=adds_up)
 
 
-@lru_cache(maxsize=1)
+@once
+def looked(subject: NetworkSubject, method: str) -> Look:
+    """Explain the rows on which methods are compared; asked by several questions, made once."""
+    return look(subject, spread_rows(subject, JUDGED), method)
+
+
+@once
 def judged(subject: NetworkSubject) -> Ranking:
     """Compare methods by what happens when what they point at is hidden; asked by several questions, made once."""
     rows = spread_rows(subject, JUDGED)
     inputs, said = taken(subject.inputs, torch.as_tensor(rows)), torch.as_tensor(subject.said[rows])
     methods = PICTURE_METHODS if subject.texts is None else TEXT_METHODS
-    values = {name: _as_players(look(subject, rows, name).values, subject) for name in methods}
+    values = {name: _as_players(looked(subject, name).values, subject) for name in methods}
     ways: dict[str, Any] = {"hide": 0.0} if subject.texts is None else _hidden_words(subject, inputs)
     return faithfulness(
-        subject.model, inputs, values, target=said, n_steps=STEPS, random_state=subject.random_state, **ways
+        subject.model,
+        inputs,
+        values,
+        target=said,
+        n_steps=STEPS,
+        batch_size=subject.batch,
+        random_state=subject.random_state,
+        **ways,
     )
 
 
@@ -127,8 +152,9 @@ class Decisions(Question):
             statement,
             detail=_gap_sentence(seen, i, method),
             exhibits=(exhibit, _scores(subject, row)),
-            how=f"Relevance by {method} for the class the network says"
-            + ("." if subject.fast else ", the method that did best when what it points at was hidden (PEL582)."),
+            how=f"Relevance by {WORDS[method]} for the score of the class that the network says"
+            + ("." if subject.fast else ", the method that did best when what it points at was hidden (PEL582).")
+            + " Orange and blue have one scale, whose ends are written below.",
         )
 
 
@@ -144,16 +170,17 @@ class Gap(Question):
     def run(self, subject: NetworkSubject) -> Finding:
         """Measure the gap on some rows."""
         method = ADDING["pictures" if subject.texts is None else "texts"]
-        seen = look(subject, spread_rows(subject, JUDGED), method)
+        seen = looked(subject, method)
         score = np.abs(subject.scores[seen.rows, subject.said[seen.rows]] - seen.base)
         share = np.abs(seen.gap) / np.maximum(score, 1e-12)
         verdict = Verdict.PASS if float(np.median(share)) <= subject.policy.gap_warn else Verdict.WARN
         return self.finding(
             verdict,
-            f"{method} leaves {_small(float(np.median(share)))} of the score unexplained in the median and "
-            f"{_small(float(share.max()))} at most, on {len(share)} rows.",
+            f"{WORDS[method]}, whose values should add up, leaves {_small(float(np.median(share)))} of the score "
+            f"unexplained in the median of {len(share)} rows, and {_small(float(share.max()))} at most.",
             measures=(Measure(name="gap, median", value=float(np.median(share)), n=len(share), unit="share"),),
-            how="Sum of the values against score less baseline score.",
+            how="The values together against the score less the baseline's score, as a share of it. Warned from "
+            f"{percent(subject.policy.gap_warn)} on.",
         )
 
 
@@ -174,24 +201,29 @@ class Faithful(Question):
         place = dict(zip(ranking.methods, ranking.rank, strict=True))
         beats = place[best].high < place["random"].low
         table = {
-            "label": frame["method"].tolist(),
+            "label": [WORDS[method] for method in frame["method"]],
             "value": frame["rank"].tolist(),
             "low": frame["low"].tolist(),
             "high": frame["high"].tolist(),
         }
-        said = ranking.sentence()
+        rows = ranking.values.shape[2]
         return self.finding(
             Verdict.PASS if beats else Verdict.WARN,
-            f"{said} {best} {'ranks above' if beats else 'cannot be told apart from'} a random order.",
+            f"Of {len(place) - 1} methods, {WORDS[best]} points best at what matters: its mean rank is {place[best]}, "
+            f"where 1 is best. It {'ranks above' if beats else 'cannot be told apart from'} a random order, whose mean "
+            f"rank is {place['random']} (n = {rows}).",
+            detail=_tied(ranking, best),
             measures=tuple(
-                Measure(name=f"mean rank of {name}", value=one.value, low=one.low, high=one.high, n=one.n)
+                Measure(name=f"mean rank of {WORDS[name]}", value=one.value, low=one.low, high=one.high, n=one.n)
                 for name, one in place.items()
             ),
             exhibits=(
-                Exhibit(kind="intervals", title="Mean rank of each method, 1 is best", description=said, table=table,
-                        options={"x_title": "mean rank"}),
+                Exhibit(kind="intervals", title="Mean rank of each method, 1 is best",
+                        description="Mean ranks over rows and metrics, with 95 % bootstrap intervals over rows.",
+                        table=table, options={"x_title": "mean rank, with 95 % interval"}),
             ),
-            how=f"Insertion and deletion in {STEPS} steps on {ranking.values.shape[2]} rows.",
+            how=f"On {rows} rows parts are hidden in {STEPS} steps in the order of each explanation, highest first and "
+            "lowest first, and the areas under the score (deletion and insertion) are ranked.",
             remedy="" if beats else "Do not show these explanations to anybody.",
         )  # fmt: skip
 
@@ -214,23 +246,45 @@ class Learned(Question):
             return look(subject, rows, method, model).values
 
         found = parameter_randomisation(
-            explain, subject.model, taken(subject.inputs, torch.as_tensor(rows)), random_state=subject.random_state
-        )
-        frame = found.to_frame()
+            explain, subject.model, taken(subject.inputs, torch.as_tensor(rows)), n_states=STATES,
+            random_state=subject.random_state,
+        )  # fmt: skip
+        states = [measured(similarity, subject.random_state) for similarity in found.similarity]
         resembles = found.last.low > 0.5
         return self.finding(
             Verdict.WARN if resembles else Verdict.PASS,
-            f"{method}: {found.sentence()}",
+            f"When nothing learned is left, the explanation by {WORDS[method]} "
+            f"{'still resembles' if resembles else 'no longer resembles'} the trained network's: their rank "
+            f"correlation is {found.last} (n = {len(rows)}).",
+            detail="This check can only find fault: an explanation that stays the same cannot depend on what was "
+            "learned, and one that changes need not be right (Binder et al. 2023).",
             measures=(Measure(name="rank correlation, all random", value=found.last.value, low=found.last.low,
                               high=found.last.high, n=len(rows)),),
             exhibits=(
-                Exhibit(kind="lines", title="Rank correlation with the trained network's explanation",
-                        description="Rank correlation while layers are randomised from the output down.",
-                        table={"x": list(range(1, len(frame) + 1)), "y": frame["similarity"].tolist(),
-                               "series": [method] * len(frame), "layer": frame["layer"].tolist()},
-                        options={"x_title": "layers randomised, from the output down", "y_title": "rank correlation"}),
+                Exhibit(kind="intervals", title="Rank correlation with the trained network's explanation",
+                        description="While weights are randomised from the output down; 1 is the same explanation, 0 "
+                        "has nothing in common with it.",
+                        table={"label": [f"down to {layer}" for layer in found.layers],
+                               "value": [one.value for one in states], "low": [one.low for one in states],
+                               "high": [one.high for one in states]},
+                        options={"x_title": "rank correlation, with 95 % interval", "reference": 0.0}),
             ),
+            how="The weights of one layer after another, from the output down, are permuted among their own places on "
+            f"a copy of the network, and in {len(states)} states the rows are explained again (Adebayo et al. 2018).",
         )  # fmt: skip
+
+
+def _tied(ranking: Ranking, best: str) -> str:
+    """Which methods cannot be told from the best, and how far the metrics agree."""
+    place = dict(zip(ranking.methods, ranking.rank, strict=True))
+    beside = [
+        WORDS[name] for name, one in place.items() if name not in (best, "random") and one.low <= place[best].high
+    ]
+    others = f"{', '.join(beside)} cannot be told apart from it" if beside else "All other methods rank below it"
+    return (
+        f"{others}. The {len(ranking.metrics)} metrics agree to {ranking.agreement}, where 1 is the same order by all "
+        "(Kendall's W)."
+    )
 
 
 def default_method(subject: NetworkSubject) -> str:
@@ -268,7 +322,7 @@ def _gap_sentence(seen: Look, i: int, method: str) -> str:
     base, gap = float(seen.base[i]), number_text(abs(float(seen.gap[i])))
     if seen.adds_up:
         return f"The values and the base {number_text(base)} miss the score by {gap}."
-    return f"Values of {method} say where, not how much: they are not made to add up, and miss the score by {gap}."
+    return f"Values of {WORDS[method]} say where, not how much: they need not add up, and miss the score by {gap}."
 
 
 def _picture(subject: NetworkSubject, seen: Look, i: int) -> Exhibit:

@@ -7,7 +7,7 @@ from pellucid.auditing.checks.base import Question
 from pellucid.auditing.findings import Exhibit, Finding, Measure, Section, Verdict
 from pellucid.nn._scoring import all_outputs
 from pellucid.nn._session import session
-from pellucid.nn.auditing.subject import BATCH, NetworkSubject, read_texts
+from pellucid.nn.auditing.subject import NetworkSubject, read_texts
 from pellucid.nn.shortcuts import Shortcuts, find_shortcuts, find_word_shortcuts
 
 LARGE = 96
@@ -66,9 +66,9 @@ def _moved(subject: NetworkSubject) -> Shortcuts:
 
         def predict(texts: list[str]) -> Any:
             with session(subject.model):
-                return all_outputs(subject.model, read_texts(subject.tokenizer, texts), BATCH).cpu().numpy()
+                return all_outputs(subject.model, read_texts(subject.tokenizer, texts), subject.batch).cpu().numpy()
 
         return find_word_shortcuts(predict, subject.texts, max_rows=16, **options)
     if max(subject.inputs.shape[2:]) > LARGE:
-        return find_shortcuts(subject.model, subject.inputs, parts=3, max_rows=16, **options)
-    return find_shortcuts(subject.model, subject.inputs, **options)
+        options |= {"parts": 3, "max_rows": 16}
+    return find_shortcuts(subject.model, subject.inputs, batch_size=subject.batch, **options)

@@ -1,22 +1,31 @@
 """What a network's audit is about: the network, rows it has not seen, and what it says of them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import wraps
+from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 
 from pellucid._base.errors import InputError
 from pellucid._base.progress import Progress
 from pellucid._base.typing import Array, Float2, Int1, Names
 from pellucid.auditing.policy import Policy, read_policy
-from pellucid.nn._scoring import all_outputs, first_input
+from pellucid.nn._layers import every_layer
+from pellucid.nn._scoring import all_outputs, call, first_input, taken
 from pellucid.nn._session import session
 
-BATCH = 32
+MOST_BATCH = 64
+LARGEST = 1 << 24
+"""Bytes of the largest tensor of a batch. The system takes pages of far larger ones back after every function, and on a
+processor two thirds of the time went into fetching them again."""
 LEAST_ROWS = 20
 TYPICAL = "typical"
+
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -43,6 +52,8 @@ class NetworkSubject:
         What the rows are, in the caller's words.
     rows : tuple of int, or None
         Rows whose decisions are shown.
+    batch : int
+        Rows given to the network at once.
     policy : Policy
     fast : bool
     random_state : int
@@ -60,6 +71,7 @@ class NetworkSubject:
     tokenizer: Any
     about: str
     rows: tuple[int, ...] | None
+    batch: int
     policy: Policy
     fast: bool
     random_state: int
@@ -112,18 +124,34 @@ class NetworkSubject:
         if not isinstance(model, nn.Module):
             raise InputError(f"model must be a torch.nn.Module; got {type(model).__name__}.")
         texts = _texts(inputs, tokenizer)
-        taken = inputs if texts is None else read_texts(tokenizer, list(texts))
-        scores = _scores(model, taken)
+        given = inputs if texts is None else read_texts(tokenizer, list(texts))
+        batch = _rows_at_once(model, given)
+        scores = _scores(model, given, batch)
         truth = _truth(y, scores)
         names = _names(class_names, scores.shape[1])
-        shown = None if texts is not None else _pictures(first_input(taken), pictures)
+        shown = None if texts is not None else _pictures(first_input(given), pictures)
         subject = cls(
-            model=model, inputs=taken, y=truth, scores=scores, class_names=names, pictures=shown, texts=texts,
+            model=model, inputs=given, y=truth, scores=scores, class_names=names, pictures=shown, texts=texts,
             tokens=None if texts is None else tuple(_tokens(tokenizer, text) for text in texts), tokenizer=tokenizer,
-            about=about, rows=None, policy=read_policy(policy), fast=fast, random_state=random_state, progress=progress,
+            about=about, rows=None, batch=batch, policy=read_policy(policy), fast=fast, random_state=random_state,
+            progress=progress,
         )  # fmt: skip
         object.__setattr__(subject, "rows", _chosen(rows, subject))
         return subject
+
+
+def once(ask: Callable[..., Answer]) -> Callable[..., Answer]:
+    """Ask something of a subject once, and remember the answer as long as the subject lives."""
+    known: WeakKeyDictionary[NetworkSubject, dict[tuple[Any, ...], Answer]] = WeakKeyDictionary()
+
+    @wraps(ask)
+    def asked(subject: NetworkSubject, *rest: Any) -> Answer:
+        answers = known.setdefault(subject, {})
+        if rest not in answers:
+            answers[rest] = ask(subject, *rest)
+        return answers[rest]
+
+    return asked
 
 
 def _texts(inputs: Any, tokenizer: Any) -> Names | None:
@@ -157,9 +185,20 @@ def _tokens(tokenizer: Any, text: str) -> tuple[tuple[str, str], ...]:
     return tuple(written)
 
 
-def _scores(model: nn.Module, inputs: Any) -> Float2:
+def _rows_at_once(model: nn.Module, inputs: Any) -> int:
+    """Rows whose largest tensor, as the network's layers return them, stays small."""
+    if not any(True for _ in model.children()):
+        return MOST_BATCH
+    one = taken(inputs, torch.arange(1))
+    with session(model), torch.no_grad(), every_layer(model).recorded() as kept:
+        call(model, one)
+    largest = max((value.numel() * value.element_size() for value in kept.values()), default=1)
+    return int(min(max(LARGEST // largest, 1), MOST_BATCH))
+
+
+def _scores(model: nn.Module, inputs: Any, batch: int) -> Float2:
     with session(model):
-        scores = np.asarray(all_outputs(model, inputs, BATCH).double().cpu().numpy())
+        scores = np.asarray(all_outputs(model, inputs, batch).double().cpu().numpy())
     if scores.ndim != 2 or scores.shape[1] < 2:
         raise InputError(
             f"the network must return class scores of shape (rows, classes ≥ 2); it returns {scores.shape}."
