@@ -20,7 +20,7 @@ PAGE = ROOT / "docs" / "benchmarks-nn.md"
 WORK: tuple[Callable[[], list[Row]], ...] = (
     *(attributions.invariance, attributions.gradients_for_completeness, attributions.maps_of_all_layers),
     *(attributions.memory, attributions.through_attention, attributions.tokens),
-    *(parts.reading_attention, peers.hiding, peers.sensitivity),
+    *(parts.reading_attention, peers.hiding, peers.sensitivity, peers.metrics_of_a_tutorial),
     *(parts.patching, parts.probing, parts.dissecting, parts.dictionary, parts.viewers, peers.relevance),
 )
 MARKS = {True: "yes", False: "**no**", None: ""}

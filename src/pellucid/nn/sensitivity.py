@@ -211,13 +211,18 @@ class Randomisation:
 
         return pd.DataFrame({"layer": self.layers, "similarity": self.similarity.mean(axis=1)})
 
+    def verb(self) -> str:
+        """Whether explanations are alike when everything is random: a rank correlation of 0.5 is the border."""
+        if self.last.low > 0.5:
+            return "still resembles"
+        return "resembles in part" if self.last.high > 0.5 else "no longer resembles"
+
     def sentence(self) -> str:
         """Say what the check found, and what it cannot say."""
-        verb = "still resembles" if self.last.low > 0.5 else "no longer resembles"
         return (
-            f"With all parameters random the explanation {verb} the trained model's (rank correlation {self.last}). An "
-            "explanation that does not change cannot depend on what was learned; one that changes need not be right, "
-            "so this check ranks nothing (Binder et al. 2023)."
+            f"With all parameters random the explanation {self.verb()} the trained model's (rank correlation "
+            f"{self.last}). An explanation that does not change cannot depend on what was learned; one that changes "
+            "need not be right, so this check ranks nothing (Binder et al. 2023)."
         )
 
 

@@ -188,7 +188,7 @@ def _facts(subject: NetworkSubject, found: Sequence[Finding], skipped: Sequence[
 def _hidden(subject: NetworkSubject) -> str:
     """What stands in for parts that are hidden."""
     if subject.texts is None:
-        return "Hidden pixels become 0, as the network takes them."
+        return "Hidden areas of a picture become 0, as the network takes it, or the picture blurred."
     masked = subject.tokenizer.mask_token_id is not None
     return f"Hidden tokens become the {'mask' if masked else 'padding'} token."
 

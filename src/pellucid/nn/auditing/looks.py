@@ -1,6 +1,6 @@
 """What the network looks at, in single rows and by how much it can be believed."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -101,7 +101,7 @@ def judged(subject: NetworkSubject) -> Ranking:
     inputs, said = taken(subject.inputs, torch.as_tensor(rows)), torch.as_tensor(subject.said[rows])
     methods = PICTURE_METHODS if subject.texts is None else TEXT_METHODS
     values = {name: _as_players(looked(subject, name).values, subject) for name in methods}
-    ways: dict[str, Any] = {"hide": 0.0} if subject.texts is None else _hidden_words(subject, inputs)
+    ways = _hidden_areas(inputs) if subject.texts is None else _hidden_words(subject, inputs)
     return faithfulness(
         subject.model,
         inputs,
@@ -150,7 +150,7 @@ class Decisions(Question):
         return self.finding(
             verdict,
             statement,
-            detail=_gap_sentence(seen, i, method),
+            detail="" if seen.adds_up else _where_sentence(seen, i, method),
             exhibits=(exhibit, _scores(subject, row)),
             how=f"Relevance by {WORDS[method]} for the score of the class that the network says"
             + ("." if subject.fast else ", the method that did best when what it points at was hidden (PEL582).")
@@ -222,8 +222,9 @@ class Faithful(Question):
                         description="Mean ranks over rows and metrics, with 95 % bootstrap intervals over rows.",
                         table=table, options={"x_title": "mean rank, with 95 % interval"}),
             ),
-            how=f"On {rows} rows parts are hidden in {STEPS} steps in the order of each explanation, highest first and "
-            "lowest first, and the areas under the score (deletion and insertion) are ranked.",
+            how=f"On {rows} rows {'areas of the picture' if subject.texts is None else 'tokens'} are hidden in {STEPS} "
+            "steps in the order of each explanation, highest first and lowest first, and the areas under the score "
+            f"(deletion and insertion) are ranked. {_hidden_in_words(subject)}",
             remedy="" if beats else "Do not show these explanations to anybody.",
         )  # fmt: skip
 
@@ -250,12 +251,10 @@ class Learned(Question):
             random_state=subject.random_state,
         )  # fmt: skip
         states = [measured(similarity, subject.random_state) for similarity in found.similarity]
-        resembles = found.last.low > 0.5
         return self.finding(
-            Verdict.WARN if resembles else Verdict.PASS,
-            f"When nothing learned is left, the explanation by {WORDS[method]} "
-            f"{'still resembles' if resembles else 'no longer resembles'} the trained network's: their rank "
-            f"correlation is {found.last} (n = {len(rows)}).",
+            Verdict.WARN if found.last.high > 0.5 else Verdict.PASS,
+            f"When nothing learned is left, the explanation by {WORDS[method]} {found.verb()} the trained network's: "
+            f"their rank correlation is {found.last} (n = {len(rows)}).",
             detail="This check can only find fault: an explanation that stays the same cannot depend on what was "
             "learned, and one that changes need not be right (Binder et al. 2023).",
             measures=(Measure(name="rank correlation, all random", value=found.last.value, low=found.last.low,
@@ -302,7 +301,30 @@ def _summed(values: Array, subject: NetworkSubject) -> Array:
 
 
 def _as_players(values: Array, subject: NetworkSubject) -> Array:
-    return values[:, None] if subject.texts is None else values
+    """What is hidden together: a token, or an area of the grid that is shown, in all channels."""
+    if subject.texts is not None:
+        return values
+    down, right = _blocks(values.shape[1:])
+    areas = np.array([[values[:, block][:, :, other].mean(axis=(1, 2)) for other in right] for block in down])
+    spread = areas[np.ix_(_area_of(down), _area_of(right))]
+    return np.moveaxis(spread, 2, 0)[:, None]
+
+
+def _blocks(shape: Sequence[int]) -> list[list[Int1]]:
+    """Pixels of each area's rows, and of each area's columns."""
+    return [np.array_split(np.arange(size), min(size, CELLS)) for size in shape]
+
+
+def _area_of(blocks: Sequence[Int1]) -> Int1:
+    """The number of each pixel's area."""
+    return np.repeat(np.arange(len(blocks)), [len(block) for block in blocks])
+
+
+def _hidden_areas(pictures: Tensor) -> dict[str, Any]:
+    """Areas are hidden by zeros, and by the picture blurred: what leads under one of them only is not believed."""
+    reach = max(1, min(pictures.shape[2:]) // 16)
+    blurred = functional.avg_pool2d(pictures, 2 * reach + 1, 1, reach, count_include_pad=False)
+    return {"hide": {"by zeros": 0.0, "by blur": blurred}}
 
 
 def _hidden_words(subject: NetworkSubject, inputs: Mapping[str, Tensor]) -> dict[str, Any]:
@@ -318,17 +340,21 @@ def _small(share: float) -> str:
     return percent(share) if share >= 0.001 else "less than 0.1 %"
 
 
-def _gap_sentence(seen: Look, i: int, method: str) -> str:
-    base, gap = float(seen.base[i]), number_text(abs(float(seen.gap[i])))
-    if seen.adds_up:
-        return f"The values and the base {number_text(base)} miss the score by {gap}."
+def _where_sentence(seen: Look, i: int, method: str) -> str:
+    gap = number_text(abs(float(seen.gap[i])))
     return f"Values of {WORDS[method]} say where, not how much: they need not add up, and miss the score by {gap}."
+
+
+def _hidden_in_words(subject: NetworkSubject) -> str:
+    if subject.texts is None:
+        return "What is hidden becomes 0, and in a second round the picture blurred."
+    return "What is hidden becomes the mask token, or the padding token where there is none; special tokens stay."
 
 
 def _picture(subject: NetworkSubject, seen: Look, i: int) -> Exhibit:
     """The heat in areas of a grid, over the picture."""
     row, heat = int(seen.rows[i]), seen.values[i]
-    blocks = [np.array_split(np.arange(size), min(size, CELLS)) for size in heat.shape]
+    blocks = _blocks(heat.shape)
     areas = np.array([[heat[np.ix_(down, right)].sum() for right in blocks[1]] for down in blocks[0]])
     rows, columns = np.indices(areas.shape).reshape(2, -1)
     table = {"row": rows.tolist(), "column": columns.tolist(), "value": areas.ravel().tolist()}
@@ -369,12 +395,11 @@ def _scores(subject: NetworkSubject, row: int) -> Exhibit:
     """The likeliest classes of a row."""
     likely = np.argsort(-subject.probability[row], kind="stable")[:5]
     return Exhibit(
-        kind="bars",
+        kind="table",
         title=f"Row {row}: the likeliest classes",
         description="Probabilities of the likeliest classes.",
         table={
-            "label": [subject.name(int(k)) for k in likely],
-            "value": subject.probability[row, likely].tolist(),
+            "class": [subject.name(int(k)) for k in likely],
+            "probability": [percent(float(subject.probability[row, k])) for k in likely],
         },
-        options={"x_title": "probability"},
     )
