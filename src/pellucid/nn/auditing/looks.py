@@ -1,5 +1,6 @@
 """What the network looks at, in single rows and by how much it can be believed."""
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from pellucid._base.errors import UnsupportedRequestError
 from pellucid._base.numbers import number_text, percent
 from pellucid._base.typing import Array, Float2, Float3, Int1
 from pellucid.auditing.checks.base import NotApplicable, Question
@@ -99,8 +101,7 @@ def judged(subject: NetworkSubject) -> Ranking:
     """Compare methods by what happens when what they point at is hidden; asked by several questions, made once."""
     rows = spread_rows(subject, JUDGED)
     inputs, said = taken(subject.inputs, torch.as_tensor(rows)), torch.as_tensor(subject.said[rows])
-    methods = PICTURE_METHODS if subject.texts is None else TEXT_METHODS
-    values = {name: _as_players(looked(subject, name).values, subject) for name in methods}
+    values = {name: _as_players(seen.values, subject) for name, seen in _answers(subject).items()}
     ways = _hidden_areas(inputs) if subject.texts is None else _hidden_words(subject, inputs)
     return faithfulness(
         subject.model,
@@ -112,6 +113,17 @@ def judged(subject: NetworkSubject) -> Ranking:
         random_state=subject.random_state,
         **ways,
     )
+
+
+def _answers(subject: NetworkSubject) -> dict[str, Look]:
+    """Explanations of every method that can answer: a network without maps has none for LayerCAM."""
+    answers = {}
+    for name in PICTURE_METHODS if subject.texts is None else TEXT_METHODS:
+        with contextlib.suppress(UnsupportedRequestError):
+            answers[name] = looked(subject, name)
+    if not answers:
+        raise NotApplicable("no method of attribution can answer for this network.")
+    return answers
 
 
 def best_method(ranking: Ranking) -> str:
@@ -224,7 +236,7 @@ class Faithful(Question):
             ),
             how=f"On {rows} rows {'areas of the picture' if subject.texts is None else 'tokens'} are hidden in {STEPS} "
             "steps in the order of each explanation, highest first and lowest first, and the areas under the score "
-            f"(deletion and insertion) are ranked. {_hidden_in_words(subject)}",
+            f"(deletion and insertion) are ranked. {_hidden_in_words(subject)} {_left_out(subject, ranking)}".strip(),
             remedy="" if beats else "Do not show these explanations to anybody.",
         )  # fmt: skip
 
@@ -343,6 +355,12 @@ def _small(share: float) -> str:
 def _where_sentence(seen: Look, i: int, method: str) -> str:
     gap = number_text(abs(float(seen.gap[i])))
     return f"Values of {WORDS[method]} say where, not how much: they need not add up, and miss the score by {gap}."
+
+
+def _left_out(subject: NetworkSubject, ranking: Ranking) -> str:
+    asked = PICTURE_METHODS if subject.texts is None else TEXT_METHODS
+    without = [WORDS[name] for name in asked if name not in ranking.methods]
+    return f"{', '.join(without)} cannot answer for this network." if without else ""
 
 
 def _hidden_in_words(subject: NetworkSubject) -> str:

@@ -10,13 +10,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from pellucid._base.errors import InputError
+from pellucid._base.errors import InputError, PellucidError
 from pellucid._base.progress import Progress
+from pellucid._base.randomness import check_seed
 from pellucid._base.typing import Array, Float2, Int1, Names
 from pellucid.auditing.policy import Policy, read_policy
 from pellucid.nn._layers import every_layer
 from pellucid.nn._scoring import all_outputs, call, first_input, taken
 from pellucid.nn._session import session
+from pellucid.table import listed
 
 MOST_BATCH = 64
 LARGEST = 1 << 24
@@ -123,10 +125,22 @@ class NetworkSubject:
         """Check the arguments of `pellucid.nn.audit` and ask the network once."""
         if not isinstance(model, nn.Module):
             raise InputError(f"model must be a torch.nn.Module; got {type(model).__name__}.")
+        check_seed(random_state)
+        if not isinstance(about, str):
+            raise InputError(f"about must be a sentence on the rows; got {about!r:.80}.")
         texts = _texts(inputs, tokenizer)
         given = inputs if texts is None else read_texts(tokenizer, list(texts))
-        batch = _rows_at_once(model, given)
-        scores = _scores(model, given, batch)
+        first_input(given)  # refuses what is empty or not finite
+        try:
+            batch = _rows_at_once(model, given)
+            scores = _scores(model, given, batch)
+        except PellucidError:
+            raise
+        except (RuntimeError, TypeError, IndexError, ValueError) as error:
+            raise InputError(
+                f"the network cannot take these inputs, {_in_words(given)}: {type(error).__name__}: {error!s:.300}"
+            ) from error
+        _check_scores(scores)
         truth = _truth(y, scores)
         names = _names(class_names, scores.shape[1])
         shown = None if texts is not None else _pictures(first_input(given), pictures)
@@ -156,6 +170,8 @@ def once(ask: Callable[..., Answer]) -> Callable[..., Answer]:
 
 def _texts(inputs: Any, tokenizer: Any) -> Names | None:
     if tokenizer is None:
+        if isinstance(inputs, list | tuple) and inputs and all(isinstance(text, str) for text in inputs):
+            raise InputError("inputs are texts: give the network's tokenizer= as well.")
         return None
     if isinstance(inputs, str | Mapping | Tensor) or not all(isinstance(text, str) for text in inputs):
         raise InputError("with a tokenizer, inputs must be a sequence of texts.")
@@ -189,23 +205,30 @@ def _rows_at_once(model: nn.Module, inputs: Any) -> int:
     """Rows whose largest tensor, as the network's layers return them, stays small."""
     if not any(True for _ in model.children()):
         return MOST_BATCH
-    one = taken(inputs, torch.arange(1))
     with session(model), torch.no_grad(), every_layer(model).recorded() as kept:
-        call(model, one)
+        call(model, taken(inputs, torch.arange(1)))
     largest = max((value.numel() * value.element_size() for value in kept.values()), default=1)
     return int(min(max(LARGEST // largest, 1), MOST_BATCH))
 
 
 def _scores(model: nn.Module, inputs: Any, batch: int) -> Float2:
     with session(model):
-        scores = np.asarray(all_outputs(model, inputs, batch).double().cpu().numpy())
+        return np.asarray(all_outputs(model, inputs, batch).double().cpu().numpy())
+
+
+def _in_words(inputs: Any) -> str:
+    """Shapes and types of what the network was given."""
+    named = inputs.items() if isinstance(inputs, Mapping) else [("", first_input(inputs))]
+    return ", ".join(f"{name} {value.dtype} of shape {tuple(value.shape)}".strip() for name, value in named)
+
+
+def _check_scores(scores: Float2) -> None:
     if scores.ndim != 2 or scores.shape[1] < 2:
         raise InputError(
             f"the network must return class scores of shape (rows, classes ≥ 2); it returns {scores.shape}."
         )
     if not np.isfinite(scores).all():
         raise InputError("the network's scores are NaN or infinite for some rows; look at its inputs and weights.")
-    return scores
 
 
 def _truth(y: Any, scores: Float2) -> Int1:
@@ -224,8 +247,12 @@ def _truth(y: Any, scores: Float2) -> Int1:
 def _names(class_names: Sequence[str] | None, classes: int) -> Names:
     if class_names is None:
         return tuple(f"class {k}" for k in range(classes))
-    if len(class_names) != classes:
-        raise InputError(f"class_names must have a name for each of the {classes} classes; got {len(class_names)}.")
+    if isinstance(class_names, str) or len(class_names) != classes:
+        got = repr(class_names) if isinstance(class_names, str) else f"{len(class_names)}: {listed(list(class_names))}"
+        raise InputError(
+            f"class_names must have a name for each of the {classes} classes that the network returns, in their order "
+            f"(--classes on the command line); got {got}."
+        )
     return tuple(str(name) for name in class_names)
 
 
@@ -256,10 +283,12 @@ def _chosen(rows: str | Sequence[int] | None, subject: NetworkSubject) -> tuple[
         if rows != TYPICAL:
             raise InputError(f"rows must be 'typical' or row numbers; got {rows!r}.")
         return _typical(subject)
-    chosen = tuple(int(row) for row in rows)
-    if any(not 0 <= row < subject.n for row in chosen):
-        raise InputError(f"rows must lie between 0 and {subject.n - 1}; got {list(chosen)}.")
-    return chosen
+    chosen = np.asarray(rows)
+    if chosen.dtype.kind not in "iu" or chosen.ndim != 1 or not len(chosen):
+        raise InputError(f"rows must be 'typical' or row numbers; got {rows!r:.80}.")
+    if chosen.min() < 0 or chosen.max() >= subject.n:
+        raise InputError(f"rows must lie between 0 and {subject.n - 1}; got {chosen.tolist()}.")
+    return tuple(dict.fromkeys(chosen.tolist()))
 
 
 def _typical(subject: NetworkSubject) -> tuple[int, ...]:
