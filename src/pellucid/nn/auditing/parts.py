@@ -54,7 +54,8 @@ class Needed(Question):
             how=f"On {len(rows)} rows, one part at a time: units, those with the largest effects estimated from one "
             "gradient, give their mean over rows and places; attention heads, all of them, give nothing. Intervals are "
             "95 % bootstrap intervals over rows; a part counts as needed where a t-test over rows, Holm-adjusted for "
-            "all parts of its kind, is at 0.05 or below.",
+            "all parts of its kind, is at 0.05 or below. Names of layers are shortened in the picture "
+            "and whole in its numbers.",
         )
 
 
@@ -119,13 +120,17 @@ def _attending(found: Deconstruction) -> Exhibit | None:
     short = shortened(tuple(dict.fromkeys(frame["layer"])))
     for kind, words in HEAD_KINDS.items():
         inside = frame[frame[kind] >= MUCH].sort_values(kind, ascending=False)
+        if inside.empty:
+            continue
         which = [
             f"{short[row['layer']]} head {row['head']} ({percent(row[kind])})" for row in inside.to_dict("records")
         ]
         table["where the head looks"].append(words.removeprefix("attends to "))
         table["heads"].append(len(which))
         more = f" and {len(which) - 6} more" if len(which) > 6 else ""
-        table["which, with the share of their weight"].append(", ".join(which[:6]) + more or "none")
+        table["which, with the share of their weight"].append(", ".join(which[:6]) + more)
+    if not table["heads"]:
+        return None
     return Exhibit(
         kind="table",
         title=f"What the {len(frame)} attention heads look at",
