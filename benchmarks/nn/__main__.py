@@ -54,12 +54,12 @@ median of the pairs. A plain forward pass is one of the same rows without gradie
 its own beyond a forward pass.
 """
 FOOT = """
-Where a target is not met the table says so. Target 6 is not met, because quantus 0.6 asks the network in batches, as ours
-does: on the larger of the two networks the passes that pixel flipping cannot do without take all of our time, on LeNet, a
-network of 44,000 parameters, most of it. No implementation that asks as often can be faster than these passes. What
-several attributions have in common is asked once (`faithfulness`), which spares a quarter of the passes for five methods in
-six steps. What stands in for hidden words is the mask token; relevance of a word is the sum over its embedding.
-quantus and zennit name torchvision's classes as they load; stand-ins are given where it is missing.
+Where a target is not met the table says so. Target 6 is not met, because quantus 0.6 asks the network in batches, as
+ours does: on the larger of the two networks the passes that pixel flipping cannot do without take all of our time, on
+LeNet, a network of 44,000 parameters, most of it. No implementation that asks as often can be faster than these
+passes. What several attributions have in common is asked once (`faithfulness`), which spares a quarter of the passes
+for five methods in six steps. What stands in for hidden words is the mask token; relevance of a word is the sum over
+its embedding. quantus and zennit name torchvision's classes as they load; stand-ins are given where it is missing.
 """
 
 
