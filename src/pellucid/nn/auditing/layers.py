@@ -52,8 +52,8 @@ class Probing(Question):
             if first is None
             else f"A linear probe tells the classes from stage {first.layer} on: it is right in "
             f"{percent(first.accuracy.value)} of held-out rows. It does best at {best.layer}, with "
-            f"{percent(best.accuracy.value)}. Where labels are random it finds {percent(best.control.value)} "
-            f"(n = {len(rows)})."
+            f"{percent(best.accuracy.value)}. With random labels in place of the classes it is right in "
+            f"{percent(best.control.value)} (n = {len(rows)})."
         )
         return self.finding(
             Verdict.NOTE,

@@ -19,6 +19,7 @@ from pellucid.nn._scoring import taken
 from pellucid.nn._session import Network
 from pellucid.nn.attribution import attribute
 from pellucid.nn.auditing.layers import spread_rows
+from pellucid.nn.auditing.parts import shortened
 from pellucid.nn.auditing.subject import NetworkSubject, once
 from pellucid.nn.faithfulness import Ranking, faithfulness
 from pellucid.nn.sensitivity import parameter_randomisation
@@ -272,12 +273,12 @@ class Learned(Question):
             measures=(Measure(name="rank correlation, all random", value=found.last.value, low=found.last.low,
                               high=found.last.high, n=len(rows)),),
             exhibits=(
-                Exhibit(kind="intervals", title="Rank correlation with the trained network's explanation",
-                        description="While weights are randomised from the output down; 1 is the same explanation, 0 "
-                        "has nothing in common with it.",
-                        table={"label": [f"down to {layer}" for layer in found.layers],
+                Exhibit(kind="intervals", title="Rank correlation with the trained network's explanation, weights "
+                        "random from the output down to each layer",
+                        description="1 is the same explanation, 0 has nothing in common with it.",
+                        table={"label": [*shortened(found.layers).values()],
                                "value": [one.value for one in states], "low": [one.low for one in states],
-                               "high": [one.high for one in states]},
+                               "high": [one.high for one in states], "layer": list(found.layers)},
                         options={"x_title": "rank correlation, with 95 % interval", "reference": 0.0}),
             ),
             how="The weights of one layer after another, from the output down, are permuted among their own places on "

@@ -17,7 +17,7 @@ from pellucid.nn.auditing.layers import spread_rows, stages, summaries
 from pellucid.nn.auditing.subject import NetworkSubject
 from pellucid.nn.deconstruction import HEAD_KINDS, MUCH, Deconstruction, deconstruct, responses_of
 
-MOST_ROWS = 16
+MOST_ROWS = 24
 UNITS = 12
 SHOWN = 15
 
