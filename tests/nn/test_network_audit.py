@@ -12,8 +12,8 @@ from torch import nn
 from pellucid._base.errors import FileError, InputError
 from pellucid.auditing.findings import Verdict
 from pellucid.nn import attribute, audit, report
+from pellucid.nn.auditing.layers import shortened
 from pellucid.nn.auditing.looks import PICTURE_METHODS, WORDS
-from pellucid.nn.auditing.parts import shortened
 from pellucid.report import render_html
 
 SIDE = 24

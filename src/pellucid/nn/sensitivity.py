@@ -19,6 +19,9 @@ from pellucid.quality.measures import Measured, measured, ranks
 if TYPE_CHECKING:
     import pandas as pd
 
+WHOLE = "the model"
+"""Name of a network whose parameters are its own."""
+
 Explain = Callable[[Any, Any], Any]
 """From (model, inputs) to attributions of shape (rows, …)."""
 
@@ -266,9 +269,7 @@ def parameter_randomisation(
     [[1.0, 1.0, 1.0], [1.0, 1.0, 1.0]]
     """
     x = first_input(inputs)
-    layers = [name for name, module in model.named_modules() if any(True for _ in module.parameters(recurse=False))][
-        ::-1
-    ]
+    layers = layers_from_output(model)
     if not layers:
         raise InputError("the model has no parameters to randomise.")
     if n_states is not None and n_states < 1:
@@ -291,8 +292,14 @@ def parameter_randomisation(
             continue
         similarity.append((plain * _ranked(_explained(explain, changed, inputs, len(x)))).sum(axis=1))
     return Randomisation(
-        layers=tuple(name or "the model" for name in layers if name in shown), similarity=np.stack(similarity).round(12)
+        layers=tuple(name or WHOLE for name in layers if name in shown), similarity=np.stack(similarity).round(12)
     )
+
+
+def layers_from_output(model: torch.nn.Module) -> list[str]:
+    """Modules with parameters of their own, in reverse order of registration."""
+    named = [name for name, module in model.named_modules() if any(True for _ in module.parameters(recurse=False))]
+    return named[::-1]
 
 
 def _continuous(inputs: Any) -> Tensor:

@@ -133,12 +133,14 @@ def _accuracies(probes: Probes) -> dict[str, list[Any]]:
     """One line per stage and task: the accuracy with its interval."""
     lines = [(one.layer, "classes", one.accuracy) for one in probes.probes]
     lines += [(one.layer, "random labels", one.control) for one in probes.probes]
+    short = shortened(probes.layers)
     return {
-        "label": [layer for layer, _, _ in lines],
+        "label": [short[layer] for layer, _, _ in lines],
         "group": [task for _, task, _ in lines],
         "value": [found.value for _, _, found in lines],
         "low": [found.low for _, _, found in lines],
         "high": [found.high for _, _, found in lines],
+        "stage": [layer for layer, _, _ in lines],
     }
 
 
@@ -209,3 +211,26 @@ def _pooled(value: Tensor, inputs: Any) -> Tensor:
         weights = there[:, :, None].to(value.dtype)
         return torch.as_tensor((value * weights).sum(1) / weights.sum(1))
     return value
+
+
+def shortened(names: Names) -> dict[str, str]:
+    """Names of layers without the parts that all of them share at either end, as long as they stay different."""
+    parts = [name.split(".") for name in names]
+    if len(parts) < 2:
+        return {name: name for name in names}
+    start, stop = _shared(parts), _shared([part[::-1] for part in parts])
+    kept = [part[start : len(part) - stop] for part in parts]
+    if start and all(part[:1] and part[0].isdigit() for part in kept):
+        kept = [part[start - 1 : start] + rest for part, rest in zip(parts, kept, strict=True)]  # "layer.5", not "5"
+    words = [".".join(part) for part in kept]
+    return dict(zip(names, words if len(set(words)) == len(words) and all(words) else names, strict=True))
+
+
+def _shared(parts: list[list[str]]) -> int:
+    """How many of the first parts are the same in all."""
+    count = 0
+    for row in zip(*parts, strict=False):
+        if len(set(row)) > 1:
+            break
+        count += 1
+    return count

@@ -19,10 +19,9 @@ from pellucid.nn._scoring import taken
 from pellucid.nn._session import Network
 from pellucid.nn.attribution import attribute
 from pellucid.nn.auditing.layers import spread_rows
-from pellucid.nn.auditing.parts import shortened
 from pellucid.nn.auditing.subject import NetworkSubject, once
 from pellucid.nn.faithfulness import Ranking, faithfulness
-from pellucid.nn.sensitivity import parameter_randomisation
+from pellucid.nn.sensitivity import WHOLE, layers_from_output, parameter_randomisation
 from pellucid.quality.measures import measured
 
 PICTURE_METHODS = ("lrp", "deeplift", "layercam", "gradient_x_input")
@@ -263,6 +262,7 @@ class Learned(Question):
             explain, subject.model, taken(subject.inputs, torch.as_tensor(rows)), n_states=STATES,
             random_state=subject.random_state,
         )  # fmt: skip
+        order = [name or WHOLE for name in layers_from_output(subject.model)]
         states = [measured(similarity, subject.random_state) for similarity in found.similarity]
         return self.finding(
             Verdict.WARN if found.last.high > 0.5 else Verdict.PASS,
@@ -273,12 +273,12 @@ class Learned(Question):
             measures=(Measure(name="rank correlation, all random", value=found.last.value, low=found.last.low,
                               high=found.last.high, n=len(rows)),),
             exhibits=(
-                Exhibit(kind="intervals", title="Rank correlation with the trained network's explanation, weights "
-                        "random from the output down to each layer",
+                Exhibit(kind="intervals", title="Rank correlation with the trained network's explanation, while the "
+                        "last layers lose what they learned",
                         description="1 is the same explanation, 0 has nothing in common with it.",
-                        table={"label": [*shortened(found.layers).values()],
+                        table={"label": [f"{order.index(layer) + 1} of {len(order)} layers" for layer in found.layers],
                                "value": [one.value for one in states], "low": [one.low for one in states],
-                               "high": [one.high for one in states], "layer": list(found.layers)},
+                               "high": [one.high for one in states], "down to": list(found.layers)},
                         options={"x_title": "rank correlation, with 95 % interval", "reference": 0.0}),
             ),
             how="The weights of one layer after another, from the output down, are permuted among their own places on "

@@ -7,13 +7,12 @@ import numpy as np
 import torch
 
 from pellucid._base.numbers import figure, percent
-from pellucid._base.typing import Names
 from pellucid.auditing.checks.base import NotApplicable, Question
 from pellucid.auditing.findings import Exhibit, Finding, Section, Verdict
 from pellucid.nn._scoring import taken
 from pellucid.nn.ablation import Ablation
 from pellucid.nn.auditing.layers import MOST_ROWS as SUMMARIZED
-from pellucid.nn.auditing.layers import spread_rows, stages, summaries
+from pellucid.nn.auditing.layers import shortened, spread_rows, stages, summaries
 from pellucid.nn.auditing.subject import NetworkSubject
 from pellucid.nn.deconstruction import HEAD_KINDS, MUCH, Deconstruction, deconstruct, responses_of
 
@@ -138,26 +137,3 @@ def _attending(found: Deconstruction) -> Exhibit | None:
         "looks is not what the output hangs on: that is in the picture above.",
         table=table,
     )
-
-
-def shortened(names: Names) -> dict[str, str]:
-    """Names of layers without the parts that all of them share at either end, as long as they stay different."""
-    parts = [name.split(".") for name in names]
-    if len(parts) < 2:
-        return {name: name for name in names}
-    start, stop = _shared(parts), _shared([part[::-1] for part in parts])
-    kept = [part[start : len(part) - stop] for part in parts]
-    if start and all(part[:1] and part[0].isdigit() for part in kept):
-        kept = [part[start - 1 : start] + rest for part, rest in zip(parts, kept, strict=True)]  # "layer.5", not "5"
-    words = [".".join(part) for part in kept]
-    return dict(zip(names, words if len(set(words)) == len(words) and all(words) else names, strict=True))
-
-
-def _shared(parts: list[list[str]]) -> int:
-    """How many of the first parts are the same in all."""
-    count = 0
-    for row in zip(*parts, strict=False):
-        if len(set(row)) > 1:
-            break
-        count += 1
-    return count
