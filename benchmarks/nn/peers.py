@@ -1,6 +1,7 @@
 """Target 6, faithfulness beside quantus and captum, and relevance beside zennit."""
 
 import sys
+from collections.abc import Callable
 from functools import cache
 from types import ModuleType
 from typing import Any
@@ -12,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.nn.measuring import Row, interleaved
-from pellucid.nn import LRP, attribute, flipping, max_sensitivity
+from pellucid.nn import LRP, attribute, flipping, max_sensitivity, parameter_randomisation
 
 SIDE, ROWS = 16, 32
 STEPS = 32
@@ -125,6 +126,76 @@ def sensitivity() -> list[Row]:
         met = timed.ratio >= 10 if must else None
         rows.append(Row(6, f"max-sensitivity, 10 samples, {name}'s time / ours", f"{timed.ratio:.1f}x", must, met))
     return rows
+
+
+class LeNet(nn.Sequential):
+    """The network of quantus' own tutorial: 28 x 28 pixels, ten classes."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            nn.Conv2d(1, 6, 5), nn.MaxPool2d(2), nn.ReLU(), nn.Conv2d(6, 16, 5), nn.MaxPool2d(2), nn.ReLU(),
+            nn.Flatten(), nn.Linear(256, 120), nn.ReLU(), nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, 10),
+        )  # fmt: skip
+
+
+def metrics_of_a_tutorial() -> list[Row]:
+    """Every metric that both have, on quantus' own example, with as many evaluations on both sides."""
+    without_torchvision()
+    import quantus
+
+    torch.manual_seed(0)
+    model, count = LeNet().eval(), 24
+    x = torch.rand(count, 1, 28, 28)
+    with torch.no_grad():
+        said = model(x).argmax(1)
+    values = gradient_x_input(model, x)
+    quiet = {"disable_warnings": True, "display_progressbar": False}
+
+    def explain(model, inputs, targets, **_):
+        return gradient_x_input(model, torch.as_tensor(inputs)).numpy()
+
+    def asked(metric: Any, signs: tuple[int, ...] = (1,), **options: Any) -> Callable[[], Any]:
+        """Ask quantus with its own batches of 64; both directions are two calls."""
+        arrays = {"x_batch": x.numpy(), "y_batch": said.numpy()}
+        return lambda: [metric(model=model, a_batch=sign * values.numpy(), **arrays, **options) for sign in signs]
+
+    flips = quantus.PixelFlipping(
+        features_in_step=28, perturb_baseline=0.0, abs=False, normalise=False, **quiet
+    )  # fmt: skip
+    road = quantus.ROAD(percentages=list(range(10, 101, 10)), **quiet)
+    nearby = quantus.MaxSensitivity(lower_bound=0.2, normalise=False, **quiet)
+    random = quantus.MPRT(**quiet)
+    work = {
+        "pixel flipping, both directions, 28 steps": (
+            lambda: flipping(model, x, values, target=said, n_steps=28), asked(flips, (1, -1)),
+        ),
+        "ROAD, both directions, 10 steps": (
+            lambda: flipping(model, x, values, target=said, hide="linear", n_steps=10), asked(road, (1, -1)),
+        ),
+        "max-sensitivity, 200 samples": (
+            lambda: max_sensitivity(gradient_x_input, model, x, radius=0.2, n_samples=200),
+            asked(nearby, explain_func=explain),
+        ),
+        "randomisation of parameters": (
+            lambda: parameter_randomisation(gradient_x_input, model, x), asked(random, explain_func=explain),
+        ),
+    }  # fmt: skip
+    rows = []
+    for name, (ours, peer) in work.items():
+        timed = interleaved(ours, peer)
+        said_of = f"{timed.ratio:.1f}x ({timed.peer:.2f} s / {timed.ours:.2f} s)"
+        rows.append(
+            Row(6, f"LeNet, {count} pictures, {name}: quantus' time / ours", said_of, "≥ 10x", timed.ratio >= 10)
+        )
+    passes = 2 * 29 * count
+
+    def bare() -> None:
+        with torch.no_grad():
+            for part in x.repeat(2 * 29, 1, 1, 1).split(64):
+                model(part)
+
+    floor = interleaved(work["pixel flipping, both directions, 28 steps"][0], bare)
+    return [*rows, Row(6, f"the same, pixel flipping: {passes:,} plain passes / ours", f"{floor.ratio:.2f}x")]
 
 
 def relevance() -> list[Row]:

@@ -11,7 +11,7 @@ from torch import nn
 from pellucid._base.errors import InputError, ModelError
 from pellucid.nn._imputation import NEIGHBOURS, linear_imputation
 from pellucid.nn.attribution import attribute
-from pellucid.nn.flipping import flipping
+from pellucid.nn.flipping import flipping, flippings
 
 
 def curve(model, x, order, target, *, steps, hide=0.5):
@@ -44,6 +44,35 @@ def test_curves_are_those_of_hiding_one_after_another(seed, rows, parts, steps):
     np.testing.assert_allclose(found.deletion, np.trapezoid(found.most_first, found.share_hidden, axis=1))
     np.testing.assert_allclose(found.abpc, found.insertion - found.deletion)
     assert found.share_hidden[[0, -1]].tolist() == [0, 1]
+
+
+def test_what_several_attributions_have_in_common_is_asked_once():
+    asked = []
+
+    def model(x):
+        asked.append(len(x))
+        return torch.tanh(x).cumsum(1)
+
+    x, several = torch.randn(3, 6), [torch.randn(3, 6) for _ in range(4)]
+    options = {"target": 2, "hide": 0.5, "players": None, "n_steps": 5, "batch_size": 7, "random_state": 0}
+    found = flippings(model, x, several, **options)
+    assert sum(asked) == 3 * (2 + 4 * 2 * 4)
+    for values, curves in zip(several, found, strict=True):
+        alone = flipping(model, x, values, **options)
+        np.testing.assert_allclose(curves.most_first, alone.most_first, atol=1e-6)
+        np.testing.assert_allclose(curves.least_first, alone.least_first, atol=1e-6)
+
+
+def test_steps_that_hide_the_same_parts_are_asked_once():
+    asked = []
+
+    def model(x):
+        asked.append(len(x))
+        return x.sum(1)
+
+    found = flipping(model, torch.randn(2, 3), torch.randn(2, 3), n_steps=12)
+    assert sum(asked) == 2 * (2 + 2 * 2)
+    assert found.most_first.shape == (2, 13)
 
 
 def test_the_best_order_of_an_additive_model_is_its_own():

@@ -11,7 +11,9 @@ from torch import nn
 
 from pellucid._base.errors import FileError, InputError
 from pellucid.auditing.findings import Verdict
-from pellucid.nn import audit, report
+from pellucid.nn import attribute, audit, report
+from pellucid.nn.auditing.layers import shortened
+from pellucid.nn.auditing.looks import PICTURE_METHODS, WORDS
 from pellucid.report import render_html
 
 SIDE = 24
@@ -184,14 +186,118 @@ def test_texts_are_explained_token_by_token() -> None:
         ({"rows": [99]}, "rows must lie between 0 and 39"),
         ({"rows": "some"}, "'typical' or row numbers"),
         ({"pictures": np.zeros((40, 24, 24))}, "uint8 of shape"),
+        ({"rows": []}, "'typical' or row numbers"),
+        ({"rows": [0.5]}, "'typical' or row numbers"),
         ({"tokenizer": WordTokenizer([])}, "a sequence of texts"),
+        ({"inputs": ["good film"] * 40}, "inputs are texts: give the network's tokenizer="),
+        (
+            {"inputs": torch.rand(40, 1, 5, 5)},
+            r"cannot take these inputs, torch.float32 of shape \(40, 1, 5, 5\): Runtime",
+        ),
+        ({"inputs": torch.rand(40, 1, 24, 24).double()}, "cannot take these inputs, torch.float64"),
+        ({"inputs": torch.full((40, 1, 24, 24), torch.nan)}, "inputs must be finite"),
+        ({"inputs": torch.rand(3, 1, 24, 24), "y": np.arange(3)}, "at least 20 rows"),
+        ({"class_names": "ab"}, "got 'ab'"),
+        ({"random_state": "a"}, "random_state must be a whole number"),
+        ({"about": 3}, "about must be a sentence"),
     ],
 )
 def test_bad_input_is_named(changes: dict[str, Any], said: str) -> None:
     x, y = digits(marked=False)
-    given: dict[str, Any] = {"y": y[:40], **changes}
+    given: dict[str, Any] = {"inputs": x[:40], "y": y[:40], **changes}
     with pytest.raises(InputError, match=said):
-        audit(nn.Sequential(nn.Flatten(), nn.Linear(576, 5)), x[:40], **given)
+        audit(nn.Sequential(nn.Flatten(), nn.Linear(576, 5)), **given)
+
+
+@pytest.mark.parametrize("depth", [1, 2])
+def test_a_network_without_maps_is_explained_by_the_methods_that_can(depth: int) -> None:
+    x, y = digits(marked=False)
+    inner = [nn.Linear(576, 16), nn.ReLU()] if depth == 2 else []
+    model = nn.Sequential(nn.Flatten(), *inner, nn.Linear(16 if inner else 576, 5))
+    found = audit(model, x[:60], y[:60], rows=[0])
+    assert [one.statement for one in found.findings if one.verdict is Verdict.ERROR] == []
+    assert "LayerCAM cannot answer for this network" in of(found, "PEL582").how
+    assert of(found, "PEL481").exhibits[0].kind == "image"
+
+
+def test_one_class_and_a_network_that_says_only_one() -> None:
+    x, _ = digits(marked=False)
+    model = nn.Sequential(nn.Flatten(), nn.Linear(576, 5))
+    with torch.no_grad():
+        model[1].bias[2] = 100.0
+    found = audit(model, x[:40], np.zeros(40, dtype=int), rows="typical")
+    assert [one.statement for one in found.findings if one.verdict is Verdict.ERROR] == []
+    assert of(found, "PEL681").verdict is Verdict.NOT_APPLICABLE
+    assert of(found, "PEL281").verdict is Verdict.WARN
+
+
+def test_ctrl_c_leaves_the_network_as_it_was() -> None:
+    x, y = digits(marked=False)
+    model = nn.Sequential(nn.Flatten(), nn.Linear(576, 5)).train()
+    calls = []
+
+    def stop(*_: Any) -> None:
+        calls.append(1)
+        if len(calls) == 6:
+            raise KeyboardInterrupt
+
+    handle = model.register_forward_hook(stop)
+    with pytest.raises(KeyboardInterrupt):
+        audit(model, x[:40], y[:40])
+    handle.remove()
+    assert model.training
+    assert all(p.requires_grad for p in model.parameters())
+    assert not any(module._forward_hooks for module in model.modules())
+
+
+def test_progress_names_every_question() -> None:
+    x, y = digits(marked=False)
+    seen: list[tuple[str, int, int]] = []
+    audit(
+        nn.Sequential(nn.Flatten(), nn.Linear(576, 5)), x[:40], y[:40], fast=True, progress=lambda *at: seen.append(at)
+    )
+    assert seen == [("audit", k + 1, 7) for k in range(7)]
+
+
+def test_large_pictures_are_asked_a_few_at_a_time() -> None:
+    rows: list[int] = []
+    model = nn.Sequential(nn.Conv2d(1, 64, 3, padding=1), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, 2))
+    model.register_forward_pre_hook(lambda _, inputs: rows.append(len(inputs[0])))
+    audit(model, torch.rand(20, 1, 128, 128), np.arange(20) % 2, fast=True)
+    assert rows[:6] == [1, 4, 4, 4, 4, 4]  # 4 rows of 64 maps of 128 x 128 numbers of 4 bytes are 16 MiB
+
+
+def test_what_questions_share_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def counted(model: Any, inputs: Any, *, method: str, **options: Any) -> Any:
+        asked.append(method)
+        return attribute(model, inputs, method=method, **options)
+
+    monkeypatch.setattr("pellucid.nn.auditing.looks.attribute", counted)
+    x, y = digits(marked=False)
+    model = nn.Sequential(nn.Conv2d(1, 4, 5), nn.ReLU(), nn.Flatten(), nn.Linear(1600, 5))
+    with torch.no_grad():
+        model[3].bias[1] = 100.0  # one class for all rows: one explanation for each method
+    found = audit(model, x[:40], y[:40])
+    best = next(name for name, word in WORDS.items() if f", {word} points best" in of(found, "PEL582").statement)
+    once = [name for name in PICTURE_METHODS if name != best]
+    assert [asked.count(name) for name in once] == [1] * len(once)
+    assert asked.count(best) == 4  # judged; and in PEL583 as trained, and after each of its two layers
+
+
+@pytest.mark.parametrize(
+    ("names", "short"),
+    [
+        (("a.layer.0.self", "a.layer.1.self"), ("layer.0", "layer.1")),
+        (("e.layer.5", "e.pooler"), ("layer.5", "pooler")),
+        (("one.layer",), ("one.layer",)),
+        (("a", "a.b"), ("a", "a.b")),
+        (("0", "2"), ("0", "2")),
+    ],
+)
+def test_names_of_layers_lose_what_all_share(names: tuple[str, ...], short: tuple[str, ...]) -> None:
+    assert tuple(shortened(names).values()) == short
 
 
 def test_a_report_is_refused_before_the_network_is_asked(tmp_path: Path) -> None:

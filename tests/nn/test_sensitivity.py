@@ -6,7 +6,7 @@ from torch import nn
 
 from pellucid._base.errors import InputError
 from pellucid.nn.faithfulness import faithfulness, grid_pointing, rank_methods
-from pellucid.nn.sensitivity import infidelity, max_sensitivity, parameter_randomisation
+from pellucid.nn.sensitivity import Randomisation, infidelity, max_sensitivity, parameter_randomisation
 
 
 def gradient(model, x):
@@ -71,6 +71,25 @@ def test_randomisation_tells_what_depends_on_the_parameters():
     assert (constant.similarity == 1).all()
     assert "still resembles" in constant.sentence()
     assert "ranks nothing" in found.sentence()
+
+
+def test_few_states_are_some_of_all_states():
+    model, x = network(), torch.randn(10, 5)
+    whole = parameter_randomisation(gradient, model, x)
+    few = parameter_randomisation(gradient, model, x, n_states=2)
+    assert few.layers == ("4", "0")
+    np.testing.assert_array_equal(few.similarity, whole.similarity[[0, 2]])
+    assert parameter_randomisation(gradient, model, x, n_states=99).layers == whole.layers
+    with pytest.raises(InputError, match="n_states must be at least 1"):
+        parameter_randomisation(gradient, model, x, n_states=0)
+
+
+@pytest.mark.parametrize(
+    ("similarity", "said"),
+    [([0.9, 0.8], "still resembles"), ([0.9, 0.2], "resembles in part"), ([0.1, 0.2], "no longer resembles")],
+)
+def test_what_is_said_of_likeness_has_its_interval_behind_it(similarity, said):
+    assert said in Randomisation(layers=("a",), similarity=np.array([similarity])).sentence()
 
 
 def test_similarity_after_randomisation_is_spearman_s():

@@ -14,7 +14,7 @@ from pellucid.auditing.checks.base import Check
 from pellucid.auditing.checks.registry import CHECKS
 from pellucid.auditing.policy import Policy
 from pellucid.cli.files import chosen_rows, read_model, read_table, split_target
-from pellucid.cli.network import audit_network, is_network
+from pellucid.cli.network import audit_network, is_network, of_networks
 from pellucid.cli.text import plain, wrapped
 from pellucid.report import check_target, save_report
 
@@ -26,7 +26,7 @@ def auditing(command: Callable[..., Any], *, out: str, fail_on: str) -> Callable
     path = click.Path(path_type=Path)
     options = (
         click.argument("paths", nargs=-1, required=True, metavar="[MODEL] DATA"),
-        click.option("--target", required=True, help="Column (or array) of DATA with the truth."),
+        click.option("--target", help="Column (or array) of DATA with the truth; a folder needs none."),
         click.option("--model", "callable_name", metavar="MODULE:NAME",
                      help="A predict function or a network instead of a MODEL file."),
         click.option("--train", type=path, help="The rows the model was trained on, with the target."),
@@ -56,33 +56,39 @@ def auditing(command: Callable[..., Any], *, out: str, fail_on: str) -> Callable
 @partial(auditing, out="report.html", fail_on="fail")
 @click.option("--sensitive", multiple=True, metavar="COLUMN", help="Column with groups to compare; may be repeated.")
 @click.option("--rows", metavar="typical|3,17", help="Decisions to explain one by one; none unless asked for.")
-def audit(paths: tuple[str, ...], target: str, **options: Any) -> int:
+@of_networks
+def audit(paths: tuple[str, ...], target: str | None, **options: Any) -> int:
     """Audit a MODEL on DATA (CSV, TSV or Parquet), and write one HTML report and the same in JSON.
 
     Without a MODEL the data are checked before modelling begins. MODEL is a .skops file, XGBoost .json or .ubj,
     LightGBM .txt, CatBoost .cbm, or a pickle with --trust-pickle.
 
-    A network is audited on pictures: MODEL is what torch.save or torch.export.save wrote (.pt, .pth, .pt2, with
-    --trust-pickle), DATA a NumPy .npz with the inputs, the truth, and maybe `pictures` and `class_names`.
+    A network is audited on pictures or texts: MODEL is what torch.save or torch.export.save wrote (.pt, .pth, .pt2,
+    with --trust-pickle), DATA a folder with a subfolder for each class, a table with texts, or a NumPy .npz with the
+    inputs, the truth, and maybe `pictures` and `class_names`.
 
     Exit code: 0 all held, 1 there are findings at --fail-on, 2 the audit could not run.
 
     \b
     pellucid audit model.skops data.csv --target deny --favorable no --sensitive afam
     pellucid audit network.pt2 held_out.npz --target y --rows typical --trust-pickle 9f86d0...
+    pellucid audit --model my_code:network photographs/ --preprocess preprocessor_config.json
+    pellucid audit --model my_code:network mails.csv --text body --target spam --preprocess my_code:tokenizer
     """
     return run(paths, target, options, CHECKS)
 
 
-def run(paths: tuple[str, ...], target: str, options: dict[str, Any], checks: Sequence[Check]) -> int:
+def run(paths: tuple[str, ...], target: str | None, options: dict[str, Any], checks: Sequence[Check]) -> int:
     """Ask these checks of what the command line names, write the reports and return the exit code."""
     model_name, data_path = model_and_data(paths, options["callable_name"])
     destinations = destinations_of(options)
     for path in destinations:
         check_target(path, force=options["force"])
     options |= {"policy": Policy.load(options["policy_path"]) if options["policy_path"] else None}
-    if is_network(model_name, data_path):
+    if is_network(model_name, data_path, options):
         result = audit_network(model_name, data_path, target, options)
+    elif target is None:
+        raise InputError(f"say with --target which column of {data_path} holds the truth.")
     else:
         result = audit_table(model_name, data_path, target, options, checks)
     for path in destinations:

@@ -16,7 +16,7 @@ BIAS_CHECKS = tuple(check for check in CHECKS if check.section in (Section.SUBJE
 @partial(auditing, out="bias.html", fail_on="warn")
 @click.option("--sensitive", multiple=True, required=True, metavar="COLUMN",
               help="Column with groups to compare; may be repeated.")  # fmt: skip
-def bias(paths: tuple[str, ...], target: str, **options: Any) -> int:
+def bias(paths: tuple[str, ...], target: str | None, **options: Any) -> int:
     """Compare groups in DATA (CSV, TSV or Parquet), and in what a MODEL does with it.
 
     Without a MODEL the outcomes in the data are compared. The report holds the chapter on bias of `pellucid audit`:

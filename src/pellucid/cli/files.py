@@ -37,11 +37,11 @@ def read_model(name: str, *, trust_pickle: str | None, trust_types: Sequence[str
     return load_model(name, trust_pickle=trust_pickle, trust_types=trust_types)
 
 
-def split_target(frame: Any, target: str, path: Path) -> tuple[Any, Any]:
+def split_target(frame: Any, target: str, path: Path, option: str = "--target") -> tuple[Any, Any]:
     """Features and target of a frame; an unknown target is an error that lists the columns."""
     if target not in frame.columns:
         known = ", ".join(map(repr, frame.columns[:20]))
-        raise ColumnError(f"{path} has no column {target!r} for --target. It has {known}.")
+        raise ColumnError(f"{path} has no column {target!r} for {option}. It has {known}.")
     return frame.drop(columns=[target]), frame[target]
 
 

@@ -4,8 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from scipy.sparse import coo_matrix, diags
-from scipy.sparse.linalg import factorized
+from scipy.linalg import solveh_banded
 from torch import Tensor
 
 from pellucid._base.errors import InputError
@@ -46,30 +45,35 @@ def linear_imputation(x: Tensor, mask: Tensor, rows: Sequence[int], random_state
 
 
 def _filled(picture: Float3, hidden: Bool2, noise: Float3) -> Float3:
+    """Solve the system of one picture.
+
+    Hidden pixels are unknowns in reading order, so each depends on few that follow it: the matrix is a narrow band,
+    and positive definite, because every group of hidden pixels touches a known one.
+    """
     if not hidden.any():
         return picture
     if hidden.all():
         mean: Float2 = picture.mean(axis=(1, 2), keepdims=True)
         return np.asarray(mean + NOISE * noise)
     height, width = hidden.shape
-    at_y, at_x = np.nonzero(hidden)
-    number = np.full(hidden.shape, -1)
-    number[at_y, at_x] = np.arange(len(at_y))
-    total = np.zeros(len(at_y))
-    known = np.zeros((len(at_y), len(picture)))
-    cells: list[tuple[Float2, Float2, Float2]] = []
-    for (dy, dx), weight in NEIGHBOURS:
-        y, x = at_y + dy, at_x + dx
-        inside = (y >= 0) & (y < height) & (x >= 0) & (x < width)
-        total[inside] += weight
-        mine, y, x = np.nonzero(inside)[0], y[inside], x[inside]
-        other = number[y, x]
-        np.add.at(known, mine[other < 0], weight * picture[:, y[other < 0], x[other < 0]].T)
-        cells.append((mine[other >= 0], other[other >= 0], np.full(int((other >= 0).sum()), -weight)))
-    mine, other, weights = (np.concatenate(part) for part in zip(*cells, strict=True))
-    system = coo_matrix((weights, (mine, other)), shape=(len(at_y), len(at_y))) + diags(total)
-    solve = factorized(system.tocsc())
+    number = np.cumsum(hidden).reshape(hidden.shape) - 1
+    seen, total, known = np.where(hidden, 0.0, picture), np.zeros(hidden.shape), np.zeros(picture.shape)
+    pairs = []
+    for (down, right), weight in NEIGHBOURS:
+        if (down, right) < (0, 0):
+            continue  # it comes up from the other side
+        here = (slice(0, height - down), slice(max(0, -right), width - max(0, right)))
+        there = (slice(down, height), slice(max(0, right), width + min(0, right)))
+        for mine, other in ((here, there), (there, here)):
+            total[mine] += weight
+            known[:, *mine] += weight * seen[:, *other]
+        both = hidden[here] & hidden[there]
+        pairs.append((number[here][both], number[there][both], weight))
+    band = np.zeros((1 + max(int((last - first).max(initial=0)) for first, last, _ in pairs), int(hidden.sum())))
+    band[0] = total[hidden]
+    for first, last, weight in pairs:
+        band[last - first, first] = -weight
+    solved = solveh_banded(band, known[:, hidden].T, lower=True, overwrite_ab=True, check_finite=False)
     result = picture.copy()
-    for channel in range(len(picture)):
-        result[channel, at_y, at_x] = solve(known[:, channel]) + NOISE * noise[channel, at_y, at_x]
+    result[:, hidden] = solved.T + NOISE * noise[:, hidden]
     return result

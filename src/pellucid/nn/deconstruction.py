@@ -179,7 +179,7 @@ def deconstruct(
     probes = None
     recorded = record(model, inputs, layers=names, batch_size=batch_size) if labels is not None or concepts else {}
     if labels is not None and units is not None:
-        responses = _responses(summaries, units, np.asarray(labels))
+        responses = responses_of(summaries, units, np.asarray(labels))
         probes = probe(recorded, labels, random_state=random_state)
     if concepts:
         maps = {name: value for name, value in recorded.items() if value.ndim == 4}
@@ -275,7 +275,7 @@ def _top(estimates: dict[str, Array], most: int) -> dict[str, list[int]]:
     return chosen_units
 
 
-def _responses(summaries: dict[str, LayerSummary], units: Ablation, labels: Array) -> dict[tuple[str, int], str]:
+def responses_of(summaries: dict[str, LayerSummary], units: Ablation, labels: Array) -> dict[tuple[str, int], str]:
     """Labels that units' strongest rows have more often than chance (hypergeometric tail, Holm-adjusted)."""
     kinds, codes = np.unique(labels, return_inverse=True)
     counts = np.bincount(codes)

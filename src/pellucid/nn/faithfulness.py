@@ -11,7 +11,7 @@ from pellucid._base.errors import InputError
 from pellucid._base.randomness import stream
 from pellucid._base.typing import Array, Float1, Float2, Float3, Names
 from pellucid.nn._scoring import first_input, numbers
-from pellucid.nn.flipping import flipping
+from pellucid.nn.flipping import flippings
 from pellucid.quality.measures import Measured, measured, ranks
 
 if TYPE_CHECKING:
@@ -247,11 +247,11 @@ def faithfulness(
     ways = dict(hide) if isinstance(hide, Mapping) else {"": hide}
     options = {"players": players, "n_steps": n_steps, "batch_size": batch_size, "random_state": random_state}
     x = first_input(inputs)
-    scores: dict[str, dict[str, Float1]] = {}
-    for method, values in {**attributions, RANDOM: torch.from_numpy(chance).to(x.device)}.items():
-        scores[method] = {}
-        for way, filling in ways.items():
-            curves = flipping(model, inputs, values, target=target, hide=filling, **options)
+    several = {**attributions, RANDOM: torch.from_numpy(chance).to(x.device)}
+    scores: dict[str, dict[str, Float1]] = {method: {} for method in several}
+    for way, filling in ways.items():
+        found = flippings(model, inputs, list(several.values()), target=target, hide=filling, **options)
+        for method, curves in zip(several, found, strict=True):
             scores[method] |= {
                 f"insertion {way}".strip(): curves.insertion,
                 f"-deletion {way}".strip(): -curves.deletion,

@@ -26,16 +26,22 @@ class Rows:
 
     Parameters
     ----------
-    inputs : tensor of shape (rows, …)
+    inputs : tensor of shape (rows, …), or tuple of str
     y : array of shape (rows,)
     pictures : uint8 array of shape (rows, height, width, 3), or None
     class_names : tuple of str, or None
+    tokenizer : fast tokenizer or None
+        Of texts.
+    about : str
+        What the rows are, for the report.
     """
 
-    inputs: Tensor
+    inputs: Tensor | Names
     y: Array
     pictures: Array | None
     class_names: Names | None
+    tokenizer: Any = None
+    about: str = ""
 
 
 def load_network(path: str | Path, *, trust_pickle: str | None = None) -> nn.Module:

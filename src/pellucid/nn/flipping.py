@@ -1,5 +1,6 @@
 """Faithfulness by hiding: insertion, deletion, and the area between most- and least-relevant-first curves."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -8,7 +9,7 @@ import torch
 from torch import Tensor
 
 from pellucid._base.errors import InputError
-from pellucid._base.typing import Float1, Float2
+from pellucid._base.typing import Array, Float1, Float2
 from pellucid.nn._imputation import linear_imputation
 from pellucid.nn._scoring import first_input, numbers, row_scores, row_targets, targets_of, with_first
 from pellucid.nn._session import session
@@ -138,29 +139,84 @@ def flipping(
     >>> bool((exact.abpc >= 0).all())
     True
     """
+    return flippings(
+        model, inputs, [attributions], target=target, hide=hide, players=players, n_steps=n_steps,
+        probability=probability, batch_size=batch_size, random_state=random_state,
+    )[0]  # fmt: skip
+
+
+def flippings(
+    model: Any,
+    inputs: Any,
+    several: Sequence[Any],
+    *,
+    target: Any,
+    hide: Any,
+    players: Any,
+    n_steps: int,
+    probability: bool = False,
+    batch_size: int,
+    random_state: int,
+) -> list[Flipping]:
+    """Give the curves of several attributions; what they have in common is asked once.
+
+    The model is asked once about each row as it is and once with all of it hidden, whatever the attribution and the
+    order, and once where two steps hide the same parts.
+    """
     x = first_input(inputs)
-    ranks, counts = _ranks(attributions, players, x, random_state)
+    orders = [_ranks(attributions, players, x, random_state) for attributions in several]
     if n_steps < 1:
         raise InputError(f"n_steps must be at least 1; got {n_steps!r}.")
     if batch_size < 1:
         raise InputError(f"batch_size must be at least 1; got {batch_size!r}.")
-    steps = torch.arange(n_steps + 1, device=x.device)
-    hidden = (2 * steps * counts[:, None] + n_steps) // (2 * n_steps)  # nearest whole number, in whole numbers
     targets = row_targets(target, len(x), x.device)
-    curves = np.empty((2, len(x), n_steps + 1))
-    jobs = torch.cartesian_prod(torch.arange(2), torch.arange(n_steps + 1), torch.arange(len(x)))
+    jobs, places = _jobs([counts for _, counts in orders], n_steps)
+    scores = np.empty(len(jobs))
+    at = 0
     with session(model):
-        for part in jobs.split(batch_size):
-            side, step, row = part.to(x.device).unbind(1)
-            rank, count = ranks[row], counts[row].reshape(-1, *[1] * (ranks.ndim - 1))
-            backwards = (side == 1).reshape(count.shape) & (rank < count)
-            rank = torch.where(backwards, count - 1 - rank, rank)
-            mask = rank < torch.minimum(hidden[row, step].reshape(count.shape), count)
-            filled = _hidden(x[row], mask, hide, row, random_state)
-            scores = row_scores(model, with_first(inputs, filled, row), targets_of(targets, row), probability)
-            at = part.numpy()
-            curves[at[:, 0], at[:, 2], at[:, 1]] = scores.double().cpu().numpy()
-    return Flipping(share_hidden=np.linspace(0, 1, n_steps + 1), most_first=curves[0], least_first=curves[1])
+        for which in _together(jobs[:, 0], batch_size):
+            ranks, counts = orders[jobs[at, 0]]
+            side, row, gone = torch.as_tensor(jobs[at : at + which, 1:], device=x.device).unbind(1)
+            filled = _hidden(x[row], _mask(ranks[row], counts[row], side == 1, gone), hide, row, random_state)
+            found = row_scores(model, with_first(inputs, filled, row), targets_of(targets, row), probability)
+            scores[at : at + which] = found.double().cpu().numpy()
+            at += which
+    shares = np.linspace(0, 1, n_steps + 1)
+    curves = scores[places].reshape(len(orders), 2, len(x), n_steps + 1)
+    return [Flipping(share_hidden=shares.copy(), most_first=most, least_first=least) for most, least in curves]
+
+
+def _jobs(counts: Sequence[Tensor], n_steps: int) -> tuple[Array, Array]:
+    """Different (order, side, row, parts hidden), and the place among them of every order, side, row and step."""
+    parts = torch.stack(list(counts)).cpu().numpy()[:, None, :, None]
+    steps = np.arange(n_steps + 1)
+    hidden = (2 * steps * parts + n_steps) // (2 * n_steps)  # nearest whole number, in whole numbers
+    shape = (len(parts), 2, parts.shape[2], n_steps + 1)
+    order, side, row = (
+        np.broadcast_to(axis, shape).copy() for axis in np.ogrid[: shape[0], : shape[1], : shape[2], :1][:3]
+    )
+    hidden = np.broadcast_to(hidden, shape)
+    same = (hidden == 0) | (hidden == parts)  # nothing, or everything: whatever the order
+    order[same], side[same] = 0, 0
+    hidden = np.where(same & (hidden > 0), parts[:1], hidden)
+    jobs, places = np.unique(np.stack([order, side, row, hidden], axis=-1).reshape(-1, 4), axis=0, return_inverse=True)
+    return jobs, places.reshape(-1)
+
+
+def _together(orders: Array, batch_size: int) -> Iterator[int]:
+    """How many jobs go together, one after another: of one order each."""
+    for count in np.unique(orders, return_counts=True)[1].tolist():
+        yield from [batch_size] * (count // batch_size)
+        if count % batch_size:
+            yield count % batch_size
+
+
+def _mask(ranks: Tensor, counts: Tensor, backwards: Tensor, gone: Tensor) -> Tensor:
+    """Which parts are hidden, so many from one end of the order; parts that stay come after all others."""
+    shape = (-1, *[1] * (ranks.ndim - 1))
+    count = counts.reshape(shape)
+    turned = torch.where(backwards.reshape(shape) & (ranks < count), count - 1 - ranks, ranks)
+    return turned < torch.minimum(gone.reshape(shape), count)
 
 
 def _ranks(attributions: Any, players: Any, x: Tensor, random_state: int) -> tuple[Tensor, Tensor]:

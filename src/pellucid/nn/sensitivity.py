@@ -19,6 +19,9 @@ from pellucid.quality.measures import Measured, measured, ranks
 if TYPE_CHECKING:
     import pandas as pd
 
+WHOLE = "the model"
+"""Name of a network whose parameters are its own."""
+
 Explain = Callable[[Any, Any], Any]
 """From (model, inputs) to attributions of shape (rows, …)."""
 
@@ -189,8 +192,8 @@ class Randomisation:
     Parameters
     ----------
     layers : tuple of str
-        From the output down; each state has its layer and all before it in this order randomised.
-    similarity : float64 array of shape (layers, rows)
+        Of the states, from the output down; each has its layer and all before it in this order randomised.
+    similarity : float64 array of shape (states, rows)
         Spearman's correlation of absolute attributions with those of the trained model.
     """
 
@@ -211,18 +214,23 @@ class Randomisation:
 
         return pd.DataFrame({"layer": self.layers, "similarity": self.similarity.mean(axis=1)})
 
+    def verb(self) -> str:
+        """Whether explanations are alike when everything is random: a rank correlation of 0.5 is the border."""
+        if self.last.low > 0.5:
+            return "still resembles"
+        return "resembles in part" if self.last.high > 0.5 else "no longer resembles"
+
     def sentence(self) -> str:
         """Say what the check found, and what it cannot say."""
-        verb = "still resembles" if self.last.low > 0.5 else "no longer resembles"
         return (
-            f"With all parameters random the explanation {verb} the trained model's (rank correlation {self.last}). An "
-            "explanation that does not change cannot depend on what was learned; one that changes need not be right, "
-            "so this check ranks nothing (Binder et al. 2023)."
+            f"With all parameters random the explanation {self.verb()} the trained model's (rank correlation "
+            f"{self.last}). An explanation that does not change cannot depend on what was learned; one that changes "
+            "need not be right, so this check ranks nothing (Binder et al. 2023)."
         )
 
 
 def parameter_randomisation(
-    explain: Explain, model: torch.nn.Module, inputs: Any, *, random_state: int = 0
+    explain: Explain, model: torch.nn.Module, inputs: Any, *, n_states: int | None = None, random_state: int = 0
 ) -> Randomisation:
     """Randomise the parameters layer by layer from the output down, and compare attributions (Adebayo et al. 2018).
 
@@ -236,6 +244,9 @@ def parameter_randomisation(
     model : torch.nn.Module
         Its modules with parameters of their own are taken in reverse order of registration.
     inputs : tensor, tuple or mapping of tensors
+    n_states : int, optional
+        Explain again in so many states only, evenly spread over the layers, the last of which has them all
+        randomised; by default after every layer.
     random_state : int
 
     Returns
@@ -245,7 +256,8 @@ def parameter_randomisation(
     Raises
     ------
     InputError
-        When the model has no parameters, there are fewer than 2 rows, or `explain` does not return a row for each row.
+        When the model has no parameters, `n_states` is below 1, there are fewer than 2 rows, or `explain` does not
+        return a row for each row.
 
     Examples
     --------
@@ -257,11 +269,11 @@ def parameter_randomisation(
     [[1.0, 1.0, 1.0], [1.0, 1.0, 1.0]]
     """
     x = first_input(inputs)
-    layers = [name for name, module in model.named_modules() if any(True for _ in module.parameters(recurse=False))][
-        ::-1
-    ]
+    layers = layers_from_output(model)
     if not layers:
         raise InputError("the model has no parameters to randomise.")
+    if n_states is not None and n_states < 1:
+        raise InputError(f"n_states must be at least 1, or None for all {len(layers)}; got {n_states!r}.")
     if len(x) < 2:
         raise InputError(f"the check is a mean over rows with an interval, so it needs at least 2 rows; got {len(x)}.")
     plain = _ranked(_explained(explain, model, inputs, len(x)))
@@ -269,15 +281,25 @@ def parameter_randomisation(
         warnings.simplefilter("ignore", FutureWarning)  # PyTorch's, of the specifications in an exported network
         changed = copy.deepcopy(model)
     generator = torch.Generator().manual_seed(random_state)
+    count = min(n_states or len(layers), len(layers))
+    shown = {layers[(k + 1) * len(layers) // count - 1] for k in range(count)}
     similarity = []
     for name in layers:
         for weight in changed.get_submodule(name).parameters(recurse=False):
             order = torch.randperm(weight.numel(), generator=generator).to(weight.device)
             weight.data = weight.detach().flatten()[order].reshape(weight.shape)
+        if name not in shown:
+            continue
         similarity.append((plain * _ranked(_explained(explain, changed, inputs, len(x)))).sum(axis=1))
     return Randomisation(
-        layers=tuple(name or "the model" for name in layers), similarity=np.stack(similarity).round(12)
+        layers=tuple(name or WHOLE for name in layers if name in shown), similarity=np.stack(similarity).round(12)
     )
+
+
+def layers_from_output(model: torch.nn.Module) -> list[str]:
+    """Modules with parameters of their own, in reverse order of registration."""
+    named = [name for name, module in model.named_modules() if any(True for _ in module.parameters(recurse=False))]
+    return named[::-1]
 
 
 def _continuous(inputs: Any) -> Tensor:

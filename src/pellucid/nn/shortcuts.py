@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 LEAST_ROWS = 8
 """Rows the network must give to a class before the class is asked about."""
-BATCH = 256
 CANDIDATES = 12
 """Words tried per class: those the class has most more often than the others."""
 
@@ -126,6 +125,7 @@ def find_shortcuts(
     alpha: float = 0.01,
     least: float = 0.5,
     max_rows: int = 32,
+    batch_size: int = 64,
     random_state: int = 0,
     progress: Progress = None,
 ) -> Shortcuts:
@@ -152,6 +152,8 @@ def find_shortcuts(
     max_rows : int
         Pictures of other classes that receive each square; where none of the first quarter turns, the others are not
         asked.
+    batch_size : int
+        Pictures given to the network at once.
     random_state : int
         Seed of which pictures give and receive.
     progress : bool or callable, optional
@@ -192,7 +194,7 @@ def find_shortcuts(
             f"parts must be from 2 to the {min(pictures.shape[2:])} pixels of the shorter side; got {parts}."
         )
     with session(model):
-        trials = _patch_trials(_said(model), pictures, side, max_rows, random_state)
+        trials = _patch_trials(_said(model, batch_size), pictures, side, max_rows, random_state)
         return Shortcuts(tried=_tested(trials, class_names, progress), alpha=alpha, least=least)
 
 
@@ -271,9 +273,9 @@ class _Trial:
         return turned[0], turned[1], self.rows
 
 
-def _said(model: Network) -> Said:
+def _said(model: Network, batch_size: int) -> Said:
     def said(batch: Any) -> Int1:
-        return _classes(all_outputs(model, batch, BATCH).cpu().numpy(), len(batch))
+        return _classes(all_outputs(model, batch, batch_size).cpu().numpy(), len(batch))
 
     return said
 

@@ -176,13 +176,21 @@ def _facts(subject: NetworkSubject, found: Sequence[Finding], skipped: Sequence[
         sensitive=(),
         n_rows=subject.n,
         n_train=0,
-        background="",
+        background=_hidden(subject),
         random_state=subject.random_state,
         hashes={"inputs": _digest(first_input(subject.inputs))},
         versions=versions_of("torch"),
         contains=("Figures over many rows, and names of layers and classes.", single),
         not_measured=tuple(said),
     )
+
+
+def _hidden(subject: NetworkSubject) -> str:
+    """What stands in for parts that are hidden."""
+    if subject.texts is None:
+        return "Hidden areas of a picture become 0, as the network takes it, or the picture blurred."
+    masked = subject.tokenizer.mask_token_id is not None
+    return f"Hidden tokens become the {'mask' if masked else 'padding'} token."
 
 
 def _digest(tensor: Tensor) -> str:

@@ -1,8 +1,8 @@
 """What the network looks at, in single rows and by how much it can be believed."""
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from pellucid._base.errors import UnsupportedRequestError
 from pellucid._base.numbers import number_text, percent
 from pellucid._base.typing import Array, Float2, Float3, Int1
 from pellucid.auditing.checks.base import NotApplicable, Question
@@ -18,17 +19,30 @@ from pellucid.nn._scoring import taken
 from pellucid.nn._session import Network
 from pellucid.nn.attribution import attribute
 from pellucid.nn.auditing.layers import spread_rows
-from pellucid.nn.auditing.subject import NetworkSubject
+from pellucid.nn.auditing.subject import NetworkSubject, once
 from pellucid.nn.faithfulness import Ranking, faithfulness
-from pellucid.nn.sensitivity import parameter_randomisation
+from pellucid.nn.sensitivity import WHOLE, layers_from_output, parameter_randomisation
+from pellucid.quality.measures import measured
 
 PICTURE_METHODS = ("lrp", "deeplift", "layercam", "gradient_x_input")
 TEXT_METHODS = ("attnlrp", "integrated_gradients", "gradient_x_input")
 ADDING = {"pictures": "deeplift", "texts": "integrated_gradients"}
 """The method of each kind that claims to add up."""
-JUDGED, CHANGED = 8, 2
+WORDS = {
+    "lrp": "LRP",
+    "deeplift": "DeepLIFT",
+    "layercam": "LayerCAM",
+    "gradient_x_input": "gradient × input",
+    "attnlrp": "AttnLRP",
+    "integrated_gradients": "Integrated Gradients",
+    "random": "random order",
+}
+"""Methods as papers call them."""
+JUDGED, CHANGED = 8, 4
 """Rows on which methods are compared; rows explained again without what was learned."""
 STEPS = 6
+STATES = 6
+"""States of a network that is losing what it learned, from the output down, in which rows are explained again."""
 CELLS = 32
 """Areas along a side of a shown picture, at most."""
 
@@ -76,17 +90,40 @@ def look(subject: NetworkSubject, rows: Int1, method: str, model: Network | None
     return Look(rows=rows, values=values, base=base, gap=gap, adds_up=adds_up)
 
 
-@lru_cache(maxsize=1)
+@once
+def looked(subject: NetworkSubject, method: str) -> Look:
+    """Explain the rows on which methods are compared; asked by several questions, made once."""
+    return look(subject, spread_rows(subject, JUDGED), method)
+
+
+@once
 def judged(subject: NetworkSubject) -> Ranking:
     """Compare methods by what happens when what they point at is hidden; asked by several questions, made once."""
     rows = spread_rows(subject, JUDGED)
     inputs, said = taken(subject.inputs, torch.as_tensor(rows)), torch.as_tensor(subject.said[rows])
-    methods = PICTURE_METHODS if subject.texts is None else TEXT_METHODS
-    values = {name: _as_players(look(subject, rows, name).values, subject) for name in methods}
-    ways: dict[str, Any] = {"hide": 0.0} if subject.texts is None else _hidden_words(subject, inputs)
+    values = {name: _as_players(seen.values, subject) for name, seen in _answers(subject).items()}
+    ways = _hidden_areas(inputs) if subject.texts is None else _hidden_words(subject, inputs)
     return faithfulness(
-        subject.model, inputs, values, target=said, n_steps=STEPS, random_state=subject.random_state, **ways
+        subject.model,
+        inputs,
+        values,
+        target=said,
+        n_steps=STEPS,
+        batch_size=subject.batch,
+        random_state=subject.random_state,
+        **ways,
     )
+
+
+def _answers(subject: NetworkSubject) -> dict[str, Look]:
+    """Explanations of every method that can answer: a network without maps has none for LayerCAM."""
+    answers = {}
+    for name in PICTURE_METHODS if subject.texts is None else TEXT_METHODS:
+        with contextlib.suppress(UnsupportedRequestError):
+            answers[name] = looked(subject, name)
+    if not answers:
+        raise NotApplicable("no method of attribution can answer for this network.")
+    return answers
 
 
 def best_method(ranking: Ranking) -> str:
@@ -125,10 +162,11 @@ class Decisions(Question):
         return self.finding(
             verdict,
             statement,
-            detail=_gap_sentence(seen, i, method),
+            detail="" if seen.adds_up else _where_sentence(seen, i, method),
             exhibits=(exhibit, _scores(subject, row)),
-            how=f"Relevance by {method} for the class the network says"
-            + ("." if subject.fast else ", the method that did best when what it points at was hidden (PEL582)."),
+            how=f"Relevance by {WORDS[method]} for the score of the class that the network says"
+            + ("." if subject.fast else ", the method that did best when what it points at was hidden (PEL582).")
+            + " Orange and blue have one scale, whose ends are written below.",
         )
 
 
@@ -144,16 +182,17 @@ class Gap(Question):
     def run(self, subject: NetworkSubject) -> Finding:
         """Measure the gap on some rows."""
         method = ADDING["pictures" if subject.texts is None else "texts"]
-        seen = look(subject, spread_rows(subject, JUDGED), method)
+        seen = looked(subject, method)
         score = np.abs(subject.scores[seen.rows, subject.said[seen.rows]] - seen.base)
         share = np.abs(seen.gap) / np.maximum(score, 1e-12)
         verdict = Verdict.PASS if float(np.median(share)) <= subject.policy.gap_warn else Verdict.WARN
         return self.finding(
             verdict,
-            f"{method} leaves {_small(float(np.median(share)))} of the score unexplained in the median and "
-            f"{_small(float(share.max()))} at most, on {len(share)} rows.",
+            f"{WORDS[method]}, whose values should add up, leaves {_small(float(np.median(share)))} of the score "
+            f"unexplained in the median of {len(share)} rows, and {_small(float(share.max()))} at most.",
             measures=(Measure(name="gap, median", value=float(np.median(share)), n=len(share), unit="share"),),
-            how="Sum of the values against score less baseline score.",
+            how="The values together against the score less the baseline's score, as a share of it. Warned from "
+            f"{percent(subject.policy.gap_warn)} on.",
         )
 
 
@@ -174,24 +213,30 @@ class Faithful(Question):
         place = dict(zip(ranking.methods, ranking.rank, strict=True))
         beats = place[best].high < place["random"].low
         table = {
-            "label": frame["method"].tolist(),
+            "label": [WORDS[method] for method in frame["method"]],
             "value": frame["rank"].tolist(),
             "low": frame["low"].tolist(),
             "high": frame["high"].tolist(),
         }
-        said = ranking.sentence()
+        rows = ranking.values.shape[2]
         return self.finding(
             Verdict.PASS if beats else Verdict.WARN,
-            f"{said} {best} {'ranks above' if beats else 'cannot be told apart from'} a random order.",
+            f"Of {len(place) - 1} methods, {WORDS[best]} points best at what matters: its mean rank is {place[best]}, "
+            f"where 1 is best. It {'ranks above' if beats else 'cannot be told apart from'} a random order, whose mean "
+            f"rank is {place['random']} (n = {rows}).",
+            detail=_tied(ranking, best),
             measures=tuple(
-                Measure(name=f"mean rank of {name}", value=one.value, low=one.low, high=one.high, n=one.n)
+                Measure(name=f"mean rank of {WORDS[name]}", value=one.value, low=one.low, high=one.high, n=one.n)
                 for name, one in place.items()
             ),
             exhibits=(
-                Exhibit(kind="intervals", title="Mean rank of each method, 1 is best", description=said, table=table,
-                        options={"x_title": "mean rank"}),
+                Exhibit(kind="intervals", title="Mean rank of each method, 1 is best",
+                        description="Mean ranks over rows and metrics, with 95 % bootstrap intervals over rows.",
+                        table=table, options={"x_title": "mean rank, with 95 % interval"}),
             ),
-            how=f"Insertion and deletion in {STEPS} steps on {ranking.values.shape[2]} rows.",
+            how=f"On {rows} rows {'areas of the picture' if subject.texts is None else 'tokens'} are hidden in {STEPS} "
+            "steps in the order of each explanation, highest first and lowest first, and the areas under the score "
+            f"(deletion and insertion) are ranked. {_hidden_in_words(subject)} {_left_out(subject, ranking)}".strip(),
             remedy="" if beats else "Do not show these explanations to anybody.",
         )  # fmt: skip
 
@@ -214,23 +259,44 @@ class Learned(Question):
             return look(subject, rows, method, model).values
 
         found = parameter_randomisation(
-            explain, subject.model, taken(subject.inputs, torch.as_tensor(rows)), random_state=subject.random_state
-        )
-        frame = found.to_frame()
-        resembles = found.last.low > 0.5
+            explain, subject.model, taken(subject.inputs, torch.as_tensor(rows)), n_states=STATES,
+            random_state=subject.random_state,
+        )  # fmt: skip
+        order = [name or WHOLE for name in layers_from_output(subject.model)]
+        states = [measured(similarity, subject.random_state) for similarity in found.similarity]
         return self.finding(
-            Verdict.WARN if resembles else Verdict.PASS,
-            f"{method}: {found.sentence()}",
+            Verdict.WARN if found.last.high > 0.5 else Verdict.PASS,
+            f"When nothing learned is left, the explanation by {WORDS[method]} {found.verb()} the trained network's: "
+            f"their rank correlation is {found.last} (n = {len(rows)}).",
+            detail="This check can only find fault: an explanation that stays the same cannot depend on what was "
+            "learned, and one that changes need not be right (Binder et al. 2023).",
             measures=(Measure(name="rank correlation, all random", value=found.last.value, low=found.last.low,
                               high=found.last.high, n=len(rows)),),
             exhibits=(
-                Exhibit(kind="lines", title="Rank correlation with the trained network's explanation",
-                        description="Rank correlation while layers are randomised from the output down.",
-                        table={"x": list(range(1, len(frame) + 1)), "y": frame["similarity"].tolist(),
-                               "series": [method] * len(frame), "layer": frame["layer"].tolist()},
-                        options={"x_title": "layers randomised, from the output down", "y_title": "rank correlation"}),
+                Exhibit(kind="intervals", title="Rank correlation with the trained network's explanation, while the "
+                        "last layers lose what they learned",
+                        description="1 is the same explanation, 0 has nothing in common with it.",
+                        table={"label": [f"{order.index(layer) + 1} of {len(order)} layers" for layer in found.layers],
+                               "value": [one.value for one in states], "low": [one.low for one in states],
+                               "high": [one.high for one in states], "down to": list(found.layers)},
+                        options={"x_title": "rank correlation, with 95 % interval", "reference": 0.0}),
             ),
+            how="The weights of one layer after another, from the output down, are permuted among their own places on "
+            f"a copy of the network, and in {len(states)} states the rows are explained again (Adebayo et al. 2018).",
         )  # fmt: skip
+
+
+def _tied(ranking: Ranking, best: str) -> str:
+    """Which methods cannot be told from the best, and how far the metrics agree."""
+    place = dict(zip(ranking.methods, ranking.rank, strict=True))
+    beside = [
+        WORDS[name] for name, one in place.items() if name not in (best, "random") and one.low <= place[best].high
+    ]
+    others = f"{', '.join(beside)} cannot be told apart from it" if beside else "All other methods rank below it"
+    return (
+        f"{others}. The {len(ranking.metrics)} metrics agree to {ranking.agreement}, where 1 is the same order by all "
+        "(Kendall's W)."
+    )
 
 
 def default_method(subject: NetworkSubject) -> str:
@@ -248,7 +314,30 @@ def _summed(values: Array, subject: NetworkSubject) -> Array:
 
 
 def _as_players(values: Array, subject: NetworkSubject) -> Array:
-    return values[:, None] if subject.texts is None else values
+    """What is hidden together: a token, or an area of the grid that is shown, in all channels."""
+    if subject.texts is not None:
+        return values
+    down, right = _blocks(values.shape[1:])
+    areas = np.array([[values[:, block][:, :, other].mean(axis=(1, 2)) for other in right] for block in down])
+    spread = areas[np.ix_(_area_of(down), _area_of(right))]
+    return np.moveaxis(spread, 2, 0)[:, None]
+
+
+def _blocks(shape: Sequence[int]) -> list[list[Int1]]:
+    """Pixels of each area's rows, and of each area's columns."""
+    return [np.array_split(np.arange(size), min(size, CELLS)) for size in shape]
+
+
+def _area_of(blocks: Sequence[Int1]) -> Int1:
+    """The number of each pixel's area."""
+    return np.repeat(np.arange(len(blocks)), [len(block) for block in blocks])
+
+
+def _hidden_areas(pictures: Tensor) -> dict[str, Any]:
+    """Areas are hidden by zeros, and by the picture blurred: what leads under one of them only is not believed."""
+    reach = max(1, min(pictures.shape[2:]) // 16)
+    blurred = functional.avg_pool2d(pictures, 2 * reach + 1, 1, reach, count_include_pad=False)
+    return {"hide": {"by zeros": 0.0, "by blur": blurred}}
 
 
 def _hidden_words(subject: NetworkSubject, inputs: Mapping[str, Tensor]) -> dict[str, Any]:
@@ -264,17 +353,27 @@ def _small(share: float) -> str:
     return percent(share) if share >= 0.001 else "less than 0.1 %"
 
 
-def _gap_sentence(seen: Look, i: int, method: str) -> str:
-    base, gap = float(seen.base[i]), number_text(abs(float(seen.gap[i])))
-    if seen.adds_up:
-        return f"The values and the base {number_text(base)} miss the score by {gap}."
-    return f"Values of {method} say where, not how much: they are not made to add up, and miss the score by {gap}."
+def _where_sentence(seen: Look, i: int, method: str) -> str:
+    gap = number_text(abs(float(seen.gap[i])))
+    return f"Values of {WORDS[method]} say where, not how much: they need not add up, and miss the score by {gap}."
+
+
+def _left_out(subject: NetworkSubject, ranking: Ranking) -> str:
+    asked = PICTURE_METHODS if subject.texts is None else TEXT_METHODS
+    without = [WORDS[name] for name in asked if name not in ranking.methods]
+    return f"{', '.join(without)} cannot answer for this network." if without else ""
+
+
+def _hidden_in_words(subject: NetworkSubject) -> str:
+    if subject.texts is None:
+        return "What is hidden becomes 0, and in a second round the picture blurred."
+    return "What is hidden becomes the mask token, or the padding token where there is none; special tokens stay."
 
 
 def _picture(subject: NetworkSubject, seen: Look, i: int) -> Exhibit:
     """The heat in areas of a grid, over the picture."""
     row, heat = int(seen.rows[i]), seen.values[i]
-    blocks = [np.array_split(np.arange(size), min(size, CELLS)) for size in heat.shape]
+    blocks = _blocks(heat.shape)
     areas = np.array([[heat[np.ix_(down, right)].sum() for right in blocks[1]] for down in blocks[0]])
     rows, columns = np.indices(areas.shape).reshape(2, -1)
     table = {"row": rows.tolist(), "column": columns.tolist(), "value": areas.ravel().tolist()}
@@ -315,12 +414,11 @@ def _scores(subject: NetworkSubject, row: int) -> Exhibit:
     """The likeliest classes of a row."""
     likely = np.argsort(-subject.probability[row], kind="stable")[:5]
     return Exhibit(
-        kind="bars",
+        kind="table",
         title=f"Row {row}: the likeliest classes",
         description="Probabilities of the likeliest classes.",
         table={
-            "label": [subject.name(int(k)) for k in likely],
-            "value": subject.probability[row, likely].tolist(),
+            "class": [subject.name(int(k)) for k in likely],
+            "probability": [percent(float(subject.probability[row, k])) for k in likely],
         },
-        options={"x_title": "probability"},
     )

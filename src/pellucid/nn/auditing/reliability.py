@@ -3,12 +3,14 @@
 from dataclasses import dataclass
 from typing import Any
 
-from pellucid.auditing.checks.base import Question
+import numpy as np
+
+from pellucid.auditing.checks.base import NotApplicable, Question
 from pellucid.auditing.findings import Exhibit, Finding, Measure, Section, Verdict
 from pellucid.nn._scoring import all_outputs
 from pellucid.nn._session import session
-from pellucid.nn.auditing.subject import BATCH, NetworkSubject, read_texts
-from pellucid.nn.shortcuts import Shortcuts, find_shortcuts, find_word_shortcuts
+from pellucid.nn.auditing.subject import NetworkSubject, read_texts
+from pellucid.nn.shortcuts import LEAST_ROWS, Shortcuts, find_shortcuts, find_word_shortcuts
 
 LARGE = 96
 """Pictures with a longer side are asked in larger squares, of fewer receivers: each trial costs a forward pass."""
@@ -32,6 +34,9 @@ class ShortcutsTaken(Question):
 
     def run(self, subject: NetworkSubject) -> Finding:
         """Move squares, or words, into rows of other classes."""
+        said = np.unique(subject.said, return_counts=True)[1]
+        if not ((said >= LEAST_ROWS) & (subject.n - said >= LEAST_ROWS)).any():
+            raise NotApplicable(f"no class is said of {LEAST_ROWS} rows with as many of other classes; give more rows.")
         result = _moved(subject)
         found = result.found
         verdict = Verdict.FAIL if found else Verdict.PASS
@@ -66,9 +71,9 @@ def _moved(subject: NetworkSubject) -> Shortcuts:
 
         def predict(texts: list[str]) -> Any:
             with session(subject.model):
-                return all_outputs(subject.model, read_texts(subject.tokenizer, texts), BATCH).cpu().numpy()
+                return all_outputs(subject.model, read_texts(subject.tokenizer, texts), subject.batch).cpu().numpy()
 
         return find_word_shortcuts(predict, subject.texts, max_rows=16, **options)
     if max(subject.inputs.shape[2:]) > LARGE:
-        return find_shortcuts(subject.model, subject.inputs, parts=3, max_rows=16, **options)
-    return find_shortcuts(subject.model, subject.inputs, **options)
+        options |= {"parts": 3, "max_rows": 16}
+    return find_shortcuts(subject.model, subject.inputs, batch_size=subject.batch, **options)

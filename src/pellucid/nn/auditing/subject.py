@@ -1,22 +1,33 @@
 """What a network's audit is about: the network, rows it has not seen, and what it says of them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import wraps
+from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 
-from pellucid._base.errors import InputError
+from pellucid._base.errors import InputError, PellucidError
 from pellucid._base.progress import Progress
+from pellucid._base.randomness import check_seed
 from pellucid._base.typing import Array, Float2, Int1, Names
 from pellucid.auditing.policy import Policy, read_policy
-from pellucid.nn._scoring import all_outputs, first_input
+from pellucid.nn._layers import every_layer
+from pellucid.nn._scoring import all_outputs, call, first_input, taken
 from pellucid.nn._session import session
+from pellucid.table import listed
 
-BATCH = 32
+MOST_BATCH = 64
+LARGEST = 1 << 24
+"""Bytes of the largest tensor of a batch. The system takes pages of far larger ones back after every function, and on a
+processor two thirds of the time went into fetching them again."""
 LEAST_ROWS = 20
 TYPICAL = "typical"
+
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -43,6 +54,8 @@ class NetworkSubject:
         What the rows are, in the caller's words.
     rows : tuple of int, or None
         Rows whose decisions are shown.
+    batch : int
+        Rows given to the network at once.
     policy : Policy
     fast : bool
     random_state : int
@@ -60,6 +73,7 @@ class NetworkSubject:
     tokenizer: Any
     about: str
     rows: tuple[int, ...] | None
+    batch: int
     policy: Policy
     fast: bool
     random_state: int
@@ -111,23 +125,53 @@ class NetworkSubject:
         """Check the arguments of `pellucid.nn.audit` and ask the network once."""
         if not isinstance(model, nn.Module):
             raise InputError(f"model must be a torch.nn.Module; got {type(model).__name__}.")
+        check_seed(random_state)
+        if not isinstance(about, str):
+            raise InputError(f"about must be a sentence on the rows; got {about!r:.80}.")
         texts = _texts(inputs, tokenizer)
-        taken = inputs if texts is None else read_texts(tokenizer, list(texts))
-        scores = _scores(model, taken)
+        given = inputs if texts is None else read_texts(tokenizer, list(texts))
+        first_input(given)  # refuses what is empty or not finite
+        try:
+            batch = _rows_at_once(model, given)
+            scores = _scores(model, given, batch)
+        except PellucidError:
+            raise
+        except (RuntimeError, TypeError, IndexError, ValueError) as error:
+            raise InputError(
+                f"the network cannot take these inputs, {_in_words(given)}: {type(error).__name__}: {error!s:.300}"
+            ) from error
+        _check_scores(scores)
         truth = _truth(y, scores)
         names = _names(class_names, scores.shape[1])
-        shown = None if texts is not None else _pictures(first_input(taken), pictures)
+        shown = None if texts is not None else _pictures(first_input(given), pictures)
         subject = cls(
-            model=model, inputs=taken, y=truth, scores=scores, class_names=names, pictures=shown, texts=texts,
+            model=model, inputs=given, y=truth, scores=scores, class_names=names, pictures=shown, texts=texts,
             tokens=None if texts is None else tuple(_tokens(tokenizer, text) for text in texts), tokenizer=tokenizer,
-            about=about, rows=None, policy=read_policy(policy), fast=fast, random_state=random_state, progress=progress,
+            about=about, rows=None, batch=batch, policy=read_policy(policy), fast=fast, random_state=random_state,
+            progress=progress,
         )  # fmt: skip
         object.__setattr__(subject, "rows", _chosen(rows, subject))
         return subject
 
 
+def once(ask: Callable[..., Answer]) -> Callable[..., Answer]:
+    """Ask something of a subject once, and remember the answer as long as the subject lives."""
+    known: WeakKeyDictionary[NetworkSubject, dict[tuple[Any, ...], Answer]] = WeakKeyDictionary()
+
+    @wraps(ask)
+    def asked(subject: NetworkSubject, *rest: Any) -> Answer:
+        answers = known.setdefault(subject, {})
+        if rest not in answers:
+            answers[rest] = ask(subject, *rest)
+        return answers[rest]
+
+    return asked
+
+
 def _texts(inputs: Any, tokenizer: Any) -> Names | None:
     if tokenizer is None:
+        if isinstance(inputs, list | tuple) and inputs and all(isinstance(text, str) for text in inputs):
+            raise InputError("inputs are texts: give the network's tokenizer= as well.")
         return None
     if isinstance(inputs, str | Mapping | Tensor) or not all(isinstance(text, str) for text in inputs):
         raise InputError("with a tokenizer, inputs must be a sequence of texts.")
@@ -157,16 +201,34 @@ def _tokens(tokenizer: Any, text: str) -> tuple[tuple[str, str], ...]:
     return tuple(written)
 
 
-def _scores(model: nn.Module, inputs: Any) -> Float2:
+def _rows_at_once(model: nn.Module, inputs: Any) -> int:
+    """Rows whose largest tensor, as the network's layers return them, stays small."""
+    if not any(True for _ in model.children()):
+        return MOST_BATCH
+    with session(model), torch.no_grad(), every_layer(model).recorded() as kept:
+        call(model, taken(inputs, torch.arange(1)))
+    largest = max((value.numel() * value.element_size() for value in kept.values()), default=1)
+    return int(min(max(LARGEST // largest, 1), MOST_BATCH))
+
+
+def _scores(model: nn.Module, inputs: Any, batch: int) -> Float2:
     with session(model):
-        scores = np.asarray(all_outputs(model, inputs, BATCH).double().cpu().numpy())
+        return np.asarray(all_outputs(model, inputs, batch).double().cpu().numpy())
+
+
+def _in_words(inputs: Any) -> str:
+    """Shapes and types of what the network was given."""
+    named = inputs.items() if isinstance(inputs, Mapping) else [("", first_input(inputs))]
+    return ", ".join(f"{name} {value.dtype} of shape {tuple(value.shape)}".strip() for name, value in named)
+
+
+def _check_scores(scores: Float2) -> None:
     if scores.ndim != 2 or scores.shape[1] < 2:
         raise InputError(
             f"the network must return class scores of shape (rows, classes ≥ 2); it returns {scores.shape}."
         )
     if not np.isfinite(scores).all():
         raise InputError("the network's scores are NaN or infinite for some rows; look at its inputs and weights.")
-    return scores
 
 
 def _truth(y: Any, scores: Float2) -> Int1:
@@ -185,8 +247,12 @@ def _truth(y: Any, scores: Float2) -> Int1:
 def _names(class_names: Sequence[str] | None, classes: int) -> Names:
     if class_names is None:
         return tuple(f"class {k}" for k in range(classes))
-    if len(class_names) != classes:
-        raise InputError(f"class_names must have a name for each of the {classes} classes; got {len(class_names)}.")
+    if isinstance(class_names, str) or len(class_names) != classes:
+        got = repr(class_names) if isinstance(class_names, str) else f"{len(class_names)}: {listed(list(class_names))}"
+        raise InputError(
+            f"class_names must have a name for each of the {classes} classes that the network returns, in their order "
+            f"(--classes on the command line); got {got}."
+        )
     return tuple(str(name) for name in class_names)
 
 
@@ -217,10 +283,12 @@ def _chosen(rows: str | Sequence[int] | None, subject: NetworkSubject) -> tuple[
         if rows != TYPICAL:
             raise InputError(f"rows must be 'typical' or row numbers; got {rows!r}.")
         return _typical(subject)
-    chosen = tuple(int(row) for row in rows)
-    if any(not 0 <= row < subject.n for row in chosen):
-        raise InputError(f"rows must lie between 0 and {subject.n - 1}; got {list(chosen)}.")
-    return chosen
+    chosen = np.asarray(rows)
+    if chosen.dtype.kind not in "iu" or chosen.ndim != 1 or not len(chosen):
+        raise InputError(f"rows must be 'typical' or row numbers; got {rows!r:.80}.")
+    if chosen.min() < 0 or chosen.max() >= subject.n:
+        raise InputError(f"rows must lie between 0 and {subject.n - 1}; got {chosen.tolist()}.")
+    return tuple(dict.fromkeys(chosen.tolist()))
 
 
 def _typical(subject: NetworkSubject) -> tuple[int, ...]:

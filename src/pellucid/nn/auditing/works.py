@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from pellucid._base.numbers import number_text, percent, percent_interval
+from pellucid._base.numbers import number_text, percent, percent_interval, points
 from pellucid._base.statistics import wilson
 from pellucid.auditing.checks.base import Question
 from pellucid.auditing.findings import Exhibit, Finding, Measure, Section, Verdict
@@ -99,7 +99,6 @@ class Confidence(Question):
             sum(abs(p - o) * len(rows) for p, o, rows in zip(predicted, observed, bins, strict=True)) / subject.n
         )
         verdict = Verdict.PASS if gap <= subject.policy.calibration_warn else Verdict.WARN
-        over = "surer" if float(np.mean(predicted)) > float(np.mean(observed)) else "less sure"
         table: dict[str, list[Any]] = {
             "predicted": predicted,
             "observed": observed,
@@ -107,20 +106,23 @@ class Confidence(Question):
             "high": [high for _, high in ends],
             "n": [len(rows) for rows in bins],
         }
-        said = f"Probability and share of right answers differ by {percent(gap)} on average over {BINS} bins of rows."
         return self.finding(
             verdict,
-            f"{said} On the whole {subject.label} is {over} than it is right (n = {subject.n}).",
+            f"{subject.label} gives its answers a probability of {percent(float(sure.mean()))} on average, and "
+            f"{percent(float(right.mean()))} of them are right. In {BINS} groups of rows, from the least to the most "
+            f"sure, the two differ by {points(gap)} percentage points on average (n = {subject.n}).",
             measures=(Measure(name="expected calibration error", value=gap, n=subject.n, unit="share"),),
             exhibits=(
                 Exhibit(
                     kind="calibration",
                     title="Probability against share of right answers",
-                    description=said,
+                    description="Each point is a fifth of the rows, with the 95 % interval of its share of right "
+                    "answers; on the dashed line the network is as sure as it is right.",
                     table=table,
                 ),
             ),
-            how=f"Highest softmax probability of each row, in {BINS} bins of equally many rows.",
+            how=f"Highest softmax probability of each row, in {BINS} bins of equally many rows; the mean difference is "
+            "the expected calibration error, which is above 0 by chance alone.",
             remedy=""
             if verdict is Verdict.PASS
             else "Scale the scores by one temperature on held-out rows, and ask again.",
@@ -150,7 +152,7 @@ def _by_class(subject: NetworkSubject) -> Exhibit:
         title="Share of right answers by class",
         description=f"Share of right answers for each of {len(classes)} classes; the lowest is {worst}.",
         table=table,
-        options={"x_title": "share right"},
+        options={"x_title": "share of rows right, with 95 % interval"},
     )
 
 
