@@ -12,17 +12,8 @@ from torch.nn import functional
 from pellucid import InputError, ModelError, PellucidError, UnsupportedRequestError
 from pellucid.nn import LRP, METHODS, Occlusion, attribute
 
+from .asking import PICTURES, explained, net_and_input, same, unchanged
 from .networks import Functions, OwnConv, Transformer, in_style, tabular
-
-PICTURES = [name for name in METHODS if "cam" in name]
-
-
-def explained(method, net, x, **options):
-    """Ask a method with everything that it may need, and a small budget."""
-    options.setdefault("background", torch.zeros_like(x) if isinstance(x, torch.Tensor) else None)
-    budget = {"shapley": 300, "rise": 20, "smoothgrad": 4, "expected_gradients": 4}.get(method)
-    return attribute(net, x, method=method, **{"target": 1, "budget": budget, **options})
-
 
 # ---- what peers get wrong -------------------------------------------------------------------------------------
 
@@ -252,24 +243,6 @@ def test_rows_are_asked_in_pieces_when_memory_is_short(monkeypatch):
 
 
 # ---- bad cases, for every method ------------------------------------------------------------------------------
-
-
-def net_and_input(method):
-    return (in_style("Modules"), torch.randn(2, 2, 12, 12)) if method in PICTURES else (tabular(), torch.randn(2, 4))
-
-
-def unchanged(net, x):
-    return (
-        *(x.clone(), x.requires_grad, [m.training for m in net.modules()], torch.get_rng_state()),
-        [(p.clone(), p.requires_grad, p.grad) for p in net.parameters()],
-        [dict(m._forward_hooks) for m in net.modules()],
-    )
-
-
-def same(a, b):
-    if isinstance(a, torch.Tensor):
-        return torch.equal(a, b)
-    return all(same(p, q) for p, q in zip(a, b, strict=True)) if isinstance(a, tuple | list) else a == b
 
 
 @pytest.mark.parametrize("method", METHODS)
