@@ -200,7 +200,7 @@ def test_occlusion_is_its_definition():
 
 @pytest.mark.parametrize(
     ("shape", "window", "stride"),
-    [((2, 5, 4), (4, 2), (1, 2)), ((7,), 3, 2), ((5, 2), 2, 1), ((2, 4, 4, 5), (2, 3, 5), 1), ((3,), None, None)],
+    [((2, 5, 4), (4, 2), (1, 2)), ((8,), 3, 2), ((5, 2), 2, 1), ((2, 4, 4, 5), (2, 3, 5), 1), ((3,), None, None)],
 )
 def test_windows_are_over_places_and_averaged_where_they_overlap(shape, window, stride):
     """Rectangles of pictures and films, runs of tokens and of features; the last window ends at the edge."""
