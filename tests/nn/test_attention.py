@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -198,6 +200,44 @@ def test_rollout_is_the_product_of_halves():
     np.testing.assert_allclose(found.rollout(), half[1] @ half[0], atol=1e-7)
     shown = attention_map(model, x, kind="rollout")
     np.testing.assert_allclose(shown.values, (half[1] @ half[0]).mean(1), atol=1e-6)
+
+
+def smallest_cut(widths, query, key):
+    """By trying every cut of a small network of pipes; it is the maximum flow (Ford and Fulkerson 1956)."""
+    depth, n = len(widths), widths.shape[-1]
+    smallest = np.inf
+    for sides in itertools.product((False, True), repeat=(depth - 1) * n):
+        source = np.zeros((depth + 1, n), dtype=bool)
+        source[1:-1] = np.reshape(sides, (depth - 1, n))
+        source[depth, query] = True
+        source[0] = np.arange(n) != key  # nothing leaves the other inputs
+        crossing = [(w * source[k + 1][:, None] * ~source[k][None]).sum() for k, w in enumerate(widths)]
+        smallest = min(smallest, sum(crossing))
+    return smallest
+
+
+@pytest.mark.parametrize(("depth", "n"), [(1, 4), (2, 4), (3, 3)])
+def test_flow_is_the_smallest_cut(depth, n):
+    rng = np.random.default_rng(depth)
+    weights = tuple(rng.dirichlet(np.full(n, 0.4), size=(2, 3, n)) for _ in range(depth))
+    found = Attention(layers=("a",) * depth, weights=weights, tokens=None)
+    widths = np.stack([(w.mean(1) + np.eye(n)) / 2 for w in weights], axis=1)
+    wanted = [[[smallest_cut(row, q, k) for k in range(n)] for q in range(n)] for row in widths]
+    np.testing.assert_allclose(found.flow(), wanted, atol=1e-7)
+    assert (found.flow() > found.rollout() - 1e-7).all()  # rollout is one way to let it flow
+    np.testing.assert_array_equal(found.flow([n - 1, 0]), found.flow()[:, [n - 1, 0]])
+    with pytest.raises(InputError, match="queries must lie"):
+        found.flow([n])
+
+
+def test_a_map_by_flow_is_the_flow_of_its_query():
+    model, x = two_layers(), torch.randn(2, 6, 8)
+    shown = attention_map(model, x, kind="flow", query=2)
+    np.testing.assert_allclose(shown.values, attention(model, x).flow([2])[:, 0], atol=1e-6)
+    assert "by flow" in shown.sentence()
+    np.testing.assert_allclose(
+        attention_map(model, x, kind="flow").values, attention(model, x).flow().mean(1), atol=1e-6
+    )
 
 
 def test_gradient_map_is_chefer_s():

@@ -12,17 +12,8 @@ from torch.nn import functional
 from pellucid import InputError, ModelError, PellucidError, UnsupportedRequestError
 from pellucid.nn import LRP, METHODS, Occlusion, attribute
 
+from .asking import PICTURES, explained, net_and_input, same, unchanged
 from .networks import Functions, OwnConv, Transformer, in_style, tabular
-
-PICTURES = [name for name in METHODS if "cam" in name]
-
-
-def explained(method, net, x, **options):
-    """Ask a method with everything that it may need, and a small budget."""
-    options.setdefault("background", torch.zeros_like(x) if isinstance(x, torch.Tensor) else None)
-    budget = {"shapley": 300, "rise": 20, "smoothgrad": 4, "expected_gradients": 4}.get(method)
-    return attribute(net, x, method=method, **{"target": 1, "budget": budget, **options})
-
 
 # ---- what peers get wrong -------------------------------------------------------------------------------------
 
@@ -207,6 +198,41 @@ def test_occlusion_is_its_definition():
             np.testing.assert_allclose(found[0, :, top : top + 4, 4:8], lost, atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("shape", "window", "stride"),
+    [((2, 5, 4), (4, 2), (1, 2)), ((8,), 3, 2), ((5, 2), 2, 1), ((2, 4, 4, 5), (2, 3, 5), 1), ((3,), None, None)],
+)
+def test_windows_are_over_places_and_averaged_where_they_overlap(shape, window, stride):
+    """Rectangles of pictures and films, runs of tokens and of features; the last window ends at the edge."""
+    net, x = nn.Sequential(nn.Flatten(), nn.Linear(int(np.prod(shape)), 1), nn.Tanh()), torch.randn(2, *shape)
+    found = attribute(net, x, method=Occlusion(window=window, stride=stride), baseline=0.4).shaped[..., 0]
+    first = 1 if len(shape) > 2 else 0
+    places = shape[first:] if first else shape[:1]
+    sides = window if isinstance(window, tuple) else (window or 1,) * len(places)
+    steps = stride if isinstance(stride, tuple) else (stride or 1,) * len(places)
+    corners = np.ndindex(*places)
+    total, count = np.zeros(found.shape), np.zeros(shape)
+    for corner in corners:
+        edge = [c + s == length for c, s, length in zip(corner, sides, places, strict=True)]
+        inside = all(c + s <= length for c, s, length in zip(corner, sides, places, strict=True))
+        if inside and all(c % step == 0 or last for c, step, last in zip(corner, steps, edge, strict=True)):
+            cut = (slice(None),) * first + tuple(slice(c, c + s) for c, s in zip(corner, sides, strict=True))
+            hidden = x.clone()
+            hidden[(slice(None), *cut)] = 0.4
+            lost = (net(x) - net(hidden)).detach().numpy()[:, 0]
+            total[(slice(None), *cut)] += lost.reshape(-1, *[1] * total[(slice(None), *cut)][0].ndim)
+            count[cut] += 1
+    np.testing.assert_allclose(found, total / count, atol=1e-6)
+
+
+def test_a_window_that_fits_nothing_is_refused():
+    for window in (0, (2, 0), 1.5, True, ()):
+        with pytest.raises(InputError, match="whole numbers"):
+            Occlusion(window=window)
+    with pytest.raises(InputError, match="needs one number, or 2"):
+        attribute(in_style("Modules"), torch.randn(1, 2, 12, 12), target=0, method=Occlusion(window=(1, 2, 3)))
+
+
 def test_rows_are_asked_in_pieces_when_memory_is_short(monkeypatch):
     net, x = in_style("Functions"), torch.randn(7, 2, 12, 12)
     for method in ("deeplift", "integrated_gradients", "lrp", "occlusion"):
@@ -217,24 +243,6 @@ def test_rows_are_asked_in_pieces_when_memory_is_short(monkeypatch):
 
 
 # ---- bad cases, for every method ------------------------------------------------------------------------------
-
-
-def net_and_input(method):
-    return (in_style("Modules"), torch.randn(2, 2, 12, 12)) if method in PICTURES else (tabular(), torch.randn(2, 4))
-
-
-def unchanged(net, x):
-    return (
-        *(x.clone(), x.requires_grad, [m.training for m in net.modules()], torch.get_rng_state()),
-        [(p.clone(), p.requires_grad, p.grad) for p in net.parameters()],
-        [dict(m._forward_hooks) for m in net.modules()],
-    )
-
-
-def same(a, b):
-    if isinstance(a, torch.Tensor):
-        return torch.equal(a, b)
-    return all(same(p, q) for p, q in zip(a, b, strict=True)) if isinstance(a, tuple | list) else a == b
 
 
 @pytest.mark.parametrize("method", METHODS)

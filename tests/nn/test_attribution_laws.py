@@ -13,7 +13,7 @@ from torch.nn import functional
 from pellucid.nn import LRP, METHODS, attribute
 from pellucid.nn._intercept import Interceptor
 from pellucid.nn._rules import References
-from pellucid.nn.attribution.integrated import _Interval
+from pellucid.nn.attribution.integrated import _Interval, _Path
 
 from .networks import STYLES, Transformer, in_style, tabular
 
@@ -292,6 +292,25 @@ def test_an_interval_that_is_cut_keeps_its_nodes_in_the_middle(count):
     found = [((start + end) / 2, float(known["input"])) for start, end, known in thirds if known is not None]
     np.testing.assert_allclose(*zip(*found, strict=True), atol=1e-7)
     assert [node for _, node in found] == pytest.approx(nodes)
+
+
+@pytest.mark.parametrize(
+    ("budget", "taken"),
+    [(100, {1, 3}), (16, {0})],
+    ids=["a sixth, the largest", "at the end one, the largest of the gap's own sign"],
+)
+def test_which_intervals_are_refined(budget, taken):
+    errors = [0.3, -0.5, 0.2, -0.4, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1]  # 0.4 in all
+    path = _Path(0, outputs={0.0: torch.zeros(1), 1.0: torch.ones(1)})
+    edges = [k / len(errors) for k in range(len(errors) + 1)]
+    path.intervals = [
+        _Interval(low, high, [{"input": torch.zeros(1)}], torch.tensor([error]))
+        for (low, high), error in zip(pairwise(edges), errors, strict=True)
+    ]
+    before = list(path.intervals)
+    thirds = path.taken(budget)
+    assert {i for i, interval in enumerate(before) if interval not in path.intervals} == taken
+    assert len(thirds) == 3 * len(taken)
 
 
 def test_integrated_gradients_spend_no_gradient_twice():

@@ -74,8 +74,14 @@ class Given:
         key = self._ids_key
         args = tuple(ids if i == key else item for i, item in enumerate(self.args))
         kwargs = {name: ids if name == key else item for name, item in self.kwargs.items()}
-        with suppress(_Found), torch.no_grad(), Interceptor({"embedding": seen}):
-            model(*args, **kwargs)
+        try:
+            with suppress(_Found), torch.no_grad(), Interceptor({"embedding": seen}):
+                model(*args, **kwargs)
+        except (RuntimeError, IndexError) as error:
+            raise InputError(
+                f"the network fails with {self.names[0]!r} of {ids.dtype}: {error}. Whole numbers are explained at the "
+                "embedding that reads them; anything else must be floating-point."
+            ) from error
         if seen.found is None:
             raise UnsupportedRequestError(
                 f"the inputs have no floating-point tensor, and {self.names[0]!r} goes through no embedding that could "
@@ -130,7 +136,7 @@ def read_inputs(model: Network, inputs: Any) -> Given:
     named = {_position(i): item for i, item in enumerate(args)} | kwargs
     tensors = {name: item for name, item in named.items() if isinstance(item, Tensor)}
     floats = {name: item for name, item in tensors.items() if item.is_floating_point()}
-    whole = {name: item for name, item in tensors.items() if not item.dtype.is_floating_point and item.ndim == 2}
+    whole = {name: item for name, item in tensors.items() if item.dtype in _WHOLE and item.ndim == 2}
     chosen = floats or dict(list(whole.items())[:1])
     if not chosen:
         raise InputError(
@@ -144,6 +150,9 @@ def read_inputs(model: Network, inputs: Any) -> Given:
         embedded = given.embedded(model, parts[0])
         given = Given(tuple(args), kwargs, tuple(chosen), (embedded,), tokens=True)
     return given
+
+
+_WHOLE = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
 
 
 def _like(model: Network) -> Tensor:
@@ -163,7 +172,15 @@ def _check(model: Network, chosen: Mapping[str, Tensor]) -> None:
     if len(rows) > 1 or rows == {0}:
         shapes = {name: tuple(item.shape) for name, item in chosen.items()}
         raise InputError(f"inputs must have the same number of rows, at least one, as first axis; got shapes {shapes}.")
+    if any(t.is_inference() for t in state):
+        raise InputError(
+            "the network was made under torch.inference_mode, and PyTorch computes no gradients with such weights; "
+            "make it, or a copy.deepcopy of it, outside."
+        )
     for name, item in chosen.items():
+        if item.layout != torch.strided or item.device.type == "meta":
+            kind = "on meta, without numbers" if item.device.type == "meta" else f"{item.layout}"
+            raise InputError(f"{name!r} must be a dense tensor of numbers; it is {kind}.")
         devices = {t.device for t in state}
         if devices and item.device not in devices:
             raise InputError(
@@ -211,7 +228,12 @@ def read_reference(given: Given, model: Network, reference: Any, what: str, rows
         values = _taken_apart(given, reference, what)
     parts = []
     for name, value, part in zip(given.names, values, given.parts, strict=True):
-        item = value if isinstance(value, Tensor) else torch.as_tensor(value)
+        item = value if isinstance(value, Tensor) else torch.as_tensor(value, device=part.device)
+        if item.device != part.device:
+            raise InputError(
+                f"{what} of {name!r} is on {item.device} and the input on {part.device}; move one of them with "
+                ".to(device): nothing is moved for you."
+            )
         if given.tokens and not item.is_floating_point():
             item = _embedded_ids(given, model, item)
         item = item.detach().to(part)

@@ -57,6 +57,8 @@ class Layers:
             raise UnsupportedRequestError(
                 "a plain function has no layers with names; give a torch.nn.Module, or leave layers=None."
             )
+        if not self.patterns:
+            raise InputError("layers must name at least one layer; got none.")
         names: dict[str, nn.Module] = dict(self.model.named_modules(remove_duplicate=False))
         self.modules, self._wanted = {}, {}
         for pattern in self.patterns:

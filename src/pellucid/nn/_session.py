@@ -6,6 +6,7 @@ from typing import Any, TypeAlias
 
 import torch
 from torch import nn
+from torch.nn.parameter import is_lazy
 
 from pellucid._base.errors import UnsupportedModelError
 
@@ -39,13 +40,24 @@ def session(model: Network) -> Iterator[tuple[str, ...]]:
     Raises
     ------
     UnsupportedModelError
-        When the network is compiled or scripted, or cannot be called.
+        When the network is compiled or scripted, not yet initialised, or cannot be called.
     """
     refuse_compiled(model)
     modules = modules_of(model)
+    if any(is_lazy(parameter) for module in modules for parameter in module.parameters(recurse=False)):
+        raise UnsupportedModelError(
+            "the network has layers whose shapes are not known before they are first called; call it once first."
+        )
     trained = [module for module in modules if module.training]
+    # Weights that were made under inference mode never ask for a gradient, and cannot be told to.
+    asking = [
+        parameter
+        for module in modules
+        for parameter in module.parameters(recurse=False)
+        if parameter.requires_grad and not parameter.is_inference()
+    ]
     with ExitStack() as stack:
-        stack.enter_context(_restored_flags(modules))
+        stack.enter_context(_restored_flags(modules, asking))
         stack.enter_context(_restored_hooks(modules))
         stack.enter_context(_restored_randomness())
         stack.enter_context(_restored_backends(modules))
@@ -53,9 +65,8 @@ def session(model: Network) -> Iterator[tuple[str, ...]]:
         stack.enter_context(torch.enable_grad())
         for module in trained:
             module.training = False
-        for module in modules:
-            for parameter in module.parameters(recurse=False):
-                parameter.requires_grad_(False)
+        for parameter in asking:
+            parameter.requires_grad_(False)
         yield ("the network was in train mode; it was asked in evaluation mode, and put back.",) if trained else ()
 
 
@@ -90,16 +101,15 @@ def refuse_compiled(model: Network) -> None:
 
 
 @contextmanager
-def _restored_flags(modules: list[nn.Module]) -> Iterator[None]:
+def _restored_flags(modules: list[nn.Module], asking: list[nn.Parameter]) -> Iterator[None]:
     training = [(module, module.training) for module in modules]
-    asking = [(p, p.requires_grad) for module in modules for p in module.parameters(recurse=False)]
     try:
         yield
     finally:
         for module, flag in training:
             module.training = flag
-        for parameter, flag in asking:
-            parameter.requires_grad_(flag)
+        for parameter in asking:
+            parameter.requires_grad_()
 
 
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")

@@ -1,5 +1,6 @@
 """Attention weights as a network computes them, and what each head does with them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -70,11 +71,36 @@ class Attention:
         """
         return rollout([weights.mean(axis=1) for weights in self._square()])
 
+    def flow(self, queries: Sequence[int] | None = None) -> Array:
+        """Attention flow (Abnar and Zuidema 2020), of shape (rows, queries, keys).
+
+        The layers are a network of pipes as wide as the weights of `rollout` are large: what can flow from a query in
+        the last layer to one input position, all pipes used at once. Exact to about 1e-6. The time is that of one
+        maximum flow for every query and key.
+
+        Parameters
+        ----------
+        queries : sequence of int, optional
+            Positions from which flows start; by default all.
+
+        Raises
+        ------
+        InputError
+            When a query is no position, or attention is not over the same positions in every layer.
+        """
+        layers = [weights.mean(axis=1) for weights in self._square()]
+        positions = range(layers[0].shape[-1])
+        queries = positions if queries is None else queries
+        if not all(query in positions for query in queries):
+            raise InputError(f"queries must lie between 0 and {len(positions) - 1}; got {list(queries)!r:.80}.")
+        return flow(layers, queries)
+
     def _square(self) -> tuple[Array, ...]:
         shapes = {weights.shape[:1] + weights.shape[2:] for weights in self.weights}
         if len(shapes) > 1 or any(w.shape[2] != w.shape[3] for w in self.weights):
             raise InputError(
-                f"rollout needs self-attention over the same positions in every layer; the shapes are {sorted(shapes)}."
+                "rollout and flow need self-attention over the same positions in every layer; the shapes are "
+                f"{sorted(shapes)}."
             )
         return self.weights
 
@@ -128,12 +154,42 @@ def entropy(weights: Array) -> Array:
     return np.asarray(-(weights * logs).sum(axis=3).mean(axis=(0, 2)))
 
 
+def _with_residual(weights: Array) -> Array:
+    """Half the attention and half the identity, for what passes by."""
+    return np.asarray(0.5 * weights + 0.5 * np.eye(weights.shape[-1]))
+
+
 def rollout(layers: list[Array]) -> Array:
     """Product over layers of half the attention and half the identity."""
     total = np.broadcast_to(np.eye(layers[0].shape[-1]), layers[0].shape).copy()
     for weights in layers:
-        total = (0.5 * weights + 0.5 * np.eye(weights.shape[-1])) @ total
+        total = _with_residual(weights) @ total
     return total
+
+
+_UNIT = 1 << 30
+"""What a capacity of 1 is in whole numbers, of which maximum flows are made."""
+
+
+def flow(layers: list[Array], queries: Sequence[int]) -> Array:
+    """Maximum flow from each query to each input position, with half the attention and half the identity as widths."""
+    from scipy.sparse import csr_array  # a third party, loaded only when a flow is asked for
+    from scipy.sparse.csgraph import maximum_flow
+
+    widths = np.stack([_with_residual(weights) for weights in layers])
+    depth, rows, n, _ = widths.shape
+    # Node l·n + i is position i before layer l; its pipes lead to the positions of the layer below.
+    below = np.repeat(np.arange(depth * n, dtype=np.int32).reshape(depth, 1, n), n, axis=1).ravel()
+    starts = np.concatenate([np.zeros(n, dtype=np.int32), np.arange(0, depth * n * n + 1, n, dtype=np.int32)])
+    found = np.empty((rows, len(queries), n))
+    for row in range(rows):
+        whole = np.round(widths[:, row] * _UNIT).astype(np.int32).ravel()
+        pipes = csr_array((whole, below, starts), shape=((depth + 1) * n,) * 2)
+        pipes.eliminate_zeros()
+        for at, query in enumerate(queries):
+            for key in range(n):
+                found[row, at, key] = maximum_flow(pipes, depth * n + query, key).flow_value / _UNIT
+    return found
 
 
 def _nothing(weights: Array) -> Array:

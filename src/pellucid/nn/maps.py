@@ -26,7 +26,7 @@ from pellucid.nn._scoring import (
 )
 from pellucid.nn._session import Network, session
 from pellucid.nn.ablation import Ablation, ablate_heads, need_attention
-from pellucid.nn.attending import rollout
+from pellucid.nn.attending import flow, rollout
 from pellucid.nn.attribution import attribute
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 SHARE_CUT = 0.2
 DRAWS = 20
-KINDS = ("gradient", "attnlrp", "rollout", "last_layer")
+KINDS = ("gradient", "attnlrp", "rollout", "flow", "last_layer")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -143,10 +143,11 @@ def attention_map(
     ----------
     model : torch.nn.Module or callable
     inputs : tensor, tuple or mapping of tensors
-    kind : {"gradient", "attnlrp", "rollout", "last_layer"}
+    kind : {"gradient", "attnlrp", "rollout", "flow", "last_layer"}
         Gradient-weighted relevance (Chefer, Gur and Wolf 2021, eqs. 5 and 6) and AttnLRP relevance of the tokens'
-        embeddings (``attribute(..., method="attnlrp")``), which depend on the target; attention rollout (Abnar and
-        Zuidema 2020), and the last layer's mean weights, which do not.
+        embeddings (``attribute(..., method="attnlrp")``), which depend on the target; attention rollout and flow
+        (Abnar and Zuidema 2020), and the last layer's mean weights, which do not. Flow is slow: for one query a
+        maximum flow for every token.
     target : int, one per row, or a function from the model's output to one number per row
         By default each row's own predicted class.
     query : int, optional
@@ -192,7 +193,8 @@ def attention_map(
         values = _token_relevance(model, inputs, targets, weights[0].shape[3])
     else:
         causal = all(np.triu(w, 1).max() == 0 for w in weights)
-        values = _seen_from(_relevance(kind, weights, gradients), query, grid, causal=causal)
+        queries = _queries(weights[0].shape[3], query, grid, causal=causal)
+        values = np.ascontiguousarray(_relevance(kind, weights, gradients, queries).mean(axis=1))
     heads = ablate_heads(model, inputs, target=targets, batch_size=batch_size)
     check = _check(model, inputs, targets, values, heads=heads, batch_size=batch_size, random_state=random_state)
     return AttentionMap(kind=kind, values=values, check=check, grid=grid)
@@ -267,28 +269,30 @@ def _token_relevance(model: Network, inputs: Any, targets: Any, tokens: int) -> 
     return values
 
 
-def _relevance(kind: str, weights: list[Array], gradients: list[Array]) -> Array:
-    """Relevance of keys for queries, of shape (rows, queries, keys)."""
+def _relevance(kind: str, weights: list[Array], gradients: list[Array], queries: list[int]) -> Array:
+    """Relevance of keys for some queries, of shape (rows, queries, keys)."""
+    if kind == "flow":
+        return flow([values.mean(axis=1) for values in weights], queries)
     if kind == "rollout":
-        return rollout([values.mean(axis=1) for values in weights])
+        return rollout([values.mean(axis=1) for values in weights])[:, queries]
     if kind == "last_layer":
-        return np.asarray(weights[-1].mean(axis=1))
+        return np.asarray(weights[-1].mean(axis=1)[:, queries])
     own = np.broadcast_to(np.eye(weights[0].shape[3]), (len(weights[0]), *weights[0].shape[2:]))
     total = own.copy()
     for values, gradient in zip(weights, gradients, strict=True):
         total += (values * gradient).clip(0).mean(axis=1) @ total
-    return np.asarray(total - own)  # what every token starts with says nothing about any
+    return np.asarray(total - own)[:, queries]  # what every token starts with says nothing about any
 
 
-def _seen_from(relevance: Array, query: int | None, grid: Any, *, causal: bool) -> Float2:
-    tokens = relevance.shape[1]
+def _queries(tokens: int, query: int | None, grid: Any, *, causal: bool) -> list[int]:
+    """Positions whose views are averaged."""
     if query is None:
         if not causal and (grid is None or grid[0] == 0):
-            return np.asarray(relevance.mean(axis=1))
+            return list(range(tokens))
         query = tokens - 1 if causal else 0
     if not -tokens <= query < tokens:
         raise InputError(f"query must lie between 0 and {tokens - 1}; got {query!r}.")
-    return np.ascontiguousarray(relevance[:, query])
+    return [query % tokens]
 
 
 def _check(

@@ -124,21 +124,17 @@ def patch(
     >>> round(float(found.recovered.sum()), 5)
     1.0
     """
-    x = _same_shapes(clean, corrupt)
-    targets = row_targets(target, len(x), x.device)
     with session(model), torch.no_grad():
-        good, from_clean = _run(model, clean, targets, layers)
-        bad, from_corrupt = _run(model, corrupt, targets, layers)
-        _differ(good, bad)
-        effect = _table(from_corrupt, len(x))
-        columns = [values.shape[1] for values in from_clean.values()]
+        two = _compared(model, clean, corrupt, target, layers)
+        effect, rows = two.table(), torch.arange(len(two.bad))
+        columns = [values.shape[1] for values in two.from_clean.values()]
         items = [(site, column) for site, count in enumerate(columns) for column in range(count)]
-        for part in torch.cartesian_prod(torch.arange(len(items)), torch.arange(len(x))).split(batch_size):
-            wanted, at = torch.tensor([items[i] for i in part[:, 0].tolist()]), part[:, 1].to(x.device)
-            with _patched(model, from_clean, wanted, at, layers):
-                score = row_scores(model, taken(corrupt, at), targets_of(targets, at))
-            effect[wanted[:, 0], wanted[:, 1], part[:, 1]] = (score - bad[at]).double().cpu()
-    return _patching(from_clean, effect, good, bad, heads=layers is None, exact=True)
+        for part in torch.cartesian_prod(torch.arange(len(items)), rows).split(batch_size):
+            wanted, at = torch.tensor([items[i] for i in part[:, 0].tolist()]), part[:, 1].to(two.bad.device)
+            with _patched(model, two.from_clean, wanted, at, layers):
+                score = row_scores(model, taken(corrupt, at), targets_of(two.targets, at))
+            effect[wanted[:, 0], wanted[:, 1], part[:, 1]] = (score - two.bad[at]).double().cpu()
+    return two.patching(effect, heads=layers is None, exact=True)
 
 
 def attribution_patch(
@@ -182,29 +178,68 @@ def attribution_patch(
     >>> round(float(found.recovered.sum()), 5)
     1.0
     """
-    x = _same_shapes(clean, corrupt)
     if n_steps < 1:
         raise InputError(f"n_steps must be at least 1; got {n_steps!r}.")
-    targets = row_targets(target, len(x), x.device)
     with session(model):
         with torch.no_grad():
-            good, from_clean = _run(model, clean, targets, layers)
-            bad, from_corrupt = _run(model, corrupt, targets, layers)
-        _differ(good, bad)
-        gradient = {site: torch.zeros_like(values) for site, values in from_clean.items()}
+            two = _compared(model, clean, corrupt, target, layers)
+        gradient = {site: torch.zeros_like(values) for site, values in two.from_clean.items()}
         path = _Path(model, clean, corrupt)
         for step in range(n_steps):
             with path.at((step + 0.5) / n_steps) as inputs:
-                score, values = _run(model, inputs, targets, layers)
+                score, values = _run(model, inputs, two.targets, layers)
             for site, part in zip(
                 values, torch.autograd.grad(score.sum(), list(values.values()), allow_unused=True), strict=True
             ):
                 gradient[site] += 0 if part is None else part / n_steps
-        effect = _table(from_corrupt, len(x))
-        for number, (site, good_values) in enumerate(from_clean.items()):
-            change = ((good_values - from_corrupt[site]) * gradient[site]).detach().flatten(2).sum(dim=2)
+        effect = two.table()
+        for number, (site, good_values) in enumerate(two.from_clean.items()):
+            change = ((good_values - two.from_corrupt[site]) * gradient[site]).detach().flatten(2).sum(dim=2)
             effect[number, : change.shape[1]] = change.T.double().cpu()
-    return _patching(from_clean, effect, good, bad, heads=layers is None, exact=False)
+    return two.patching(effect, heads=layers is None, exact=False)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Compared:
+    """Two inputs that differ: their scores, of shape (rows,), and what every site gives for each."""
+
+    targets: Any
+    good: Tensor
+    bad: Tensor
+    from_clean: dict[str, Tensor]
+    from_corrupt: dict[str, Tensor]
+
+    def table(self) -> Tensor:
+        """Effects that are not known yet, of shape (sites, columns, rows)."""
+        columns = max(value.shape[1] for value in self.from_clean.values())
+        return torch.full((len(self.from_clean), columns, len(self.bad)), torch.nan, dtype=torch.float64)
+
+    def patching(self, effect: Tensor, *, heads: bool, exact: bool) -> Patching:
+        """Say what was found."""
+        return Patching(
+            kind="head" if heads else "position",
+            sites=tuple(self.from_clean),
+            effect=effect.numpy(),
+            clean=self.good.double().cpu().numpy(),
+            corrupt=self.bad.double().cpu().numpy(),
+            exact=exact,
+        )
+
+
+def _compared(model: Network, clean: Any, corrupt: Any, target: Any, layers: Any) -> _Compared:
+    """Run both inputs, and refuse them where there is nothing to carry from one to the other."""
+    x, other = first_input(clean), first_input(corrupt)
+    if x.shape != other.shape or x.dtype != other.dtype:
+        raise InputError(
+            f"clean and corrupt must have the same shape and dtype; got {tuple(x.shape)} {x.dtype} and "
+            f"{tuple(other.shape)} {other.dtype}. Pad tokens to one length, and line up what corresponds."
+        )
+    targets = row_targets(target, len(x), x.device)
+    good, from_clean = _run(model, clean, targets, layers)
+    bad, from_corrupt = _run(model, corrupt, targets, layers)
+    if float((good - bad).mean()) == 0:
+        raise InputError("the clean and the corrupted inputs have the same mean score, so there is nothing to carry.")
+    return _Compared(targets=targets, good=good, bad=bad, from_clean=from_clean, from_corrupt=from_corrupt)
 
 
 class _Path:
@@ -242,21 +277,6 @@ class _Path:
 
         with self.embeddings.recorded(between):
             yield self.clean
-
-
-def _same_shapes(clean: Any, corrupt: Any) -> Tensor:
-    x, other = first_input(clean), first_input(corrupt)
-    if x.shape != other.shape or x.dtype != other.dtype:
-        raise InputError(
-            f"clean and corrupt must have the same shape and dtype; got {tuple(x.shape)} {x.dtype} and "
-            f"{tuple(other.shape)} {other.dtype}. Pad tokens to one length, and line up what corresponds."
-        )
-    return x
-
-
-def _differ(good: Tensor, bad: Tensor) -> None:
-    if float((good - bad).mean()) == 0:
-        raise InputError("the clean and the corrupted inputs have the same mean score, so there is nothing to carry.")
 
 
 def _run(model: Network, inputs: Any, targets: Any, layers: Any) -> tuple[Tensor, dict[str, Tensor]]:
@@ -305,21 +325,3 @@ def _patched(model: Network, source: dict[str, Tensor], wanted: Tensor, at: Tens
     found = Layers(model, (layers,) if isinstance(layers, str) else tuple(layers))
     with found.recorded(lambda _, value: put(next(numbers), value)):
         yield
-
-
-def _table(values: dict[str, Tensor], rows: int) -> Tensor:
-    columns = max(value.shape[1] for value in values.values())
-    return torch.full((len(values), columns, rows), torch.nan, dtype=torch.float64)
-
-
-def _patching(
-    values: dict[str, Tensor], effect: Tensor, good: Tensor, bad: Tensor, *, heads: bool, exact: bool
-) -> Patching:
-    return Patching(
-        kind="head" if heads else "position",
-        sites=tuple(values),
-        effect=effect.numpy(),
-        clean=good.detach().double().cpu().numpy(),
-        corrupt=bad.detach().double().cpu().numpy(),
-        exact=exact,
-    )

@@ -108,7 +108,7 @@ def attribute(
     Raises
     ------
     InputError
-        When an argument does not fit the network; nothing is moved or converted for you.
+        When an argument does not fit the network; nothing is moved to another device for you.
     UnsupportedModelError
         When the network is compiled or scripted.
     UnsupportedRequestError

@@ -1,6 +1,7 @@
 """Methods that only ask for outputs: occlusion, sampled Shapley values of segments, RISE."""
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -54,22 +55,37 @@ def hidden(question: Question, shown: Tensor, rows: Tensor) -> Tensor:
     return question.outputs(parts, rows)
 
 
+def _places(shape: Sequence[int]) -> tuple[int, ...]:
+    """Lengths of the axes along which parts of a row are hidden.
+
+    Height and width of a picture (frames too, of a film), over all channels; tokens, whole; else single features.
+    """
+    return tuple(shape[1:] if len(shape) > 2 else shape[:1])
+
+
+def _spread(shape: Sequence[int], of_place: Tensor) -> Tensor:
+    """Give every element of a tensor what its place has, flat."""
+    after = () if len(shape) > 2 else (1,) * (len(shape) - of_place.ndim)
+    return of_place.reshape((*of_place.shape, *after)).expand(tuple(shape)).flatten()
+
+
+def _side(shape: Sequence[int]) -> int:
+    """Places that are hidden together by default, along each axis."""
+    return max(1, -(-min(_places(shape)) // _PATCHES)) if len(shape) > 2 else 1
+
+
 def segments_of(question: Question) -> Tensor:
     """Number of the segment of every element: square patches of a picture, tokens, else single elements."""
     numbers, first = [], 0
     for part in question.parts:
-        shape = part.shape[1:]
-        if len(shape) == 3:
-            side = max(1, -(-min(shape[1:]) // _PATCHES))
-            down, across = (torch.arange(length) // side for length in shape[1:])
-            plane = down[:, None] * int(across[-1] + 1) + across[None]
-            own = plane.expand(shape)
-        elif len(shape) == 2:
-            own = torch.arange(shape[0])[:, None].expand(shape)
-        else:
-            own = torch.arange(int(np.prod(shape))).view(shape)
-        numbers.append(own.flatten() + first)
-        first += int(own.max()) + 1
+        shape, side = part.shape[1:], _side(part.shape[1:])
+        places = _places(shape)
+        cells = [-(-length // side) for length in places]
+        own = torch.arange(int(np.prod(cells))).view(cells)
+        for axis, length in enumerate(places):
+            own = own.repeat_interleave(side, axis).narrow(axis, 0, length)
+        numbers.append(_spread(shape, own) + first)
+        first += int(np.prod(cells))
     return torch.cat(numbers)
 
 
@@ -84,31 +100,37 @@ def _folded(question: Question, flat: Tensor) -> dict[str, Tensor]:
 class Occlusion:
     """Change of the output when a window is hidden (Zeiler and Fergus, 2014, section 4.2).
 
-    An element's value is the mean over the windows that cover it. Windows of a picture are squares over all
-    channels; of tokens, single tokens; of a table, single features.
+    An element's value is the mean over the windows that cover it. Windows of a picture are over all channels; of
+    tokens, over whole tokens; of a table, over neighbouring features. Several tensors are hidden one at a time.
 
     Parameters
     ----------
-    window : int, optional
-        Side of a picture's window; by default a seventh of the shorter side.
-    stride : int, optional
+    window : int or tuple of int, optional
+        Length along each axis of places, such as (height, width) of a picture; one number for all of them. By default
+        a seventh of a picture's shorter side, and single tokens and features.
+    stride : int or tuple of int, optional
         By default half the window.
     """
 
     name: ClassVar[str] = "occlusion"
     summary: ClassVar[str] = "change of the output when a window is hidden"
 
-    window: int | None = None
-    stride: int | None = None
+    window: int | tuple[int, ...] | None = None
+    stride: int | tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
-        if any(side is not None and side < 1 for side in (self.window, self.stride)):
-            raise InputError(f"window and stride must be at least 1; got {self.window} and {self.stride}.")
+        given = [g for g in (self.window, self.stride) if g is not None]
+        sides = [side for g in given for side in (g if isinstance(g, tuple) else (g,))]
+        if any(isinstance(side, bool) or not isinstance(side, int) or side < 1 for side in sides) or () in given:
+            raise InputError(
+                f"window and stride must be whole numbers of at least 1, or tuples of them; got {self.window!r} and "
+                f"{self.stride!r}."
+            )
 
     def answer(self, question: Question) -> Answer:
         """Hide every window of every row, many in one pass."""
         only_inputs(question, self.name)
-        windows = self._windows(question)
+        windows = torch.block_diag(*[self._windows(part.shape[1:]) for part in question.parts]).bool()
         outputs = question.outputs(question.parts, question.every_row())
         values = torch.zeros(outputs.shape[1], len(question), windows.shape[1], dtype=torch.float64)
         count = windows.sum(0).clamp(min=1)
@@ -119,22 +141,32 @@ class Occlusion:
                 values[:, row] += (lost.double().cpu().T @ some.double()) / count
         return Answer(values=_folded(question, values), outputs=outputs, background=question.baseline_in_words)
 
-    def _windows(self, question: Question) -> Tensor:
-        """Which elements each window covers, (windows, features)."""
-        shape = question.parts[0].shape[1:]
-        if len(question.parts) > 1 or len(shape) != 3:
-            numbers = segments_of(question)
-            return functional.one_hot(numbers).T.bool()
-        _, height, width = shape
-        side = min(self.window or max(1, -(-min(height, width) // _PATCHES)), height, width)
-        step = self.stride or max(1, side // 2)
+    def _windows(self, shape: Sequence[int]) -> Tensor:
+        """Which elements of a tensor each window covers, (windows, elements)."""
+        places = _places(shape)
+        sides = [
+            min(*pair) for pair in zip(_along(self.window, places, [_side(shape)] * len(places)), places, strict=True)
+        ]
+        steps = _along(self.stride, places, [max(1, side // 2) for side in sides])
+        starts = [_starts(*axis) for axis in zip(places, sides, steps, strict=True)]
         masks = []
-        for top in _starts(height, side, step):
-            for left in _starts(width, side, step):
-                mask = torch.zeros(shape, dtype=torch.bool)
-                mask[:, top : top + side, left : left + side] = True
-                masks.append(mask.flatten())
+        for corner in itertools.product(*starts):
+            mask = torch.zeros(places, dtype=torch.bool)
+            mask[tuple(slice(first, first + side) for first, side in zip(corner, sides, strict=True))] = True
+            masks.append(_spread(shape, mask))
         return torch.stack(masks)
+
+
+def _along(given: int | tuple[int, ...] | None, places: Sequence[int], default: list[int]) -> list[int]:
+    """Read one number, or one for each axis of places."""
+    if given is None:
+        return default
+    lengths = list(given) if isinstance(given, tuple) else [given] * len(places)
+    if len(lengths) != len(places):
+        raise InputError(
+            f"a window over places of shape {tuple(places)} needs one number, or {len(places)}; got {given!r}."
+        )
+    return lengths
 
 
 def _starts(length: int, side: int, step: int) -> list[int]:

@@ -161,12 +161,19 @@ def _guarded(rules: Mapping[str, Local]) -> Mapping[str, Rule]:
     return {operation: partial(guarded, rule) for operation, rule in rules.items()}
 
 
-def _propagated(question: Question, rules: Mapping[str, Local]) -> Answer:
-    return one_pass(question, lambda value, gradient: value * gradient, lambda _: _guarded(rules))
+@dataclass(frozen=True)
+class _Propagation:
+    """Gradient times value under a table of rules, which is all that a method says."""
+
+    rules: ClassVar[Mapping[str, Local]]
+
+    def answer(self, question: Question) -> Answer:
+        """Attribute in one forward and one backward pass."""
+        return one_pass(question, lambda value, gradient: value * gradient, lambda _: _guarded(self.rules))
 
 
 @dataclass(frozen=True)
-class AttnLRP:
+class AttnLRP(_Propagation):
     """AttnLRP (Achtibat et al., 2024): relevance through attention, in one backward pass.
 
     Softmax by its Taylor expansion (equation 13), products in equal shares (15), activations and norms by the
@@ -175,34 +182,25 @@ class AttnLRP:
 
     name: ClassVar[str] = "attnlrp"
     summary: ClassVar[str] = "relevance propagation through attention"
-
-    def answer(self, question: Question) -> Answer:
-        """Attribute in one forward and one backward pass."""
-        return _propagated(question, ATTNLRP)
+    rules: ClassVar[Mapping[str, Local]] = ATTNLRP
 
 
 @dataclass(frozen=True)
-class CPLRP:
+class CPLRP(_Propagation):
     """Conservative propagation (Ali et al., 2022): attention weights and norms' scales constant, the rest gradients."""
 
     name: ClassVar[str] = "cp_lrp"
     summary: ClassVar[str] = "gradient times value with attention weights and norms' scales constant"
-
-    def answer(self, question: Question) -> Answer:
-        """Attribute in one forward and one backward pass."""
-        return _propagated(question, CP_LRP)
+    rules: ClassVar[Mapping[str, Local]] = CP_LRP
 
 
 @dataclass(frozen=True)
-class LibraGrad:
+class LibraGrad(_Propagation):
     """LibraGrad (Mehri et al., 2025): gates, attention weights and norms' scales constant, products in equal shares."""
 
     name: ClassVar[str] = "libragrad"
     summary: ClassVar[str] = "gradient times value, balanced: gates, attention weights and norms' scales constant"
-
-    def answer(self, question: Question) -> Answer:
-        """Attribute in one forward and one backward pass."""
-        return _propagated(question, LIBRAGRAD)
+    rules: ClassVar[Mapping[str, Local]] = LIBRAGRAD
 
 
 LinearRule: TypeAlias = Literal["epsilon", "gamma", "zplus", "composite", "epsilon_plus"]
