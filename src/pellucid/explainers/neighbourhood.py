@@ -99,7 +99,7 @@ def _shares(bins: Array, n_samples: int) -> Float2 | None:
     count = int(bins.max()) + 1
     if len(bins) * count * SAMPLES_PER_BIN > n_samples:
         return None
-    return np.stack([np.bincount(column, minlength=count) for column in bins]) / bins.shape[1]
+    return np.asarray(np.stack([np.bincount(column, minlength=count) for column in bins]) / bins.shape[1])
 
 
 def _edges(codes: Float2, ordered: list[bool], n_bins: int) -> tuple[Float1 | None, ...]:
