@@ -382,9 +382,9 @@ def explain(
 
     Parameters are those of `Explainer`; `y` has the true targets and is needed in loss space. `groups`, such as
     ``{"place": ["latitude", "longitude"]}``, has features that are shown and hidden together and get one value; the
-    others stand alone. `neighbours`, such as 20, has hidden features take their values from so many background rows that
-    are nearest to the row in what is shown (the conditional game), instead of from all of them (the marginal game):
-    values then go to features that tell of others too, also to those that the model does not read.
+    others stand alone. `neighbours`, such as 20, has hidden features take their values from so many background rows
+    that are nearest to the row in what is shown (the conditional game), instead of from all of them (the marginal
+    game): values then go to features that tell of others too, also to those that the model does not read.
 
     Returns
     -------
