@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from pellucid.compliance.records import Record, Recorder
     from pellucid.compliance.shift import Shift, compare
     from pellucid.compliance.verify import Verification, verify
-    from pellucid.explainers.counterfactuals import Constraints, counterfactuals
+    from pellucid.explainers.counterfactuals import Constraints, counterfactuals, counterfactuals_from_dice
     from pellucid.explainers.exact import Exact
     from pellucid.explainers.lime import Lime
     from pellucid.explainers.lime_masks import MaskedLime
@@ -91,7 +91,7 @@ _HOMES = {
     "pellucid.compliance.records": ("Record", "Recorder"),
     "pellucid.compliance.shift": ("Shift", "compare"),
     "pellucid.compliance.verify": ("Verification", "verify"),
-    "pellucid.explainers.counterfactuals": ("Constraints", "counterfactuals"),
+    "pellucid.explainers.counterfactuals": ("Constraints", "counterfactuals", "counterfactuals_from_dice"),
     "pellucid.explainers.exact": ("Exact",),
     "pellucid.explainers.lime": ("Lime",),
     "pellucid.explainers.lime_masks": ("MaskedLime",),

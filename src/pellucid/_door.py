@@ -15,9 +15,11 @@ from pellucid.adapters.function_of_rows import prove_deterministic, prove_row_by
 from pellucid.adapters.proof import prove
 from pellucid.explainers.base import Attribution, Bound, Method, Question
 from pellucid.explainers.choice import METHODS, Choice, choose, no_such_method
-from pellucid.explainers.groups import Grouped, Groups, grouped
+from pellucid.explainers.conditional import Conditional
+from pellucid.explainers.groups import Groups, grouped
 from pellucid.explainers.interactions import BoundMatrix, BoundPairs, check_top
 from pellucid.explainers.lime import Lime
+from pellucid.explainers.lime_masks import MaskedLime
 from pellucid.explainers.options import check_output, check_question
 from pellucid.explainers.pair_sampling import SampledPairs
 from pellucid.explainers.shapley import Shapley
@@ -365,6 +367,7 @@ def explain(
     *,
     background: Any = None,
     groups: Groups | None = None,
+    neighbours: int | None = None,
     method: str | Method = "auto",
     output: str | int | Sequence[str | int] | None = None,
     space: str = "raw",
@@ -379,7 +382,9 @@ def explain(
 
     Parameters are those of `Explainer`; `y` has the true targets and is needed in loss space. `groups`, such as
     ``{"place": ["latitude", "longitude"]}``, has features that are shown and hidden together and get one value; the
-    others stand alone.
+    others stand alone. `neighbours`, such as 20, has hidden features take their values from so many background rows
+    that are nearest to the row in what is shown (the conditional game), instead of from all of them (the marginal
+    game): values then go to features that tell of others too, also to those that the model does not read.
 
     Returns
     -------
@@ -397,33 +402,62 @@ def explain(
     >>> explanation.values.shape
     (2, 13, 1)
     """
-    asked = None if groups is None else _in_groups(model, X, background, groups, method)
-    explainer = Explainer(
-        asked.model if asked else model,
-        asked.background if asked else background,
-        method=method,
-        output=output,
-        space=space,
-        budget=budget,
-        tol=tol,
-        random_state=random_state,
-        n_jobs=n_jobs,
-        progress=progress,
-    )
-    return explainer(X, y) if asked is None else asked.told(explainer(asked.X, y))
+    options: dict[str, Any] = {
+        "output": output,
+        "space": space,
+        "budget": budget,
+        "tol": tol,
+        "random_state": random_state,
+        "n_jobs": n_jobs,
+        "progress": progress,
+    }
+    if neighbours is not None:
+        return _among_neighbours(model, X, background, method, groups=groups, neighbours=neighbours, options=options)
+    if groups is None:
+        return Explainer(model, background, method=method, **options)(X, y)
+    asked = grouped(*own_tables(model, X, background, method, "groups="), groups)
+    return asked.told(Explainer(asked.model, asked.background, method=method, **options)(asked.X, y))
 
 
-def _in_groups(model: Any, X: Any, background: Any, groups: Groups, method: str | Method) -> Grouped:
+def _among_neighbours(
+    model: Any,
+    X: Any,
+    background: Any,
+    method: Any,
+    *,
+    groups: Groups | None,
+    neighbours: Any,
+    options: dict[str, Any],
+) -> Explanation:
+    started = time.perf_counter()
+    if Space.of(options["space"]) not in (Space.RAW, Space.PROBABILITY):
+        raise UnsupportedRequestError(
+            f"neighbours= averages outputs in space='raw' or 'probability'; got {options['space']!r}."
+        )
+    if method == "lime":
+        method = MaskedLime()
+    read, table, rows = own_tables(model, X, background, method, "neighbours=")
+    asked = Conditional.of(read, table, rows, groups, neighbours)
+    names = tuple(asked.players)
+    shown, hidden = (Table.of(np.full((1, len(names)), value), names=names) for value in (1.0, 0.0))
+    found = [Explainer(game, hidden, method=method, **options)(shown) for game in asked.games()]
+    return asked.told(found, time.perf_counter() - started)
+
+
+def own_tables(model: Any, X: Any, background: Any, method: Any, option: str) -> tuple[Model, Table, Table]:
+    """The model, its rows and the background, for a game that is not that of single features."""
     if method == "lime" or isinstance(method, Lime):
-        raise UnsupportedRequestError("method='lime' bins single features, not groups. Use MaskedLime() or 'shapley'.")
+        raise UnsupportedRequestError(
+            f"method='lime' bins single features. Use MaskedLime() or 'shapley' with {option}"
+        )
     if background is None:
         raise UnsupportedRequestError(
-            "groups= hides features by background rows: pass background=, such as 100 training rows."
+            f"{option} hides features by background rows: pass background=, such as 100 training rows."
         )
     rows = Table.of(background, what="background")
     read = as_model(model, reference=rows)
     names = read.features or rows.names
-    return grouped(read, Table.of(X).aligned(names), rows.aligned(names, what="background"), groups)
+    return read, Table.of(X).aligned(names), rows.aligned(names, what="background")
 
 
 def _outputs_of(found: Interactions, output: str | int | Sequence[str | int]) -> Interactions:

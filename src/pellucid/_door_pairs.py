@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from pellucid._base.progress import Progress
-from pellucid._door import Explainer
+from pellucid._door import Explainer, own_tables
 from pellucid.explainers.base import Method
+from pellucid.explainers.groups import Groups, grouped
 from pellucid.explanation import Interactions, Pairs
 
 
@@ -14,6 +15,7 @@ def interactions(
     X: Any,
     *,
     background: Any = None,
+    groups: Groups | None = None,
     method: str | Method = "auto",
     output: str | int | Sequence[str | int] | None = None,
     budget: int | None = None,
@@ -25,7 +27,8 @@ def interactions(
 
     Tree ensembles are read. Any other model needs `background` and is asked for all coalitions of its features:
     without a `budget` up to 2^14 with ``method="exact"``, else as many as the budget says. Where the budget is smaller
-    coalitions are sampled, and the answer has standard errors. Parameters are those of `Explainer`.
+    coalitions are sampled, and the answer has standard errors. Parameters are those of `Explainer`, `groups` that of
+    `explain`: pairs are then pairs of groups, of a model that is asked as a function.
 
     Returns
     -------
@@ -43,17 +46,18 @@ def interactions(
     >>> pellucid.interactions(model, X.head(3)).values.shape
     (3, 10, 10, 1)
     """
-    explainer = Explainer(
-        model,
-        background,
-        method=method,
-        output=output,
-        budget=budget,
-        random_state=random_state,
-        n_jobs=n_jobs,
-        progress=progress,
-    )
-    return explainer.interactions(X)
+    options: dict[str, Any] = {
+        "method": method,
+        "output": output,
+        "budget": budget,
+        "random_state": random_state,
+        "n_jobs": n_jobs,
+        "progress": progress,
+    }
+    if groups is None:
+        return Explainer(model, background, **options).interactions(X)
+    asked = grouped(*own_tables(model, X, background, method, "groups="), groups)
+    return asked.told(Explainer(asked.model, asked.background, **options).interactions(asked.X))
 
 
 def pairs(

@@ -10,6 +10,7 @@ from pellucid._door import explain, read_model
 from pellucid.explainers import effects, regions
 from pellucid.explainers import h_statistic as h
 from pellucid.explainers.base import Method, Question
+from pellucid.explainers.groups import Groups
 from pellucid.explainers.importance import permutation_importance
 from pellucid.explainers.options import check_effect, check_output, check_question, check_unused
 from pellucid.explainers.sage import sage_importance
@@ -26,6 +27,8 @@ def importance(
     *,
     measure: str = "shapley",
     background: Any = None,
+    groups: Groups | None = None,
+    neighbours: int | None = None,
     method: str | Method = "auto",
     output: str | int | Sequence[str | int] | None = None,
     space: str = "raw",
@@ -39,7 +42,7 @@ def importance(
 
     Parameters
     ----------
-    model, X, background, method, output, space, budget, tol, random_state, n_jobs, progress
+    model, X, background, groups, neighbours, method, output, space, budget, tol, random_state, n_jobs, progress
         As in `explain`.
     y : array of shape (rows,), optional
         True targets; needed for ``measure="permutation"`` and ``"sage"``, and in loss space.
@@ -62,6 +65,8 @@ def importance(
             model,
             X,
             background=background,
+            groups=groups,
+            neighbours=neighbours,
             method=method,
             output=output,
             space=space,
@@ -79,7 +84,15 @@ def importance(
     check_seed(random_state)
     chosen = None if method == "auto" else method
     units = None if space in ("raw", "loss") else Space.of(space)
-    given = {"method": chosen, "output": output, "space": units, "budget": budget, "tol": tol}
+    given = {
+        "groups": groups,
+        "neighbours": neighbours,
+        "method": chosen,
+        "output": output,
+        "space": units,
+        "budget": budget,
+        "tol": tol,
+    }
     check_unused(measure, given if measure == "sage" else {"background": background, **given})
     read, table = read_model(model, X)
     target = read.targets(y, len(table))

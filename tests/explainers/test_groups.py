@@ -166,3 +166,23 @@ def test_classifiers_probabilities_and_losses():
 def test_bad_input_is_named(options, error, words):
     with pytest.raises(error, match=words):
         pellucid.explain(tangled, np.ones((2, 4)), **{"background": np.zeros((2, 4)), **options})
+
+
+def test_pairs_and_importance_of_groups():
+    rng = np.random.default_rng(9)
+    X = pd.DataFrame(rng.normal(size=(30, 4)), columns=["x0", "x1", "x2", "x3"])
+    groups = {"a": ["x0", "x3"]}
+    whole = pellucid.explain(tangled, X[:3], background=X, groups=groups)
+    pairs = pellucid.interactions(tangled, X[:3], background=X, groups=groups)
+    assert pairs.features == ("a", "x1", "x2")
+    np.testing.assert_allclose(pairs.values.sum(axis=2), whole.values, atol=1e-9)
+    assert pairs.provenance.parameters["groups"] == groups
+    assert pairs.data.column("x1").tolist() == X["x1"][:3].tolist()
+    overall = pellucid.importance(tangled, X[:3], background=X, groups=groups)
+    np.testing.assert_allclose(overall.values, np.abs(whole.values).mean(axis=0), atol=1e-12)
+    near = pellucid.importance(tangled, X[:3], background=X, groups=groups, neighbours=4)
+    expected = pellucid.explain(tangled, X[:3], background=X, groups=groups, neighbours=4)
+    np.testing.assert_allclose(near.values, np.abs(expected.values).mean(axis=0), atol=1e-12)
+    for option in ({"groups": groups}, {"neighbours": 4}):
+        with pytest.raises(UnsupportedRequestError, match="has no use for"):
+            pellucid.importance(tangled, X, X["x0"], measure="permutation", **option)

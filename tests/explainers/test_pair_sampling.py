@@ -1,10 +1,14 @@
 """Sampled order-2 interactions against enumeration, and their own promises."""
 
+from itertools import combinations, product
+from math import comb
+
 import numpy as np
 import pytest
 
 import pellucid
 from pellucid import UnsupportedRequestError
+from pellucid.explainers.pair_process import REACHES, _Posterior, _prior_variance, _terms
 
 
 def bent(X):
@@ -36,7 +40,7 @@ def test_quadratic_games_are_found_whatever_the_sample():
 def test_samples_estimate_enumeration_without_bias_and_say_how_well():
     rng = np.random.default_rng(1)
     background, X = rng.normal(size=(4, 12)), rng.normal(size=(1, 12))
-    runs = [both(bent, X, background, 400, seed) for seed in range(24)]
+    runs = [both(bent, X, background, 1400, seed) for seed in range(24)]
     exact = runs[0][0].values
     values = np.array([found.values for _, found in runs])
     spread = values.std(axis=0, ddof=1)
@@ -46,6 +50,52 @@ def test_samples_estimate_enumeration_without_bias_and_say_how_well():
     covered = np.mean([np.abs(found.values - exact) <= 1.96 * found.std_error for _, found in runs])
     assert 0.88 < covered <= 1.0
     assert np.abs(values[0] - exact).mean() < 0.3 * np.abs(exact).mean()
+
+
+def test_few_coalitions_are_answered_by_a_process_that_says_how_well():
+    rng = np.random.default_rng(1)
+    background, X = rng.normal(size=(4, 12)), rng.normal(size=(1, 12))
+    runs = [both(bent, X, background, 400, seed) for seed in range(12)]
+    exact = runs[0][0].values
+    values = np.array([found.values for _, found in runs])
+    assert ((values - exact) ** 2).mean() < 0.01 * (exact**2).mean()
+    covered = np.mean([np.abs(found.values - exact) <= 1.96 * found.std_error for _, found in runs])
+    assert 0.88 < covered <= 1.0
+
+
+@pytest.mark.parametrize("n", [3, 6])
+@pytest.mark.parametrize("reach", REACHES)
+def test_the_process_knows_the_interactions_of_its_kernel(n, reach):
+    """Terms and prior variances beside sums over all coalitions of games drawn from the prior."""
+    shown = np.array(list(product([False, True], repeat=n)))[:, ::-1]  # coalition c shows i when bit i of c is set
+    signs = np.where(shown, 1.0, -1.0)
+    kernel = np.prod(1 + reach * signs[:, None] * signs, axis=2) / (1 + reach) ** n
+    functionals = np.array([definition(n, game) for game in np.eye(2**n)]).T
+    np.testing.assert_allclose(_terms(signs, reach), functionals @ kernel, atol=1e-12)
+    variance = np.einsum("ij,jk,ik->i", functionals, kernel, functionals)
+    np.testing.assert_allclose(_prior_variance(n, reach), variance, rtol=1e-10)
+    posterior = _Posterior.of(shown, reach)
+    game = np.linalg.cholesky(kernel) @ np.random.default_rng(n).normal(size=2**n)
+    found = posterior.terms @ posterior.inverse @ (game - game[0])
+    np.testing.assert_allclose(found, functionals @ game, atol=1e-3 * np.abs(game).max())
+    assert posterior.variance.max() < 1e-3 * variance.max()
+
+
+def definition(n, game):
+    """Shapley values and interactions of a game, by the definition."""
+    numbers = np.arange(2**n)
+    size = np.array([number.bit_count() for number in range(2**n)])
+    found = []
+    for i in range(n):
+        without = numbers[numbers >> i & 1 == 0]
+        weight = np.array([1.0 / (n * comb(n - 1, k)) for k in size[without].tolist()])
+        found.append(((game[without | 1 << i] - game[without]) * weight).sum())
+    for i, j in combinations(range(n), 2):
+        neither = numbers[(numbers >> i & 1 == 0) & (numbers >> j & 1 == 0)]
+        weight = np.array([1.0 / ((n - 1) * comb(n - 2, k)) for k in size[neither].tolist()])
+        gaps = game[neither | 1 << i | 1 << j] - game[neither | 1 << i] - game[neither | 1 << j] + game[neither]
+        found.append((gaps * weight).sum())
+    return np.array(found)
 
 
 def test_axioms_symmetry_null_players_efficiency_and_rows_alone():

@@ -8,17 +8,18 @@ the features of a group are shown and hidden together, and every method plays it
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 
 from pellucid._base.errors import InputError
 from pellucid._base.typing import Array, Float2, Int1, Names
-from pellucid.explanation import Explanation
+from pellucid.explanation import Explanation, Interactions
 from pellucid.games.marginal import LARGEST_EXACT_INTEGER, predict_gathered
 from pellucid.ir import Model, Space
 from pellucid.table import Table, listed
 
+Answer = TypeVar("Answer", Explanation, Interactions)
 Groups: TypeAlias = Mapping[str, Sequence[str]]
 """Features of each group, under the name that the group gets."""
 
@@ -45,7 +46,7 @@ class Grouped:
     players: Mapping[str, Names]
     source: Table
 
-    def told(self, found: Explanation) -> Explanation:
+    def told(self, found: Answer) -> Answer:
         """Put the rows' own cells, those of a group as one text, in place of their numbers."""
         n = len(self.background)
         hidden, rows = self.source.take(np.arange(n)), self.source.take(np.arange(n, len(self.source)))
@@ -55,7 +56,7 @@ class Grouped:
             parameters={**found.provenance.parameters, "groups": groups},
             hashes={"rows": rows.digest(), "background": hidden.digest()},
         )
-        data = Table.of({name: _said(rows, members) for name, members in self.players.items()})
+        data = Table.of({name: said(rows, members) for name, members in self.players.items()})
         return replace(found, data=data, provenance=made)
 
 
@@ -158,7 +159,7 @@ def _asker(
     return asked
 
 
-def _said(X: Table, members: Names) -> Any:
+def said(X: Table, members: Names) -> Any:
     """Cells of a player for people."""
     columns = [X.column(name) for name in members]
     if len(columns) == 1:

@@ -7,11 +7,12 @@ import numpy as np
 
 from pellucid._base.errors import InputError, UnsupportedRequestError
 from pellucid._base.randomness import stream
-from pellucid._base.typing import Array, Bool2, Float2
+from pellucid._base.typing import Array, Float2
 from pellucid.explainers.base import Attribution, Needs, Question
+from pellucid.explainers.controls import BinControl
 from pellucid.explainers.estimation import watched_map
 from pellucid.explainers.lime_answer import STABILITY_DRAWS, lime_answer
-from pellucid.explainers.neighbourhood import Neighbourhood
+from pellucid.explainers.neighbourhood import Neighbourhood, SameBin
 from pellucid.explainers.surrogate import Surrogate, fit_independent
 from pellucid.games.marginal import predict_gathered, row_cap
 from pellucid.ir import Space
@@ -34,7 +35,9 @@ class Lime:
     promise to add up to the model's output.
 
     lime samples the features independently, and its weight is a product over features, so the regression's features
-    have no covariances but noise; those are left out, and a row costs one look at the sample.
+    have no covariances but noise; those are left out, and a row costs one look at the sample. A score that adds up over
+    bins, and its square, are fitted to the sample once for all rows and serve as control variates: what they contribute
+    to the coefficients is known in closed form (see `pellucid.explainers.controls`).
 
     Standard errors are a sandwich estimate that takes what the surrogate leaves unexplained for independent draws; the
     sample is a scrambled Sobol sequence, which varies less, so they err on the wide side.
@@ -106,7 +109,8 @@ class Lime:
         if question.space is not Space.LOSS:
             outputs = predict_gathered(question.model, question.background, near.index, question.space, None)
         draws = stream(question.random_state, "lime.stability").standard_normal((STABILITY_DRAWS, smallest - 2))
-        return LimeBound(self, question, question.background, near, outputs, draws)
+        control = None if outputs is None else _control(near, outputs)
+        return LimeBound(self, question, question.background, near, outputs, control, draws)
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,6 +122,7 @@ class LimeBound:
     background: Table
     near: Neighbourhood
     outputs: Float2 | None
+    control: BinControl | None
     draws: Float2
 
     def explain(self, X: Table, y: Array | None = None) -> Attribution:
@@ -125,7 +130,10 @@ class LimeBound:
         same = self.near.same_bin(X)
 
         def work(row: int) -> Surrogate:
-            return self._surrogate(same.of(row), self._outputs(row, y))
+            if self.outputs is not None:
+                return self._surrogate(same, row, self.outputs, self.control)
+            outputs = self._losses(row, y)
+            return self._surrogate(same, row, outputs, _control(self.near, outputs))
 
         fits = watched_map(work, range(len(X)), self.question)
         samples, rows = len(self.near.index), len(self.background)
@@ -138,17 +146,22 @@ class LimeBound:
             background=f"{samples} rows sampled column by column from {rows} background rows",
         )
 
-    def _outputs(self, row: int, y: Array | None) -> Float2:
-        if self.outputs is not None:
-            return self.outputs
+    def _losses(self, row: int, y: Array | None) -> Float2:
         target = None if y is None else np.repeat(np.asarray(y)[row : row + 1], len(self.near.index))
         return predict_gathered(self.question.model, self.background, self.near.index, self.question.space, target)
 
-    def _surrogate(self, same: Bool2, outputs: Float2) -> Surrogate:
+    def _surrogate(self, bins: SameBin, row: int, outputs: Float2, control: BinControl | None) -> Surrogate:
+        same = bins.of(row)
         width = self.options.kernel_width or 0.75 * np.sqrt(len(same))
+        fall = float(np.exp(-0.5 / width**2))
         alike = np.add.reduce(same.view(np.int8), axis=0, dtype=np.int16)  # five times as fast as same.sum(axis=0)
-        weight = np.sqrt(np.exp((np.arange(len(same) + 1.0) - len(same)) / width**2))[alike]
-        return fit_independent(same, outputs, weight, top_k=self.options.top_k, draws=self.draws)
+        weight = (fall ** (len(same) - np.arange(len(same) + 1.0)))[alike]
+        known = None if control is None else (control.taken, control.differences(bins.explained[:, row], fall))
+        return fit_independent(same, outputs, weight, known=known, top_k=self.options.top_k, draws=self.draws)
+
+
+def _control(near: Neighbourhood, outputs: Float2) -> BinControl | None:
+    return None if near.share is None else BinControl.fit(near.bins, near.share, outputs)
 
 
 def _enough(columns: int) -> int:

@@ -39,7 +39,8 @@ class MaskedLime:
 
     The estimand is lime's, the sample is not. Sizes are drawn from the weighted distribution itself (the tilt of
     Tan et al., GLIME, 2023), so that every sample counts alike; their sequence is spread evenly, and the parts of a
-    size are cuts of one order, so that every part is shown equally often. Repeated samples are evaluated once. Where
+    size are cuts of one order, so that every part is shown equally often. The square and the cube of a first fit are
+    control variates of the last (see `pellucid.explainers.controls`). Repeated samples are evaluated once. Where
     all 2^d are no more than 512, all are evaluated, and the coefficients have no sampling error. Else the
     sample doubles until the set of the `top_k` largest stays the same with a probability of 95 %, or, with ``tol``,
     until ``1.96 * std_error <= tol`` for all values, or to the end.
@@ -134,8 +135,9 @@ class _Design:
         self._mass = options.masses(n)
         self._sampler = _Sampler(n, self._mass / self._mass.sum(), random_state)
         self._known: list[_Look] = []
-        self._together = np.zeros((n, n))
+        self._pairs = np.zeros((n, n))
         self._lock = Lock()
+        self.together = _together(self._mass / self._mass.sum())
         self.draws = stream(random_state, "lime.stability").standard_normal((STABILITY_DRAWS, n))
 
     def looks(self) -> Iterator[_Look]:
@@ -164,12 +166,19 @@ class _Design:
         new = np.ascontiguousarray(self._sampler.take(samples - (known.shown.shape[1] if known else 0)).T)
         shown = np.concatenate([known.shown, new], axis=1) if known else new
         # whole numbers, which float32 adds up exactly in any order
-        self._together += (new.astype(np.float32) @ new.T.astype(np.float32)).astype(np.float64)
-        alone = np.diag(self._together)
+        self._pairs += (new.astype(np.float32) @ new.T.astype(np.float32)).astype(np.float64)
+        alone = np.diag(self._pairs)
         each = self._mass.sum() * self._penalty / samples
-        cross = each * (self._together - np.outer(alone, alone) / samples)
+        cross = each * (self._pairs - np.outer(alone, alone) / samples)
         keys = (known.keys if known else []) + row_keys(new.T)
         return _Look(shown, keys, np.full(samples, each), cross, exact=False)
+
+
+def _together(share: Float1) -> Float1:
+    """Chances that one, two, three and four given parts are shown, by the share of each number of parts shown."""
+    n, shown = len(share) - 1, np.arange(len(share))
+    ratios = [np.maximum(shown - i, 0) / max(n - i, 1) for i in range(4)]
+    return np.cumprod(ratios, axis=0) @ share
 
 
 class _Sampler:
@@ -274,7 +283,13 @@ class MaskedLimeBound:
             cost += spent
             outputs = np.concatenate(values)[at]
             fit = fit_exchangeable(
-                look.shown, look.cross, outputs, look.weight, top_k=self.options.top_k, draws=design.draws
+                look.shown,
+                look.cross,
+                outputs,
+                look.weight,
+                together=None if look.exact else design.together,
+                top_k=self.options.top_k,
+                draws=design.draws,
             )
             if look.exact:
                 fit = fit.without_error()

@@ -12,11 +12,12 @@ import numpy as np
 from pellucid._base.errors import UnsupportedRequestError
 from pellucid._base.randomness import stream
 from pellucid._base.typing import Array, Bool1, Bool2, Float1, Float2, Int2
+from pellucid.explainers.controls import SAMPLES_PER_BIN
 from pellucid.table import Table, Vocabulary
 
-MISSING = -1
-"""Bin of missing values."""
-UNSEEN = -2
+MISSING = 0
+"""Bin of missing values; those of others are numbered from 1."""
+UNSEEN = -1
 """Bin of an explained value that the background never had: no sample is in it."""
 DRAWN_CELLS = 1 << 15
 """Cells that are drawn at once: they fit the processor's cache."""
@@ -34,6 +35,8 @@ class Neighbourhood:
         Sampled rows, whose every cell is that of some background row, drawn independently of the other columns.
     bins : int32 array of shape (columns, samples)
         Bin of every sampled cell.
+    share : float64 array of shape (columns, bins), or None
+        Chance of each bin, where there are samples enough for each.
     edges : tuple of float64 arrays
         For each column the upper ends of its bins (closed), or nothing where every value is a bin.
     vocabulary : Vocabulary
@@ -41,6 +44,7 @@ class Neighbourhood:
 
     index: Array
     bins: Array
+    share: Float2 | None
     edges: tuple[Float1 | None, ...]
     vocabulary: Vocabulary
 
@@ -62,7 +66,7 @@ class Neighbourhood:
         for first, ranks in _ranks(n_samples, codes.shape, random_state):
             index[first : first + len(ranks)] = order.reshape(-1).take(ranks)
             bins[:, first : first + len(ranks)] = known.reshape(-1).take(ranks).T
-        return cls(index, bins, edges, vocabulary)
+        return cls(index, bins, _shares(known, n_samples), edges, vocabulary)
 
     def same_bin(self, X: Table) -> "SameBin":
         """Bins of explained rows; a value that the background never had is in a bin of its own."""
@@ -90,6 +94,14 @@ class SameBin:
         return np.asarray(self.sampled == self.explained[:, row, None])
 
 
+def _shares(bins: Array, n_samples: int) -> Float2 | None:
+    """Share of each bin of the background (columns, rows), where there are samples enough for each."""
+    count = int(bins.max()) + 1
+    if len(bins) * count * SAMPLES_PER_BIN > n_samples:
+        return None
+    return np.asarray(np.stack([np.bincount(column, minlength=count) for column in bins]) / bins.shape[1])
+
+
 def _edges(codes: Float2, ordered: list[bool], n_bins: int) -> tuple[Float1 | None, ...]:
     """Inner quantiles of what is finite in each ordered column; ties leave fewer bins, a constant one."""
     levels = np.linspace(0, 100, n_bins + 1)[1:-1]
@@ -112,7 +124,7 @@ def _bins(codes: Float2, edges: tuple[Float1 | None, ...], coded: Collection[int
     for j, ends in enumerate(edges):
         column = codes[:, j]
         missing = np.isnan(column)
-        bins[j] = np.where(missing, MISSING, column) if ends is None else np.searchsorted(ends, column)
+        bins[j] = np.where(missing, MISSING, column + 1) if ends is None else np.searchsorted(ends, column) + 1
         if j in coded:
             bins[j, column < 0] = UNSEEN
         bins[j, missing] = MISSING

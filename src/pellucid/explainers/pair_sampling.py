@@ -1,10 +1,11 @@
 """Order-2 Shapley interactions of any model from sampled coalitions.
 
-The interaction index of a pair is a weighted sum over all coalitions, so a sample with known chances estimates it, and
-the Shapley values with it, without bias: SHAP-IQ (Fumagalli et al., 2023, theorem 4.1). Here the sum is not taken over
-the game but over what a quadratic surrogate leaves of it; the surrogate's own interactions are its coefficients. It is
-fitted to one half of the sample and corrected on the other, and the other way round, so nothing is corrected on what it
-was fitted to. Coalitions come with their complements; those of one player, or all but one, are all evaluated.
+Up to 1,024 coalitions a Gaussian process answers (`pair_process`); beyond, its matrix is too large. There the
+interaction index of a pair, a weighted sum over all coalitions, is estimated from a sample with known chances, and the
+Shapley values with it, without bias: SHAP-IQ (Fumagalli et al., 2023, theorem 4.1). The sum is not taken over the game
+but over what a quadratic surrogate leaves of it; the surrogate's own interactions are its coefficients. It is fitted to
+one half of the sample and corrected on the other, and the other way round, so nothing is corrected on what it was
+fitted to. Coalitions come with their complements; those of one player, or all but one, are all evaluated.
 """
 
 from dataclasses import dataclass
@@ -13,11 +14,12 @@ import numpy as np
 
 from pellucid._base.errors import UnsupportedRequestError
 from pellucid._base.randomness import stream
-from pellucid._base.typing import Array, Bool2, Float1, Float2, Float3, Int1
+from pellucid._base.typing import Array, Bool2, Float1, Float2, Int1
 from pellucid.explainers.base import Attribution, Question
 from pellucid.explainers.estimation import watched_map
 from pellucid.explainers.exact import Enumeration, interactions_of
 from pellucid.explainers.interactions import check_size
+from pellucid.explainers.pair_process import MOST, PairProcess, errors_of, matrix_of
 from pellucid.explainers.products import solve, times
 from pellucid.explanation import Evaluations
 from pellucid.games import MarginalGame, RowGames
@@ -79,7 +81,7 @@ class SampledPairs:
         )
         return values, std_error, sums
 
-    def _design(self, n: int) -> "_Design | _Every":
+    def _design(self, n: int) -> "_Design | _Every | PairProcess":
         if 2**n <= self.budget:
             return _Every(n)
         if self.budget < 8 * n:
@@ -87,6 +89,8 @@ class SampledPairs:
                 f"interactions of {n} features need at least {8 * n} coalitions a row; got {self.budget}. "
                 f"Pass budget={8 * n} or more."
             )
+        if self.budget <= MOST:
+            return PairProcess(n, self.budget, self.question.random_state)
         if self.budget * n * n // 2 > MOST_TERMS:
             raise UnsupportedRequestError(
                 f"interactions of {n} features from {self.budget} coalitions take too much memory. Pass budget="
@@ -167,22 +171,7 @@ class _Design:
             found.append(terms + times(self._exact.T, rest[: self._border]) + moved.mean(axis=0))
             variance.append(moved.var(axis=0, ddof=1) / len(members))
         mean, error = np.mean(found, axis=0), np.sqrt(np.sum(variance, axis=0)) / 2
-        return self._matrix(mean), self._errors(error), len(self.coalitions) * games.cost_of_one
-
-    def _matrix(self, terms: Float2) -> Float3:
-        n, (i, j) = self.n, self.pairs
-        found = np.zeros((n, n, terms.shape[1]))
-        found[i, j] = found[j, i] = terms[n:] / 2
-        found[np.arange(n), np.arange(n)] = terms[:n] - found.sum(axis=1)
-        return found
-
-    def _errors(self, error: Float2) -> Float3:
-        """Errors of the pairs, and of the main effects as if their parts' errors were independent."""
-        n, (i, j) = self.n, self.pairs
-        found = np.zeros((n, n, error.shape[1]))
-        found[i, j] = found[j, i] = error[n:] / 2
-        found[np.arange(n), np.arange(n)] = np.sqrt(error[:n] ** 2 + (found**2).sum(axis=1))
-        return found
+        return matrix_of(mean, self.n), errors_of(error, self.n), len(self.coalitions) * games.cost_of_one
 
 
 def _number(n: int, sizes: Int1) -> Float1:

@@ -132,8 +132,17 @@ def counterfactuals(
     counts = np.bincount(found.row[chosen], minlength=len(table))
     reasons = _reasons(pool, found, wanted=wanted, ranking=ranking, already=already, counts=counts, n=n)
     parameters = {"target": goal.words, "n": n, "neighbours": neighbours, "constraints": repr(constraints)}
-    provenance = _provenance(pool, parameters, random_state, started)
-    return _answer(pool, found.row[chosen], found.cells[chosen], reasons, provenance, before=own, after=outputs[chosen])
+    provenance = provenance_of(pool, len(rows), parameters, random_state, started)
+    return answer(
+        pool,
+        found.row[chosen],
+        found.cells[chosen],
+        reasons,
+        provenance,
+        background=pool.codes[pool.n_rows :],
+        before=own,
+        after=outputs[chosen],
+    )
 
 
 def _check_options(constraints: Any, n: Any, neighbours: Any, random_state: Any) -> None:
@@ -283,17 +292,19 @@ def _reasons(
     return tuple(reasons)
 
 
-def _answer(
+def answer(
     pool: Pool,
     row: Int1,
     cells: Int2,
     reasons: tuple[str, ...],
     provenance: Provenance,
     *,
+    background: Float2,
     before: Float2,
     after: Float2,
 ) -> Counterfactuals:
-    codes, own, background = codes_at(pool, cells), pool.codes[row], pool.codes[pool.n_rows :]
+    """Measure the alternatives (`cells`, whose `row` each is) and put them together; `background` has codes."""
+    codes, own = codes_at(pool, cells), pool.codes[row]
     nearest = pool.gower.nearest(codes, background)
     unchanged = np.repeat(np.arange(pool.n_rows)[:, None], cells.shape[1], axis=1)
     return Counterfactuals(
@@ -314,9 +325,11 @@ def _answer(
     )
 
 
-def _provenance(pool: Pool, parameters: dict[str, Any], random_state: int, started: float) -> Provenance:
-    rows = np.arange(len(pool.table))
-    parts = {"rows": rows[: pool.n_rows], "background": rows[pool.n_rows :]}
+def provenance_of(
+    pool: Pool, n_background: int, parameters: dict[str, Any], random_state: int, started: float
+) -> Provenance:
+    """Where the answer comes from; the pool has the background behind the rows."""
+    parts = {"rows": np.arange(pool.n_rows), "background": np.arange(pool.n_rows, pool.n_rows + n_background)}
     return Provenance(
         method="counterfactuals",
         reason="asked for by name.",

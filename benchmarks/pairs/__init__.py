@@ -1,0 +1,1 @@
+"""Interactions of pairs from sampled coalitions, beside shapiq's estimators."""
