@@ -25,7 +25,7 @@ constexpr std::size_t most_players = 12;                    // a table has 2^12 
 constexpr std::size_t most_splits = 64;                     // on a path: each leaf keeps a list of them
 constexpr std::size_t most_entries = std::size_t(1) << 26;  // of all tables together: 512 MB
 constexpr std::size_t least_entries = 8;                    // what the walks read at once
-constexpr std::size_t rows_per_item = 128;
+constexpr std::size_t most_rows = 128;                      // that go through a tree one block after the other
 
 // sums[H] = sum of terms over the subsets of H.
 void sum_over_subsets(double* terms, std::size_t players) {
@@ -232,11 +232,13 @@ template <class Store>
 void LeafTables::explain(const Matrix& rows, std::size_t threads, Store store) const {
   const std::size_t of_few = kernels_.float64.few.walk.rows, of_many = kernels_.float64.many.walk.rows;
   const bool few = 2 * rows.rows < of_many;
-  const std::size_t per_item = few ? of_few : rows_per_item, per_block = few ? of_few : of_many;
+  const std::size_t per_block = few ? of_few : of_many;
+  const std::size_t together = per_item(divided_up(rows.rows, per_block), std::max<std::size_t>(1, most_rows / per_block), threads);
+  const std::size_t many = together * per_block;
   const std::vector<LeafTable> leaves = lookups();
-  parallel_for((rows.rows + per_item - 1) / per_item, threads, [&] {
-    return [&, block = std::make_shared<Block>(*this, leaves, few, per_item / per_block)](std::size_t item) {
-      const std::size_t first = item * per_item, count = std::min(per_item, rows.rows - first);
+  parallel_for(divided_up(rows.rows, many), threads, [&] {
+    return [&, block = std::make_shared<Block>(*this, leaves, few, together)](std::size_t item) {
+      const std::size_t first = item * many, count = std::min(many, rows.rows - first);
       block->explain(rows, first, count);
       for (std::size_t i = 0; i < count; ++i) store(*block, i, first + i);
     };
