@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo demo-image demo-text test test-heavy check bench bench-trees docs clean
+.PHONY: demo demo-image demo-text test test-heavy sanitize check bench bench-trees docs clean
 .DEFAULT_GOAL := demo
 
 demo: $(VENV)/core  ## set everything up and audit a real model on real mortgage data
@@ -16,6 +16,15 @@ test: $(VENV)/test  ## the whole test suite
 
 test-heavy: $(VENV)/test  ## the long checks: more random models, more damaged files
 	$(BIN)/python -m pytest -m heavy
+
+SANITIZERS := -g1 -fsanitize=address,undefined -fno-sanitize-recover=all
+PRELOADED = $(foreach name,libasan libstdc++,$(shell $(CXX) -print-file-name=$(name).so))
+
+sanitize: $(VENV)/test  ## the kernels' tests with the address and undefined-behaviour sanitizers (gcc)
+	rm $(VENV)/core  # what is built next is not for use
+	$(BIN)/python -m pip install --quiet --no-deps --editable . --config-settings=build-dir=build/sanitized \
+		--config-settings=cmake.define.CMAKE_CXX_FLAGS="$(SANITIZERS)"
+	ASAN_OPTIONS=detect_leaks=0 LD_PRELOAD="$(PRELOADED)" $(BIN)/python -m pytest tests/kernels tests/robustness/test_tree_sizes.py
 
 check: $(VENV)/check  ## lint, types, the import contract and the size limits
 	$(BIN)/ruff check .

@@ -18,7 +18,7 @@
 namespace pellucid {
 namespace {
 
-constexpr std::size_t rows_per_item = 16;
+constexpr std::size_t most_rows = 16;  // that go through a tree one after the other
 
 enum class Decision : std::uint8_t { open, row, background };
 
@@ -36,13 +36,15 @@ class Walker {
   Walker(const Ensemble& trees, const Semivalue& semivalue, const Piece& piece, const std::vector<bool>& walked,
          bool pairs)
       : trees_(trees), semivalue_(semivalue), piece_(piece), walked_(walked), pairs_(pairs),
-        decision_(trees.n_players, Decision::open), x_(trees.n_columns()), sums_(2 * trees.width) {}
+        decision_(trees.n_players, Decision::open), sums_(2 * trees.width) {}
 
-  void explain(const double* row, double* values) {
-    for (std::size_t j = 0; j < x_.size(); ++j) x_[j] = trees_.rounded(row[j]);
+  // A tree is read once for all of the rows; `size` numbers of `values` belong to each.
+  void explain(const Matrix& rows, std::size_t first, std::size_t end, std::size_t size, double* values) {
     for (std::size_t tree = 0; tree < trees_.roots.size(); ++tree) {
-      values_ = values + trees_.output[tree];
-      walk(trees_.roots[tree], piece_.everyone.among_first<words>(), {});
+      for (std::size_t i = first; i < end; ++i) {
+        row_ = rows.row(i), values_ = values + i * size + trees_.output[tree];
+        walk(trees_.roots[tree], piece_.everyone.among_first<words>(), {});
+      }
     }
   }
 
@@ -53,7 +55,7 @@ class Walker {
       if (trees_.is_leaf(node)) return finish_leaf(node, cohort, standing);
       const std::int32_t column = trees_.feature[node], player = trees_.player[column];
       const Cohort lefts = piece_.lefts[std::size_t(node)].template among_first<words>(), all = cohort;
-      const bool x_left = trees_.goes_left(node, x_[std::size_t(column)]);
+      const bool x_left = trees_.goes_left(node, trees_.rounded(row_[column]));
       const std::int32_t left = trees_.left[node], right = trees_.right[node];
       const std::int32_t with_x = x_left ? left : right, against_x = x_left ? right : left;
       if (decision_[player] == Decision::row) {
@@ -134,8 +136,8 @@ class Walker {
   bool pairs_;
   std::vector<std::pair<std::int32_t, Decision>> decided_;  // on the way here
   std::vector<Decision> decision_;                          // per player
-  std::vector<double> x_;
   std::vector<double> sums_;  // per number of decided players: what their leaves bring A and B, per output
+  const double* row_ = nullptr;
   double* values_ = nullptr;
 };
 
@@ -143,10 +145,11 @@ template <std::size_t words>
 void walk_all(const Ensemble& trees, const Semivalue& semivalue, const Matrix& rows, const Piece& piece,
               const std::vector<bool>& walked, bool pairs, std::size_t threads, double* values) {
   const std::size_t size = trees.n_players * trees.n_outputs() * (pairs ? trees.n_players : 1);
-  parallel_for((rows.rows + rows_per_item - 1) / rows_per_item, threads, [&] {
+  const std::size_t together = per_item(rows.rows, most_rows, threads);
+  parallel_for(divided_up(rows.rows, together), threads, [&] {
     return [&, walker = Walker<words>(trees, semivalue, piece, walked, pairs)](std::size_t item) mutable {
-      const std::size_t end = std::min(rows.rows, (item + 1) * rows_per_item);
-      for (std::size_t i = item * rows_per_item; i < end; ++i) walker.explain(rows.row(i), values + i * size);
+      const std::size_t first = item * together;
+      walker.explain(rows, first, std::min(rows.rows, first + together), size, values);
     };
   });
 }

@@ -8,6 +8,11 @@
 //     v (both(H) - one(H without i) - one(H without j) + none(H without i and j)),
 // where with a(k) = sum over S within H of m(|S| - k, d - 2 - |S| + k) Q(F - S): both = a(2), one = a(2) + a(1),
 // none = a(2) + 2 a(1) + a(0). All sums over subsets take d 2^(d-1) additions.
+//
+// Two leaves below a player's only split have the same F, and a row that passes it towards the one fails it towards the
+// other. So the left leaf's H says the right one's, H with that player f turned round, and one look-up serves both: with
+//     gain(H) = vl gainl(H) + vr gainr(H ^ f),    loss(H) = vl lossl(H) + vr lossr(H ^ f),
+// every other player earns gain(H) - loss(H without it), and f earns gain(H) - vl lossl(H - f) - vr lossr(H - f).
 
 #include "leaf_tables.hpp"
 
@@ -25,7 +30,7 @@ constexpr std::size_t most_players = 12;                    // a table has 2^12 
 constexpr std::size_t most_splits = 64;                     // on a path: each leaf keeps a list of them
 constexpr std::size_t most_entries = std::size_t(1) << 26;  // of all tables together: 512 MB
 constexpr std::size_t least_entries = 8;                    // what the walks read at once
-constexpr std::size_t rows_per_item = 128;
+constexpr std::size_t most_rows = 128;                      // that go through a tree one block after the other
 
 // sums[H] = sum of terms over the subsets of H.
 void sum_over_subsets(double* terms, std::size_t players) {
@@ -65,7 +70,13 @@ void LeafTables::list(std::size_t tree) {
     if (split.left) add_leaf(trees_.left[split.node], path, lefts);
     lefts.back() = false;
     if (split.right) add_leaf(trees_.right[split.node], path, lefts);
+    if (can_merge(split)) leaves_[leaves_.size() - 2].merged = true;
   }
+}
+
+bool LeafTables::can_merge(const Split& split) const {
+  const bool siblings = split.left && split.right && !split.repeated;
+  return siblings && !pairs_ && trees_.width == 1 && leaves_.rbegin()[0].has_table && leaves_.rbegin()[1].has_table;
 }
 
 void LeafTables::add_leaf(std::int32_t node, const std::vector<Split>& path, const std::vector<bool>& lefts) {
@@ -75,7 +86,7 @@ void LeafTables::add_leaf(std::int32_t node, const std::vector<Split>& path, con
   const std::size_t arrays = pairs_ ? 3 : 2;
   const bool fits =
       path.size() <= most_splits && n_players <= table_players_ && n_numbers_ + arrays * entries <= most_entries;
-  leaves_.push_back({node, fits, conditions_.size(), path.size(), players_.size(), n_players, n_numbers_, entries});
+  leaves_.push_back({node, fits, conditions_.size(), path.size(), players_.size(), n_players, n_numbers_, entries, false});
   if (!fits) {
     all_in_tables_ = false;
     walked_[std::size_t(node)] = true;
@@ -126,8 +137,11 @@ void LeafTables::finish(double background_rows, std::size_t threads) {
     return [&](std::size_t item) {
       const std::size_t end = std::min(leaves_.size(), (item + 1) * leaves_per_item);
       for (std::size_t i = item * leaves_per_item; i < end; ++i) {
-        if (!leaves_[i].has_table || !leaves_[i].n_players) continue;
+        if (!leaves_[i].has_table || !leaves_[i].n_players || (i && leaves_[i - 1].merged)) continue;
         pairs_ ? finish_pairs(leaves_[i], background_rows) : finish_values(leaves_[i], background_rows);
+        if (!leaves_[i].merged) continue;
+        finish_values(leaves_[i + 1], background_rows);
+        merge(leaves_[i], leaves_[i + 1]);
       }
     };
   });
@@ -169,12 +183,32 @@ void LeafTables::finish_pairs(const Leaf& leaf, double background_rows) {
   }
 }
 
+// Both leaves' arrays become three: gain, loss, and what f loses where H is without f. Its slot is the last.
+void LeafTables::merge(const Leaf& left, const Leaf& right) {
+  const std::size_t half = std::size_t(1) << (left.n_players - 1);
+  const double l = *trees_.leaf_value(left.node), r = *trees_.leaf_value(right.node);
+  double *gain = tables_.data() + left.table, *loss = gain + left.entries;
+  double *gain_right = loss + left.entries, *loss_right = gain_right + left.entries;
+  for (std::size_t set = 0; set < half; ++set) {
+    const std::size_t with = set + half;
+    const double without_f = l * loss[set] + r * loss_right[set];
+    gain[set] = l * gain[set] + r * gain_right[with];
+    gain[with] = l * gain[with] + r * gain_right[set];
+    loss[set] = l * loss[set] + r * loss_right[with];
+    loss[with] = l * loss[with] + r * loss_right[set];
+    gain_right[set] = without_f;
+  }
+}
+
 std::vector<LeafTable> LeafTables::lookups() const {
   std::vector<LeafTable> tables;
   tables.reserve(leaves_.size());
+  bool looked_up = false;  // with the leaf before
   for (const Leaf& leaf : leaves_) {
-    tables.push_back({leaf.has_table ? tables_.data() + leaf.table : nullptr, trees_.leaf_value(leaf.node),
-                      players_.data() + leaf.player, std::uint32_t(leaf.n_players), std::uint32_t(leaf.entries)});
+    tables.push_back({leaf.has_table && !looked_up ? tables_.data() + leaf.table : nullptr,
+                      leaf.merged ? nullptr : trees_.leaf_value(leaf.node), players_.data() + leaf.player,
+                      std::uint32_t(leaf.n_players), std::uint32_t(leaf.entries)});
+    looked_up = leaf.merged;
   }
   return tables;
 }
@@ -232,11 +266,13 @@ template <class Store>
 void LeafTables::explain(const Matrix& rows, std::size_t threads, Store store) const {
   const std::size_t of_few = kernels_.float64.few.walk.rows, of_many = kernels_.float64.many.walk.rows;
   const bool few = 2 * rows.rows < of_many;
-  const std::size_t per_item = few ? of_few : rows_per_item, per_block = few ? of_few : of_many;
+  const std::size_t per_block = few ? of_few : of_many;
+  const std::size_t together = per_item(divided_up(rows.rows, per_block), std::max<std::size_t>(1, most_rows / per_block), threads);
+  const std::size_t many = together * per_block;
   const std::vector<LeafTable> leaves = lookups();
-  parallel_for((rows.rows + per_item - 1) / per_item, threads, [&] {
-    return [&, block = std::make_shared<Block>(*this, leaves, few, per_item / per_block)](std::size_t item) {
-      const std::size_t first = item * per_item, count = std::min(per_item, rows.rows - first);
+  parallel_for(divided_up(rows.rows, many), threads, [&] {
+    return [&, block = std::make_shared<Block>(*this, leaves, few, together)](std::size_t item) {
+      const std::size_t first = item * many, count = std::min(many, rows.rows - first);
       block->explain(rows, first, count);
       for (std::size_t i = 0; i < count; ++i) store(*block, i, first + i);
     };

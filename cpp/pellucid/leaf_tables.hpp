@@ -51,14 +51,17 @@ class LeafTables {
     std::size_t condition, n_conditions;  // part of conditions_
     std::size_t player, n_players;        // part of players_
     std::size_t table, entries;           // part of tables_: as many arrays of `entries` as a leaf has
+    bool merged;                          // with the next leaf, its sibling: their tables are used as one
   };
   class Block;
 
   void list(std::size_t tree);
   void add_leaf(std::int32_t node, const std::vector<Split>& path, const std::vector<bool>& lefts);
+  bool can_merge(const Split& split) const;
   void count(const Leaf& leaf, const Piece& piece, std::vector<Cohort>& all_of);
   void finish_values(const Leaf& leaf, double background_rows);
   void finish_pairs(const Leaf& leaf, double background_rows);
+  void merge(const Leaf& left, const Leaf& right);
   std::vector<LeafTable> lookups() const;
 
   template <class Store>

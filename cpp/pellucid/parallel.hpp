@@ -11,6 +11,14 @@
 
 namespace pellucid {
 
+constexpr std::size_t divided_up(std::size_t count, std::size_t by) { return (count + by - 1) / by; }
+
+// How many of `count` things make an item, at most `most`: as large as may be with the same work for every thread.
+constexpr std::size_t per_item(std::size_t count, std::size_t most, std::size_t threads) {
+  const std::size_t rounds = divided_up(count, most * threads);
+  return rounds ? divided_up(count, rounds * threads) : 1;
+}
+
 // Calls make_worker() once per thread and the worker with each of 0 ... items - 1, in any order.
 // The first exception stops the others and is thrown again here.
 template <class MakeWorker>

@@ -167,12 +167,10 @@ void PathDependent<Real>::explain(const Matrix& rows, std::size_t threads, const
   if (blocks < threads && n_chunks() > 1 && !pairs) return explain_by_chunks(rows, threads, kernels, store);
   const std::size_t per_row = 1 + used_.n_inputs() + 3 * shape_.players * shape_.outputs;
   const std::size_t fitting = pairs ? 1 : std::clamp<std::size_t>(most_numbers / (per_row * per_block), 1, most_together);
-  const std::size_t rounds = blocks / (fitting * threads) + 1;  // of all threads
-  const std::size_t together = blocks / (rounds * threads) + 1;
-  const std::size_t per_item = together * per_block;
-  parallel_for((rows.rows + per_item - 1) / per_item, threads, [&] {
+  const std::size_t together = per_item(blocks, fitting, threads), many = together * per_block;
+  parallel_for(divided_up(rows.rows, many), threads, [&] {
     return [&, walk = std::make_shared<Blocks>(*this, kernels, pairs, together)](std::size_t item) {
-      const std::size_t first = item * per_item, count = std::min(per_item, rows.rows - first);
+      const std::size_t first = item * many, count = std::min(many, rows.rows - first);
       walk->explain(rows, first, count);
       for (std::size_t i = 0; i < count; ++i) store(*walk, i, first + i);
     };

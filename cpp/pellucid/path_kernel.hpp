@@ -45,8 +45,8 @@ struct PathKernel {
 
 // What a leaf adds to a row by the set of players whose splits the row passes: see leaf_tables.cpp.
 struct LeafTable {
-  const double* table;  // two arrays (values) or three (interactions), each `entries` long; null: not looked up
-  const double* value;
+  const double* table;  // two arrays (values) or three (interactions, two leaves), each `entries` long; null: not looked up
+  const double* value;  // null: one table of two leaves, their values within
   const std::int32_t* players;  // by slot
   std::uint32_t n_players, entries;
 };

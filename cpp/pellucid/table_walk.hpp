@@ -59,9 +59,11 @@ class TableWalk {
     Pack<double> gained[B];
     for (std::size_t b = 0; b < B; ++b) gained[b] = look_up<players>(gain, passed[b]);
     for (std::size_t slot = 0; slot < leaf.n_players; ++slot) {
+      const bool turned = !leaf.value && slot + 1 == leaf.n_players;  // the split's own player, in tables of two leaves
+      const double* lost = turned ? loss + leaf.entries : loss;
       Pack<double> earned[B];
       for (std::size_t b = 0; b < B; ++b) {
-        earned[b] = gained[b] - look_up<players>(loss, passed[b].without(1u << slot));
+        earned[b] = gained[b] - look_up<players>(lost, passed[b].without(1u << slot));
       }
       const std::size_t player = std::size_t(leaf.players[slot]);
       add(leaf, earned, task_.phi, player);
@@ -92,10 +94,12 @@ class TableWalk {
   }
 
   PELLUCID_INLINE void add(const LeafTable& leaf, const Pack<double>* earned, double* to, std::size_t place) {
+    constexpr double one = 1;
+    const double* value = leaf.value ? leaf.value : &one;
     to += (place * task_.shape.outputs + task_.first_output) * B * Pack<double>::lanes;
     for (std::size_t k = 0; k < task_.shape.width; ++k) {
       for (std::size_t b = 0; b < B; ++b, to += Pack<double>::lanes) {
-        fma(Pack<double>::of(leaf.value[k]), earned[b], Pack<double>::load(to)).store(to);
+        fma(Pack<double>::of(value[k]), earned[b], Pack<double>::load(to)).store(to);
       }
     }
   }

@@ -98,6 +98,7 @@ class Explainer:
             None if rows is None or self.features is None else rows.aligned(self.features, what="background")
         )
         self._background_has_names = rows is not None and rows.by_name
+        self._background_hash = {} if self.background is None else {"background": self.background.digest()}
         self._question = Question(
             model=self.model,
             background=self.background,
@@ -341,9 +342,7 @@ class Explainer:
         return residual
 
     def _provenance(self, attribution: Attribution, table: Table, seconds: float) -> Provenance:
-        hashes = {"rows": table.digest()}
-        if self.background is not None:
-            hashes["background"] = self.background.digest()
+        hashes = {"rows": table.digest(), **self._background_hash}
         method = self.choice.method
         return Provenance(
             method=method.name,
