@@ -9,8 +9,8 @@ import numpy as np
 from benchmarks.blackbox import overhead, tolerance
 
 OURS = "pellucid"
-EXACT = 1e-10
-"""Relative squared errors below it are rounding: they count as this much."""
+EXACT = 2.0**-46
+"""Relative squared errors below it are rounding of single precision: they count as this much."""
 HEAD = """# Black-box Shapley values beside the peers
 
 Written by `python -m benchmarks.blackbox --full`; do not edit by hand. Games with known exact values (tree ensembles
@@ -65,7 +65,7 @@ def page(
     )
     parts.append(
         "## Summary\n\nRatios to the best peer of each cell; errors below "
-        f"{EXACT:g} are rounding and count as that.\n\n" + _summary(cells, methods)
+        f"{EXACT:.1e} are rounding of single precision and count as that.\n\n" + _summary(cells, methods)
     )
     if stops:
         parts.append(TOLERANCE.format(most=tolerance.MOST) + tolerance.table(stops))
