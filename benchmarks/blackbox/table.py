@@ -96,7 +96,7 @@ def chart(cells: list[dict[str, Any]], path: Path) -> None:
             .axis(values=[5, 10, 20, 50, 100, 200], grid=False),
             alt.Y("mean(error):Q", title="relative squared error")
             .scale(type="log", domainMin=EXACT, clamp=True)
-            .axis(values=[1e-1, 1e-3, 1e-5, 1e-7, 1e-9], format=".0e"),
+            .axis(values=[1e-1, 1e-4, 1e-7, 1e-10, 1e-13], format=".0e"),
             alt.Color("method:N", title=None),
             alt.Facet("task:N", columns=3, title=None),
         )

@@ -1,4 +1,6 @@
-from numpy import bool_, float64, int32, uint32, uint64
+from typing import Any
+
+from numpy import bool_, float64, int32, uint32
 from numpy.typing import NDArray
 
 class Ensemble:
@@ -50,7 +52,5 @@ class Interventional(_Game):
     ) -> None: ...
 
 def instruction_sets() -> list[str]: ...
-def mix[Word: (uint32, uint64)](
-    others: NDArray[Word], row: NDArray[Word], shown: NDArray[bool_], result: NDArray[Word]
-) -> None: ...
+def mix(others: NDArray[Any], row: NDArray[Any], shown: NDArray[bool_], result: NDArray[Any]) -> None: ...
 def gauss_legendre(points: int) -> tuple[NDArray[float64], NDArray[float64]]: ...
