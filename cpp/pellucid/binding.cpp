@@ -12,6 +12,7 @@
 
 #include "ensemble.hpp"
 #include "interventional.hpp"
+#include "mixing.hpp"
 #include "path_dependent.hpp"
 #include "quadrature.hpp"
 
@@ -225,6 +226,26 @@ nb::tuple gauss_legendre(std::size_t points) {
   return nb::make_tuple(to_numpy(std::move(point), {points}), to_numpy(std::move(weight), {points}));
 }
 
+template <class Word>
+using Words = nb::ndarray<const Word, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+
+template <class Word>
+void mix(Words<Word> others, Vector<Word> row, nb::ndarray<const bool, nb::ndim<2>, nb::c_contig, nb::device::cpu> shown,
+         nb::ndarray<Word, nb::ndim<2>, nb::c_contig, nb::device::cpu> result) {
+  const std::size_t columns = others.shape(1);
+  require(row.shape(0) == columns && shown.shape(1) == columns && result.shape(1) == columns,
+          "all arrays must have the same columns");
+  require(result.shape(0) == others.shape(0) * shown.shape(0), "result must have a row for each pair of other and line");
+  nb::gil_scoped_release released;
+  pellucid::mix(others.data(), others.shape(0), row.data(), shown.data(), shown.shape(0), columns, result.data());
+}
+
+template <class Word>
+void bind_mix(nb::module_& module) {
+  module.def("mix", &mix<Word>, "others"_a.noconvert(), "row"_a.noconvert(), "shown"_a.noconvert(),
+             "result"_a.noconvert());
+}
+
 }  // namespace
 
 NB_MODULE(_native, module) {
@@ -245,5 +266,7 @@ NB_MODULE(_native, module) {
       .def("__init__", &make_interventional, "ensemble"_a, "background"_a.noconvert(), "a"_a, "b"_a, "banzhaf"_a,
            "table_players"_a, "threads"_a, "instructions"_a, nb::keep_alive<1, 2>());
   module.def("instruction_sets", &instruction_sets);
+  bind_mix<std::uint64_t>(module);
+  bind_mix<std::uint32_t>(module);
   module.def("gauss_legendre", &gauss_legendre, "points"_a);
 }

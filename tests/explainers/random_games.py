@@ -1,4 +1,4 @@
-"""Games given by the values of all their coalitions, for the tests of estimators."""
+"""Games given by the values of all their coalitions, and models, for the tests of estimators."""
 
 import numpy as np
 
@@ -25,3 +25,21 @@ def random_game(n, rng, kind):
     else:
         value = rng.normal(size=2**n) + shown @ rng.normal(size=n)
     return value[:, None]
+
+
+def products(X):
+    total = 0.5 * X[:, 0]
+    for j in range(X.shape[1] - 2):
+        total = total + X[:, j] * X[:, j + 1] * X[:, j + 2]
+    return total
+
+
+def line(X):
+    total = np.zeros(len(X))
+    for j in range(X.shape[1]):
+        total = total + (j - 3.0) * X[:, j]
+    return total
+
+
+def rows(n, count=12, seed=5):
+    return np.random.default_rng(seed).normal(size=(count, n))

@@ -8,6 +8,7 @@ import numpy as np
 from pellucid._base.typing import Array, Bool2, Float1, Int1, Int2, Names
 from pellucid._containers.base import Container
 from pellucid._containers.cells import Kind, floats_of_objects, kind_of_code, kind_of_objects, objects_of, plain_objects
+from pellucid._kernels import _native
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -93,6 +94,8 @@ class Matrix:
 
 GATHERED_CELLS = 1 << 15
 """Cells that are gathered at once: their places fit the processor's cache."""
+WORDS = {4: np.uint32, 8: np.uint64}
+"""Cells of so many bytes are mixed by the kernel, bit for bit."""
 
 
 def gathered(array: Array, index: Int2) -> Array:
@@ -113,15 +116,24 @@ def gathered(array: Array, index: Int2) -> Array:
 
 
 def mixed(array: Array, others: range, requests: Sequence[tuple[int, Bool2]]) -> Array:
-    """The cells of `Container.mixed`: from the other rows and the request's row side by side, without an index."""
-    columns = array.shape[1]
+    """The cells of `Container.mixed`: each is one of the other row or of the request's row, without an index."""
     counts = [len(shown) * len(others) for _, shown in requests]
-    result = np.empty((sum(counts), columns), dtype=array.dtype)
-    both = np.empty((len(others), 2 * columns), dtype=array.dtype)
-    both[:, :columns] = array[others.start : others.stop]
+    result = np.empty((sum(counts), array.shape[1]), dtype=array.dtype)
+    hidden = np.ascontiguousarray(array[others.start : others.stop])
+    word = None if array.dtype.hasobject else WORDS.get(array.dtype.itemsize)
     for (row, shown), part in zip(requests, np.split(result, np.cumsum(counts)[:-1]), strict=True):
-        both[:, columns:] = array[row]
-        place = (np.arange(columns) + columns * shown).ravel()
-        # "clip" writes straight into the result; no place is out of bounds
-        np.take(both, place, axis=1, out=part.reshape(len(others), -1), mode="clip")
+        own = np.ascontiguousarray(array[row])
+        if word is None:
+            _take(hidden, own, shown, part)
+        else:
+            _native.mix(hidden.view(word), own.view(word), np.ascontiguousarray(shown), part.view(word))
     return result
+
+
+def _take(hidden: Array, own: Array, shown: Bool2, result: Array) -> None:
+    """Cells of any type, from the other rows and the request's row side by side."""
+    columns = len(own)
+    both = np.concatenate([hidden, np.broadcast_to(own, hidden.shape)], axis=1)
+    place = (np.arange(columns) + columns * shown).ravel()
+    # "clip" writes straight into the result; no place is out of bounds
+    np.take(both, place, axis=1, out=result.reshape(len(hidden), -1), mode="clip")

@@ -1,7 +1,7 @@
 """Which estimator answers: the odd Gaussian process or least squares, by leave-one-out error."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Lock
 
 import numpy as np
@@ -12,7 +12,7 @@ from pellucid.explainers.base import Question
 from pellucid.explainers.coalitions import PairDesign, pair_design, pairs_of_two
 from pellucid.explainers.estimation import Estimate, Fork
 from pellucid.explainers.least_squares import PairedLeastSquares, levels
-from pellucid.explainers.odd_gp import Posterior, Prior, average, expected_error
+from pellucid.explainers.odd_gp import Posterior, Prior, average, expected_error, stricter
 from pellucid.explainers.odd_gp_design import best_pairs, complete_after
 from pellucid.explainers.odd_gp_fit import fit_geometric, fit_prior
 from pellucid.games import MarginalGame
@@ -28,6 +28,8 @@ ROOM = 1.5
 """A complete design is considered when there are so many times more pairs than it needs: the others need some too."""
 SPREADS = (3.0, 0.5)
 """Two priors with a reach for each player are fitted: few players interact much, or all do about alike."""
+STRICT = 2.0**-8
+"""How much less of order five and more the strict prior believes in."""
 BEGINNING = 2
 """A game fitted by itself chooses its design after so many pairs per player at least."""
 
@@ -64,7 +66,8 @@ class Chain:
         odd, total = self._base.odd(level, values), full - empty
         if self._priors is None and not odd.any():
             return self._base.solve_odd(level, odd, total)[0]
-        smooth, error = average([posterior.solve(odd, total) for posterior in self._posteriors(level, odd)])
+        *fitted, loose, strict = (posterior.solve(odd, total) for posterior in self._posteriors(level, odd))
+        smooth, error = average([*fitted, stricter(loose, strict)])
         if not self._choose:
             return smooth
         linear, linear_error = self._base.solve_odd(level, odd, total)
@@ -76,8 +79,8 @@ class Chain:
         )
 
     def expected_error(self) -> float:
-        """Variance that the priors leave in all Shapley values together once the last level is known."""
-        last = self._posteriors(len(self.n_coalitions) - 1)
+        """Variance that the priors but the strict one leave in all Shapley values once the last level is known."""
+        *last, _ = self._posteriors(len(self.n_coalitions) - 1)
         return float(np.log([posterior.variance.sum() + 1e-300 for posterior in last]).sum())
 
     def _posteriors(self, level: int, odd: Float2 | None = None) -> list[Posterior]:
@@ -93,15 +96,19 @@ class Chain:
 
 
 def fit_priors(shown: Bool2, odd: Float2) -> list[tuple[Prior, int]]:
-    """One prior for each spread, and the geometric one, each with its number of hyper-parameters.
+    """One prior for each spread, the geometric one and its strict twin, each with its number of hyper-parameters.
 
     None where no game changes anything.
     """
     n = shown.shape[1]
     # Powers of two change no bit of what is fitted, and keep squares in range.
     odd = np.ldexp(odd, -np.frexp(np.abs(odd).max(axis=0))[1])
-    fitted = [*((fit_prior(shown, odd, spread), n + 4) for spread in SPREADS), (fit_geometric(shown, odd), 1)]
-    return [(prior, spent) for prior, spent in fitted if prior is not None]
+    geometric = fit_geometric(shown, odd)
+    if geometric is None:
+        return []
+    fitted = [(fit_prior(shown, odd, spread), n + 4) for spread in SPREADS]
+    strict = replace(geometric, rough=geometric.rough * STRICT)
+    return [*((prior, spent) for prior, spent in fitted if prior is not None), (geometric, 1), (strict, 1)]
 
 
 def _evenly(pairs: int, most: int) -> Int1:

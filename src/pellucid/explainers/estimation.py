@@ -22,7 +22,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 _Known: TypeAlias = dict[int, list[Float2]]
 
-BATCH_ROWS = 1 << 18
+BATCH_ROWS = 1 << 20
 """Model rows that are worth a batch of their own."""
 
 

@@ -8,7 +8,7 @@ docs/odd-gp.md.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.polynomial.legendre import leggauss
@@ -17,12 +17,14 @@ from pellucid._base.typing import Bool2, Float1, Float2, Int1
 from pellucid.explainers.estimation import Estimate
 
 DUST = 1e-10
-"""Share of the diagonal added to it, so that rounding leaves the covariance positive definite."""
+"""Share of the variance of interactions added to the diagonal, so that rounding leaves it positive definite."""
+ROUNDING = 2.0**-46
+"""Share of the additive part's variance added too: the square of the rounding of single precision."""
 
 
 @dataclass(frozen=True, eq=False)
 class Prior:
-    """Covariance of the odd part of a game whose values on the design have a mean square of 1.
+    """Covariance of the odd part of a game, but for its scale.
 
     Parameters
     ----------
@@ -56,8 +58,13 @@ class Prior:
     def covariance(self, signs: Float2) -> Float2:
         """Covariance of g at distinct pairs, of shape (pairs, pairs); `signs` is (pairs, players)."""
         found = self.between(signs, signs)
-        found.flat[:: len(found) + 1] += DUST * (self.linear + self.cubic + self.smooth)
+        found.flat[:: len(found) + 1] += self.dust
         return found
+
+    @property
+    def dust(self) -> float:
+        """Variance added at every pair."""
+        return DUST * (self.cubic + self.smooth) + ROUNDING * self.linear
 
     def between(self, signs: Float2, others: Float2) -> Float2:
         """Covariance of g at pairs with g at other pairs, of shape (pairs, others)."""
@@ -178,6 +185,80 @@ def _indicator_shapley(n: int, size: Int1) -> Float1:
 
 
 @dataclass(frozen=True, eq=False)
+class Conditioned:
+    """A prior given pairs, the additive part ``S a`` apart from the covariance R of the rest.
+
+    Interactions may be a millionth of the additive part and still be known to many digits: nothing is ever the small
+    difference of what both parts add up to (docs/odd-gp.md, equation 6).
+
+    Parameters
+    ----------
+    signs : float64 array of shape (pairs, players)
+        S.
+    factor : float64 array of shape (pairs, pairs)
+        Lower Cholesky factor of R.
+    solved : float64 array of shape (pairs, players)
+        ``R⁻¹ S``.
+    scatter : float64 array of shape (players, players)
+        Covariance of a once the pairs are known.
+    log_determinant : float
+        That of the whole covariance.
+    shrinkage : float
+        Inverse of the prior variance of each of a.
+    """
+
+    signs: Float2
+    factor: Float2
+    solved: Float2
+    scatter: Float2
+    log_determinant: float
+    shrinkage: float
+
+    @classmethod
+    def of(cls, prior: Prior, signs: Float2) -> "Conditioned":
+        """Condition on pairs of distinct coalitions."""
+        from scipy.linalg import cho_solve  # a third party, loaded only where games are sampled
+
+        apart = replace(prior, linear=0.0).between(signs, signs)
+        apart.flat[:: len(apart) + 1] += prior.dust
+        factor = factorised(apart)
+        solved = np.asarray(cho_solve((factor, True), signs, check_finite=False))
+        n = signs.shape[1]
+        inner = signs.T @ solved + np.eye(n) * n / prior.linear
+        lower = factorised(inner)
+        scatter = np.asarray(cho_solve((lower, True), np.eye(n), check_finite=False))
+        logs = np.log(np.diagonal(factor)).sum() + np.log(np.diagonal(lower)).sum()
+        return cls(signs, factor, solved, scatter, float(2.0 * logs + n * np.log(prior.linear / n)), n / prior.linear)
+
+    def squares(self, observed: Float2) -> Float1:
+        """``yᵀ K⁻¹ y`` of each column, K being the covariance of both parts."""
+        from scipy.linalg import solve_triangular  # a third party, loaded only where games are sampled
+
+        additive = self.scatter @ (self.solved.T @ observed)
+        rest = solve_triangular(self.factor, observed - self.signs @ additive, lower=True, check_finite=False)
+        return np.asarray(np.sum(rest**2, axis=0) + self.shrinkage * np.sum(additive**2, axis=0))
+
+    def values(self, prior: Prior) -> tuple[Float2, Float1]:
+        """``K⁻¹ Φ``, of shape (pairs, players), and the variance left in every Shapley value."""
+        from scipy.linalg import cho_solve  # a third party, loaded only where games are sampled
+
+        rest = replace(prior, linear=0.0)
+        shapley = rest.shapley(self.signs)
+        by_rest = cho_solve((self.factor, True), shapley, check_finite=False)
+        by_additive = 2.0 * np.eye(len(self.scatter)) - self.solved.T @ shapley
+        left = rest.shapley_variance() - np.einsum("jp,jp->p", shapley, by_rest)
+        left = np.maximum(left, 0.0) + np.einsum("ip,iq,qp->p", by_additive, self.scatter, by_additive, optimize=True)
+        return by_rest + self.solved @ (self.scatter @ by_additive), left
+
+    def precision(self) -> Float2:
+        """``K⁻¹``."""
+        from scipy.linalg.lapack import dpotri  # a third party, loaded only where games are sampled
+
+        lower = np.tril(dpotri(self.factor, lower=1)[0])
+        return np.asarray(lower + np.tril(lower, -1).T - self.solved @ self.scatter @ self.solved.T)
+
+
+@dataclass(frozen=True, eq=False)
 class Posterior:
     """From odd parts (pairs, outputs) to Shapley values, for one prior and one design.
 
@@ -195,13 +276,10 @@ class Posterior:
 
         `spent` hyper-parameters were fitted to the values of these very pairs: so many degrees of freedom are gone.
         """
-        from scipy.linalg.lapack import dpotri  # a third party, loaded only where games are sampled
-
-        factor, to_values, left = _conditioned(prior, shown)
-        lower = np.tril(dpotri(factor, lower=1)[0])
-        precision = lower + np.tril(lower, -1).T
+        known = Conditioned.of(prior, _with_ends(shown))
+        to_values, left = known.values(prior)
         freedom = max(1, len(shown) - spent)
-        return cls(np.ascontiguousarray(precision), np.ascontiguousarray(to_values.T), left, freedom)
+        return cls(np.ascontiguousarray(known.precision()), np.ascontiguousarray(to_values.T), left, freedom)
 
     def solve(self, odd: Float2, total: Float1) -> tuple[Estimate, Float1]:
         """Estimate one row, and the mean squared error of leaving out each pair in turn (outputs,).
@@ -222,18 +300,12 @@ class Posterior:
 
 def expected_error(prior: Prior, shown: Bool2) -> float:
     """Variance left in all Shapley values together once these pairs and the two ends are known."""
-    return float(_conditioned(prior, shown)[2].sum())
+    return float(Conditioned.of(prior, _with_ends(shown)).values(prior)[1].sum())
 
 
-def _conditioned(prior: Prior, shown: Bool2) -> tuple[Float2, Float2, Float1]:
-    """Cholesky factor of K, ``K⁻¹ Φ`` and the variances left, from the shown coalitions and the two ends."""
-    from scipy.linalg import cho_solve  # a third party, loaded only where games are sampled
-
-    signs = np.concatenate([np.where(shown, 1.0, -1.0), np.ones((1, shown.shape[1]))])
-    factor, shapley = factorised(prior.covariance(signs)), prior.shapley(signs)
-    to_values = cho_solve((factor, True), shapley, check_finite=False)
-    left = prior.shapley_variance() - np.einsum("jp,jp->p", shapley, to_values)
-    return factor, to_values, np.maximum(left, 0.0)
+def _with_ends(shown: Bool2) -> Float2:
+    """Signs of pairs, and of the pair of the full and the empty coalition."""
+    return np.concatenate([np.where(shown, 1.0, -1.0), np.ones((1, shown.shape[1]))])
 
 
 def factorised(covariance: Float2) -> Float2:
@@ -249,12 +321,25 @@ def factorised(covariance: Float2) -> Float2:
         dust *= 10.0
 
 
+def stricter(loose: tuple[Estimate, Float1], strict: tuple[Estimate, Float1]) -> tuple[Estimate, Float1]:
+    """Take the posterior of the prior that believes less, output by output, where it errs less on left-out pairs.
+
+    What it moves the values by then counts as error: left-out pairs do not tell all that it believes.
+    """
+    (loosely, found), (strictly, least) = loose, strict
+    better = least < found
+    values = np.where(better, strictly.values, loosely.values)
+    moved = np.hypot(strictly.std_error, strictly.values - loosely.values)
+    return Estimate(values, np.where(better, moved, loosely.std_error)), np.minimum(found, least)
+
+
 def average(answers: Sequence[tuple[Estimate, Float1]]) -> tuple[Estimate, Float1]:
     """Average posteriors, output by output, by the inverse squares of the variances they state.
 
     A stated variance is that of all values together, scaled by the errors among left-out pairs. The variance of the
     average is the mean variance plus the variance between them (the law of total variance), so what they do not agree
-    on counts as error. The leave-one-out error is the least of theirs.
+    on counts as error. No value is known better than single precision holds the largest. The leave-one-out error is the
+    least of theirs.
     """
     stated = np.stack([np.sum(one.std_error**2, axis=0) for one, _ in answers])
     # A game without any odd part leaves nothing to tell the priors apart by.
@@ -264,4 +349,5 @@ def average(answers: Sequence[tuple[Estimate, Float1]]) -> tuple[Estimate, Float
     variance = sum(
         w * (one.std_error**2 + (one.values - values) ** 2) for w, (one, _) in zip(weights, answers, strict=True)
     )
+    variance += ROUNDING * np.max(np.asarray(values) ** 2, axis=0, initial=0.0)
     return Estimate(np.asarray(values), np.sqrt(variance)), np.min([error for _, error in answers], axis=0)

@@ -26,6 +26,8 @@ MOST_STEPS = 512
 The others are the best of what is left.
 """
 MOST_WORK = 1 << 28
+TIE = 1e-9
+"""Gains that differ by a smaller share are alike: players are, so ties are common, and rounding must not break them."""
 
 
 @lru_cache(maxsize=16)
@@ -81,7 +83,10 @@ def _best(shown: Bool2, begun: int, pairs: int) -> list[int]:
     was taken before.
     """
     signs = np.concatenate([np.ones((1, shown.shape[1])), np.where(shown, 1.0, -1.0)])
-    prior = Prior.geometric(shown.shape[1], SHARE)
+    n = shown.shape[1]
+    prior = Prior.geometric(n, SHARE)
+    # All players are alike, so a covariance depends on s·t alone: here it stands for s·t = -n, 2 - n, …, n.
+    of_product = prior.between(np.where(np.tri(n + 1, n, -1) > 0, 1.0, -1.0), np.ones((1, n)))[:, 0]
     taken = list(range(begun + 1))
     steps = min(pairs - begun, MOST_STEPS, MOST_WORK // signs.size)
     rows, to_values = np.zeros((len(taken) + steps, len(signs))), prior.shapley(signs)
@@ -90,13 +95,16 @@ def _best(shown: Bool2, begun: int, pairs: int) -> list[int]:
     to_values -= rows[: len(taken)].T @ np.linalg.solve(lower, to_values[taken])
     variance = prior.variance - np.einsum("ij,ij->j", rows, rows)
     for step in range(len(taken), len(rows)):
-        best = int(_gain(to_values, variance, taken).argmax())
+        gain = _gain(to_values, variance, taken)
+        best = int((gain >= gain.max() * (1.0 - TIE)).argmax())  # the first of those that rounding alone tells apart
         taken.append(best)
-        row = prior.between(signs[[best]], signs)[0] - rows[:step].T @ rows[:step, best]
+        same = ((signs @ signs[best] + n) / 2.0).astype(np.intp)
+        row = of_product[same] - rows[:step].T @ rows[:step, best]
         rows[step] = row / np.sqrt(max(variance[best], DUST))
         to_values -= np.outer(rows[step], to_values[best] / np.sqrt(max(variance[best], DUST)))
         variance -= rows[step] ** 2
     gain = _gain(to_values, variance, taken)
+    gain = np.round(gain / (TIE * gain.max()))
     # Single players would all be taken sooner or later: they come before the others that are left.
     gain[(gain >= 0) & ((signs > 0).sum(axis=1) == 1)] = np.inf
     rest = np.argsort(-gain, kind="stable")[: pairs - begun - steps]

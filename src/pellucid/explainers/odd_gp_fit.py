@@ -3,14 +3,16 @@
 import numpy as np
 
 from pellucid._base.typing import Bool2, Float1, Float2
-from pellucid.explainers.odd_gp import DUST, Prior, Triples, factorised, sinh_kernel
+from pellucid.explainers.odd_gp import DUST, ROUNDING, Conditioned, Prior, Triples, sinh_kernel
 
-STEPS = 40
+STEPS = 80
 """Iterations of the search at most."""
 ENOUGH = 1e-5
 """Relative gain of the likelihood below which the search ends: the answer is rounded anyway."""
 SHARES = tuple(4.0**-k for k in range(15))
 """Shares of interactions that are compared."""
+LEAST = 1e-6
+"""Least share of a game, as a root mean square, that is taken for interactions rather than rounding."""
 GRID = 16.0
 """Logarithms are rounded to 1/16, so rounding errors in a model's output do not reach the answer."""
 
@@ -18,27 +20,35 @@ GRID = 16.0
 def fit_prior(shown: Bool2, odd: Float2, spread: float) -> Prior | None:
     """Fit the prior to odd parts (pairs, columns) of several games on one design.
 
-    Every column is scaled to a mean square of 1, so games of any size count alike. The reach of a player is
+    Every column is scaled so that its best additive fit leaves a mean square of about 1: games of any size, and with
+    interactions of any size, count alike. The reach of a player is
     log-normal, with median 1 / sqrt(players) and `spread` as the standard deviation of its logarithm. None when no
     game changes anything.
     """
     from scipy.optimize import minimize  # a third party, loaded only where games are sampled
 
-    size = np.sqrt(np.mean(odd**2, axis=0))
-    odd = odd[:, size > 0] / size[size > 0]
+    signs = np.where(shown, 1.0, -1.0)
+    odd = odd[:, odd.any(axis=0)]
     if odd.shape[1] == 0:
         return None
-    signs = np.where(shown, 1.0, -1.0)
-    n = signs.shape[1]
+    n, (size, unit) = signs.shape[1], _sizes(signs, odd)
     centre = -0.5 * np.log(n)
-    start = np.concatenate([np.full(n, centre), np.log([float(n), 0.1, 0.1, 1e-3])])
-    bounds = [(-9.0, 1.0)] * n + [(-12.0, 20.0), (-16.0, 12.0), (-16.0, 12.0), (-21.0, 0.0)]
+    start = np.concatenate([np.full(n, centre), np.log([n * np.mean((size / unit) ** 2), 0.1, 0.1, 1e-3])])
+    bounds = [(-9.0, 1.0)] * n + [(-12.0, 40.0), (-16.0, 12.0), (-16.0, 12.0), (-21.0, 0.0)]
     found = minimize(
-        _loss, start, args=(signs, odd, centre, spread), jac=True, method="L-BFGS-B",
+        _loss, start, args=(signs, odd / unit, centre, spread), jac=True, method="L-BFGS-B",
         bounds=bounds, options={"maxiter": STEPS, "ftol": ENOUGH},
     ).x  # fmt: skip
     rounded = np.exp(np.round(found * GRID) / GRID)
     return Prior(rounded[:n], *rounded[n:].tolist())
+
+
+def _sizes(signs: Float2, odd: Float2) -> tuple[Float1, Float1]:
+    """Root mean square of each column, and of what an additive fit leaves of it (no less than rounding may)."""
+    size = np.sqrt(np.mean(odd**2, axis=0))
+    left = odd - signs @ np.linalg.lstsq(signs, odd, rcond=None)[0]
+    freedom = max(1, len(odd) - signs.shape[1])
+    return size, np.maximum(np.sqrt(np.sum(left**2, axis=0) / freedom), LEAST * size)
 
 
 def fit_geometric(shown: Bool2, odd: Float2) -> Prior | None:
@@ -46,8 +56,6 @@ def fit_geometric(shown: Bool2, odd: Float2) -> Prior | None:
 
     None when no game changes anything.
     """
-    from scipy.linalg import solve_triangular  # a third party, loaded only where games are sampled
-
     odd = odd[:, odd.any(axis=0)]
     if odd.shape[1] == 0:
         return None
@@ -55,9 +63,8 @@ def fit_geometric(shown: Bool2, odd: Float2) -> Prior | None:
     best, least = None, np.inf
     for share in SHARES:
         prior = Prior.geometric(signs.shape[1], share)
-        factor = factorised(prior.covariance(signs))
-        squares = np.sum(solve_triangular(factor, odd, lower=True, check_finite=False) ** 2, axis=0)
-        loss = len(odd) / 2 * np.log(squares).sum() + odd.shape[1] * np.log(np.diagonal(factor)).sum()
+        known = Conditioned.of(prior, signs)
+        loss = len(odd) * np.log(known.squares(odd)).sum() + odd.shape[1] * known.log_determinant
         if loss < least:
             best, least = prior, loss
     return best
@@ -74,7 +81,7 @@ def _loss(logs: Float1, signs: Float2, odd: Float2, centre: float, spread: float
     threes = triples.kernel(signs, signs)
     sinh, cosh = sinh_kernel(signs, signs, reach)
     covariance = linear * additive + cubic * threes + smooth * sinh
-    covariance.flat[:: len(covariance) + 1] += rough + DUST * (linear + cubic + smooth)
+    covariance.flat[:: len(covariance) + 1] += rough + DUST * (cubic + smooth) + ROUNDING * linear
     factor, failed = dpotrf(covariance, lower=1)
     if failed:
         return 1e25, np.zeros_like(logs)
@@ -90,7 +97,7 @@ def _loss(logs: Float1, signs: Float2, odd: Float2, centre: float, spread: float
     gradient = np.empty_like(logs)
     gradient[:n] = -0.5 * (smooth * reach * by_reach + cubic * triples.slope(signs, push, threes))
     gradient[:n] += (logs[:n] - centre) / spread**2
-    gradient[n] = -0.5 * linear * (np.vdot(push, additive) + DUST * trace)
+    gradient[n] = -0.5 * linear * (np.vdot(push, additive) + ROUNDING * trace)
     gradient[n + 1] = -0.5 * cubic * (np.vdot(push, threes) + DUST * trace)
     gradient[n + 2] = -0.5 * smooth * (of_sinh + DUST * trace)
     gradient[n + 3] = -0.5 * rough * trace

@@ -19,6 +19,8 @@ ROW_CAP = 1 << 16
 """Rows given to one predict call at most."""
 CELL_CAP = 1 << 23
 """Cells of the table given to one predict call at most; wide tables get fewer rows."""
+MIXED_CELLS = 1 << 20
+"""Cells with hidden ones at once: an allocator hands larger pieces back, and clears them anew for the next call."""
 LARGEST_EXACT_INTEGER = 2**53
 """Beyond it two different integers may be the same float64."""
 
@@ -185,7 +187,7 @@ class RowGames:
 
     def _evaluate(self, requests: Sequence[Request]) -> Iterator[Float2]:
         """Evaluate every coalition of every request, several requests in one predict call where they fit."""
-        cap = max(1, row_cap(self._source.n_columns) // self.cost_of_one)
+        cap = max(1, mixed_cap(self._source.n_columns) // self.cost_of_one)
         pack: list[Request] = []
         packed = 0
         for row, coalitions in requests:
@@ -212,7 +214,7 @@ class RowGames:
         y = None
         if game.space is Space.LOSS and self._y is not None:
             y = self._y[[row for row, _ in pack]]
-        step = max(1, min(b, row_cap(self._source.n_columns) // sum(counts)))
+        step = max(1, min(b, mixed_cap(self._source.n_columns) // sum(counts)))
         pieces: list[list[Float3]] = []
         for first in range(0, b, step):
             others = range(first, min(b, first + step))
@@ -220,7 +222,8 @@ class RowGames:
             outputs = game.model.predict(self._source.mixed(others, requests), game.space, targets)
             split = np.split(outputs, np.cumsum([count * len(others) for count in counts])[:-1])
             pieces.append([part.reshape(len(others), count, -1) for part, count in zip(split, counts, strict=True)])
-        return [mean_over_background(np.concatenate(parts)) for parts in zip(*pieces, strict=True)]
+        whole = (parts[0] if len(parts) == 1 else np.concatenate(parts) for parts in zip(*pieces, strict=True))
+        return [mean_over_background(outputs) for outputs in whole]
 
     def _by_column(self, row: int, coalitions: Bool2) -> Bool2:
         """Which columns show the row's own cells, of shape (coalitions, columns)."""
@@ -255,6 +258,11 @@ def row_cap(columns: int) -> int:
     return max(1, min(ROW_CAP, CELL_CAP // max(1, columns)))
 
 
+def mixed_cap(columns: int) -> int:
+    """Rows with hidden cells that one predict call may be given."""
+    return max(1, min(ROW_CAP, MIXED_CELLS // max(1, columns)))
+
+
 def mean_over_background(outputs: Float3) -> Float2:
     """Mean over axis 0 of (background rows, coalitions, outputs), added up in the order of the rows.
 
@@ -263,9 +271,10 @@ def mean_over_background(outputs: Float3) -> Float2:
     how many are averaged with it.
     """
     first = outputs[0]
-    total = np.zeros_like(first)
-    for one in outputs[1:]:
-        total += one - first
+    flat = outputs.reshape(len(outputs), -1)
+    if flat.shape[1] == 1:  # a single column would be added up in pairs
+        flat = np.repeat(flat, 2, axis=1)
+    total = np.add.reduce(flat - flat[0], axis=0)[: first.size].reshape(first.shape)
     return np.asarray(first + total / len(outputs))
 
 
