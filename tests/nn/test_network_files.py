@@ -144,7 +144,7 @@ def test_a_network_is_named_in_code(pellucid: Any, tmp_path: Path) -> None:
         (["net.pt2", "rows.npz"], "runs whatever code it contains"),
         (["net.pt2", "rows.npz", "--trust-pickle", "12"], "not the pickle that was trusted"),
         (["rows.npz"], "name the network before it"),
-        (["net.pt", "rows.csv"], "a NumPy file that ends in .npz"),
+        (["net.pt", "rows.pkl"], "arrays in a NumPy file (.npz, from numpy.savez); got rows.pkl"),
         (["net.pt", "rows.npz", "--sensitive", "a"], "--sensitive is for models of tables"),
         (["net.pt", "rows.npz", "--trust-type", "a"], "--trust-type is for models of tables"),
         (["--model", "json:dumps", "rows.npz"], "must be a torch.nn.Module; got function"),

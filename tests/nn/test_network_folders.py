@@ -254,6 +254,7 @@ def test_the_command_line_audits_folders_and_texts(pellucid: Any, arguments: lis
         (["mails.csv", "--text", "body", "--target", "label"], "module:name of a fast tokenizer"),
         (["mails.csv", "--text", "bdy", "--target", "label", "--preprocess", "my_code:tokenizer"], "'bdy' for --text"),
         (["mails.csv", "--text", "body", "--preprocess", "my_code:tokenizer"], "say with --target where mails.csv"),
+        (["mails.csv"], "say with --target which column of mails.csv holds the truth"),
         (["gone.csv", "--text", "body", "--target", "y"], "there is no file gone.csv"),
         (["p.json", "--classes", "classes.json", "--target", "y"], "a folder with a subfolder for each class"),
     ],

@@ -43,6 +43,8 @@ JUDGED, CHANGED = 8, 4
 STEPS = 6
 STATES = 6
 """States of a network that is losing what it learned, from the output down, in which rows are explained again."""
+NOTHING = 0.001
+"""Share of a score below which a gap is only named."""
 CELLS = 32
 """Areas along a side of a shown picture, at most."""
 
@@ -188,8 +190,7 @@ class Gap(Question):
         verdict = Verdict.PASS if float(np.median(share)) <= subject.policy.gap_warn else Verdict.WARN
         return self.finding(
             verdict,
-            f"{WORDS[method]}, whose values should add up, leaves {_small(float(np.median(share)))} of the score "
-            f"unexplained in the median of {len(share)} rows, and {_small(float(share.max()))} at most.",
+            f"{WORDS[method]}, whose values should add up, leaves {_unexplained(share)}.",
             measures=(Measure(name="gap, median", value=float(np.median(share)), n=len(share), unit="share"),),
             how="The values together against the score less the baseline's score, as a share of it. Warned from "
             f"{percent(subject.policy.gap_warn)} on.",
@@ -348,9 +349,14 @@ def _hidden_words(subject: NetworkSubject, inputs: Mapping[str, Tensor]) -> dict
     return {"hide": subject.tokenizer.pad_token_id if hidden is None else hidden, "players": there & ~special}
 
 
-def _small(share: float) -> str:
-    """Rounding is not nothing."""
-    return percent(share) if share >= 0.001 else "less than 0.1 %"
+def _unexplained(share: Array) -> str:
+    """How much of the score is missing in rows; rounding is not nothing."""
+    largest = float(share.max())
+    if largest < NOTHING:
+        return f"less than {percent(NOTHING)} of the score unexplained in every one of {len(share)} rows"
+    middle = float(np.median(share))
+    half = percent(middle) if middle >= NOTHING else f"less than {percent(NOTHING)}"
+    return f"{half} of the score unexplained in the median of {len(share)} rows, and {percent(largest)} at most"
 
 
 def _where_sentence(seen: Look, i: int, method: str) -> str:

@@ -51,11 +51,14 @@ class Needed(Question):
             _said(measured, len(rows)),
             exhibits=(_falls(subject, found, measured), *([attending] if attending else [])),
             how=f"On {len(rows)} rows, one part at a time: units, those with the largest effects estimated from one "
-            "gradient, give their mean over rows and places; attention heads, all of them, give nothing. Intervals are "
-            "95 % bootstrap intervals over rows; a part counts as needed where a t-test over rows, Holm-adjusted for "
-            "all parts of its kind, is at 0.05 or below. Names of layers are shortened in the picture "
-            "and whole in its numbers.",
+            f"gradient, give their mean over rows and places{_of_heads(found)}. Intervals are 95 % bootstrap intervals "
+            "over rows; a part counts as needed where a t-test over rows, Holm-adjusted for all parts of its kind, is "
+            "at 0.05 or below. Names of layers are shortened in the picture and whole in its numbers.",
         )
+
+
+def _of_heads(found: Deconstruction) -> str:
+    return "" if found.heads is None else "; attention heads, all of them, give nothing"
 
 
 def _said(measured: list[Ablation], n: int) -> str:

@@ -15,7 +15,7 @@ from pellucid._base.progress import Progress
 from pellucid._base.randomness import check_seed
 from pellucid._base.typing import Array, Float2, Int1, Names
 from pellucid.auditing.policy import Policy, read_policy
-from pellucid.nn._layers import every_layer
+from pellucid.nn._intercept import tensors_in
 from pellucid.nn._scoring import all_outputs, call, first_input, taken
 from pellucid.nn._session import session
 from pellucid.table import listed
@@ -202,13 +202,17 @@ def _tokens(tokenizer: Any, text: str) -> tuple[tuple[str, str], ...]:
 
 
 def _rows_at_once(model: nn.Module, inputs: Any) -> int:
-    """Rows whose largest tensor, as the network's layers return them, stays small."""
-    if not any(True for _ in model.children()):
-        return MOST_BATCH
-    with session(model), torch.no_grad(), every_layer(model).recorded() as kept:
+    """Rows whose largest tensor, as the network's parts return them, stays small."""
+    sizes = [1]
+
+    def see(_: nn.Module, __: Any, output: Any) -> None:
+        sizes.extend(tensor.numel() * tensor.element_size() for tensor in tensors_in(output))
+
+    with session(model), torch.no_grad():  # it takes the hooks away again
+        for module in model.modules():
+            module.register_forward_hook(see)
         call(model, taken(inputs, torch.arange(1)))
-    largest = max((value.numel() * value.element_size() for value in kept.values()), default=1)
-    return int(min(max(LARGEST // largest, 1), MOST_BATCH))
+    return min(max(LARGEST // max(sizes), 1), MOST_BATCH)
 
 
 def _scores(model: nn.Module, inputs: Any, batch: int) -> Float2:
