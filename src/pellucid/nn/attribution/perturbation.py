@@ -130,7 +130,7 @@ class Occlusion:
     def answer(self, question: Question) -> Answer:
         """Hide every window of every row, many in one pass."""
         only_inputs(question, self.name)
-        windows = torch.block_diag(*[self._windows(part.shape[1:]) for part in question.parts]).bool()
+        windows = torch.block_diag(*[self._windows(part.shape[1:]) for part in question.parts])
         outputs = question.outputs(question.parts, question.every_row())
         values = torch.zeros(outputs.shape[1], len(question), windows.shape[1], dtype=torch.float64, device="cpu")
         count = windows.sum(0).clamp(min=1)
