@@ -130,7 +130,7 @@ def read_inputs(model: Network, inputs: Any) -> Given:
         inputs = tuple(inputs)
     if not isinstance(inputs, Tensor | Mapping | tuple):
         table = Table.of(inputs, what="inputs")
-        inputs = torch.as_tensor(np.array(table.as_array(), dtype=np.float64)).to(_like(model))
+        inputs = torch.from_numpy(np.array(table.as_array(), dtype=np.float64)).to(_like(model))
     kwargs = dict(inputs.items()) if isinstance(inputs, Mapping) else {}
     args = () if kwargs else (inputs if isinstance(inputs, tuple) else (inputs,))
     named = {_position(i): item for i, item in enumerate(args)} | kwargs

@@ -18,7 +18,9 @@ def pair(call: Call, reference: Call, name: str) -> Pair:
     """Return an operand and its reference as tensors."""
     value, other = call.arguments[name], reference.arguments[name]
     like = next(a for a in call.arguments.values() if isinstance(a, Tensor))
-    return Pair(*(t if isinstance(t, Tensor) else torch.as_tensor(t).to(like) for t in (value, other)))
+    return Pair(
+        *(t if isinstance(t, Tensor) else torch.as_tensor(t, device=like.device).to(like) for t in (value, other))
+    )
 
 
 def elementwise(call: Call, reference: Call) -> Tensor:

@@ -82,7 +82,7 @@ def batches(data: Any, batch_size: int | None) -> Iterator[Any]:
             first_input(data)  # refuses what is empty or not finite
             yield data
         else:
-            for rows in torch.arange(len(first_input(data))).split(batch_size):
+            for rows in torch.arange(len(first_input(data)), device="cpu").split(batch_size):
                 yield taken(data, rows)
         return
     if not hasattr(data, "__iter__"):

@@ -148,8 +148,10 @@ def ablate(
         items = _wanted_units(units, {shortest[site]: (site, len(means)) for site, means in filling.items()})
         if to == "zero":
             filling = {site: torch.zeros_like(means) for site, means in filling.items()}
-        effect = torch.empty(len(items), len(score), dtype=torch.float64)
-        for part in torch.cartesian_prod(torch.arange(len(items)), torch.arange(len(score))).split(batch_size):
+        effect = torch.empty(len(items), len(score), dtype=torch.float64, device="cpu")
+        for part in torch.cartesian_prod(
+            torch.arange(len(items), device="cpu"), torch.arange(len(score), device="cpu")
+        ).split(batch_size):
             wanted = [items[i] for i in part[:, 0].tolist()]
 
             def change(site: str, value: Tensor, wanted: list[tuple[str, int]] = wanted) -> Tensor:
@@ -205,12 +207,16 @@ def ablate_heads(
         targets, score = own_targets(model, inputs, target, batch_size)
         names, counts, means = _heads(model, inputs, batch_size, to)
         items = [(site, head) for site, count in enumerate(counts) for head in range(count)]
-        effect = torch.empty(len(items), len(score), dtype=torch.float64)
-        for part in torch.cartesian_prod(torch.arange(len(items)), torch.arange(len(score))).split(batch_size):
-            wanted = torch.tensor([items[i] for i in part[:, 0].tolist()])
+        effect = torch.empty(len(items), len(score), dtype=torch.float64, device="cpu")
+        for part in torch.cartesian_prod(
+            torch.arange(len(items), device="cpu"), torch.arange(len(score), device="cpu")
+        ).split(batch_size):
+            wanted = torch.tensor([items[i] for i in part[:, 0].tolist()], device="cpu")
 
             def out(site: Site, values: Tensor, wanted: Tensor = wanted) -> Tensor:
-                mask = (wanted[:, 0] == site.number)[:, None] & (wanted[:, 1:] == torch.arange(values.shape[1]))
+                mask = (wanted[:, 0] == site.number)[:, None] & (
+                    wanted[:, 1:] == torch.arange(values.shape[1], device="cpu")
+                )
                 filling = means[site.number].to(values) if means else values.new_zeros(())
                 return torch.where(mask.to(values.device)[:, :, None, None], filling, values)
 

@@ -87,6 +87,14 @@ class Attention:
         ------
         InputError
             When a query is no position, or attention is not over the same positions in every layer.
+
+        Examples
+        --------
+        >>> import torch
+        >>> from pellucid.nn.attending import attention
+        >>> model = torch.nn.TransformerEncoderLayer(8, 2, 16, batch_first=True)
+        >>> attention(model, torch.randn(1, 5, 8)).flow([0]).shape
+        (1, 1, 5)
         """
         layers = [weights.mean(axis=1) for weights in self._square()]
         positions = range(layers[0].shape[-1])

@@ -201,7 +201,7 @@ def _train(
     for weight in weights:
         weight.requires_grad_(not (frozen and weight is decoder))
     adam = torch.optim.Adam([w for w in weights if w.requires_grad], learning_rate)
-    idle = torch.zeros(n_latents, dtype=torch.long)
+    idle = X.new_zeros(n_latents, dtype=torch.long)
     patience = max(n_steps // 10, 20)
     for step in range(n_steps):
         adam.param_groups[0]["lr"] = learning_rate * (1 - step / n_steps)

@@ -215,8 +215,8 @@ def _permutation_p(overlap: Tensor, most: int, random_state: int) -> Array:
     rng = stream(random_state, "nn.dissect.permutations")
     seen = overlap.diagonal(dim1=1, dim2=2).sum(dim=1)
     p_value = np.full(len(overlap), np.nan)
-    beaten = torch.zeros(len(overlap))
-    rows = torch.arange(n)
+    beaten = torch.zeros(len(overlap), device="cpu")
+    rows = torch.arange(n, device="cpu")
     tried = 0
     while np.isnan(p_value).any() and tried < most:
         count = min(1000, most - tried)

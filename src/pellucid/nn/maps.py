@@ -257,7 +257,7 @@ def _token_relevance(model: Network, inputs: Any, targets: Any, tokens: int) -> 
             rows = len(output_tensor(output)) if single else 0
             return chosen(output, torch.full((rows,), target, device=x.device) if single else target)
 
-        at = (targets == target).nonzero()[:, 0] if isinstance(targets, Tensor) else torch.arange(len(x))
+        at = (targets == target).nonzero()[:, 0] if isinstance(targets, Tensor) else torch.arange(len(x), device="cpu")
         with session(model):
             found = attribute(score, taken(inputs, at), method="attnlrp").shaped
         if found.shape[1] != tokens or found.ndim != 4:
@@ -311,7 +311,9 @@ def _check(
             cut[row, draw, rng.choice(players, size=count, replace=False)] = True
     falls = np.empty((rows, DRAWS + 1))
     with session(model):
-        for part in torch.cartesian_prod(torch.arange(rows), torch.arange(DRAWS + 1)).split(batch_size):
+        for part in torch.cartesian_prod(torch.arange(rows, device="cpu"), torch.arange(DRAWS + 1, device="cpu")).split(
+            batch_size
+        ):
             at = part[:, 0]
             with attention_calls(model, len(part), weights=_without(torch.from_numpy(cut[at, part[:, 1]]))):
                 left = row_scores(model, taken(inputs, at), targets_of(targets, at))

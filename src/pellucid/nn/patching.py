@@ -126,11 +126,12 @@ def patch(
     """
     with session(model), torch.no_grad():
         two = _compared(model, clean, corrupt, target, layers)
-        effect, rows = two.table(), torch.arange(len(two.bad))
+        effect, rows = two.table(), torch.arange(len(two.bad), device="cpu")
         columns = [values.shape[1] for values in two.from_clean.values()]
         items = [(site, column) for site, count in enumerate(columns) for column in range(count)]
-        for part in torch.cartesian_prod(torch.arange(len(items)), rows).split(batch_size):
-            wanted, at = torch.tensor([items[i] for i in part[:, 0].tolist()]), part[:, 1].to(two.bad.device)
+        for part in torch.cartesian_prod(torch.arange(len(items), device="cpu"), rows).split(batch_size):
+            wanted = torch.tensor([items[i] for i in part[:, 0].tolist()], device="cpu")
+            at = part[:, 1].to(two.bad.device)
             with _patched(model, two.from_clean, wanted, at, layers):
                 score = row_scores(model, taken(corrupt, at), targets_of(two.targets, at))
             effect[wanted[:, 0], wanted[:, 1], part[:, 1]] = (score - two.bad[at]).double().cpu()
@@ -212,7 +213,7 @@ class _Compared:
     def table(self) -> Tensor:
         """Effects that are not known yet, of shape (sites, columns, rows)."""
         columns = max(value.shape[1] for value in self.from_clean.values())
-        return torch.full((len(self.from_clean), columns, len(self.bad)), torch.nan, dtype=torch.float64)
+        return torch.full((len(self.from_clean), columns, len(self.bad)), torch.nan, dtype=torch.float64, device="cpu")
 
     def patching(self, effect: Tensor, *, heads: bool, exact: bool) -> Patching:
         """Say what was found."""
@@ -313,7 +314,7 @@ def _patched(model: Network, source: dict[str, Tensor], wanted: Tensor, at: Tens
     values = list(source.values())
 
     def put(number: int, value: Tensor) -> Tensor:
-        mask = (wanted[:, 0] == number)[:, None] & (wanted[:, 1:] == torch.arange(value.shape[1]))
+        mask = (wanted[:, 0] == number)[:, None] & (wanted[:, 1:] == torch.arange(value.shape[1], device="cpu"))
         mask = mask.to(value.device).reshape(*mask.shape, *[1] * (value.ndim - 2))
         return torch.where(mask, values[number][at], value)
 

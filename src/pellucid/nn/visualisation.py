@@ -144,7 +144,7 @@ def _moved(images: Tensor, rng: np.random.Generator) -> Tensor:
     angle, size = rng.uniform(-0.1, 0.1), rng.uniform(0.9, 1.1)
     shift = rng.uniform(-0.1, 0.1, size=2)
     cosine, sine = size * np.cos(angle), size * np.sin(angle)
-    matrix = torch.tensor([[cosine, -sine, shift[0]], [sine, cosine, shift[1]]]).to(images)
+    matrix = torch.tensor([[cosine, -sine, shift[0]], [sine, cosine, shift[1]]], device=images.device).to(images)
     grid = functional.affine_grid(matrix.expand(len(images), 2, 3), list(images.shape), align_corners=False)
     return functional.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
 

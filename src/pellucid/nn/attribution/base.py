@@ -59,4 +59,4 @@ def collected(pieces: Iterable[Mapping[str, Tensor]]) -> dict[str, Tensor]:
 def rounding(outputs: Tensor, base: Tensor | float = 0.0) -> Tensor:
     """Gap that rounding can leave in a sum of many products as large as the outputs."""
     eps = torch.finfo(outputs.dtype).eps
-    return 4e3 * eps * (outputs.abs() + torch.as_tensor(base).abs() + 1e-3)
+    return 4e3 * eps * (outputs.abs() + torch.as_tensor(base, device=outputs.device).abs() + 1e-3)

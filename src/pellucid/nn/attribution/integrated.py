@@ -207,7 +207,8 @@ def _points(question: Question, points: Sequence[tuple[_Path, float]]) -> tuple[
     rows = torch.tensor([path.row for path, _ in points], device=question.parts[0].device)
     parts = []
     for part, baseline in zip(question.parts, question.baseline, strict=True):
-        weight = torch.tensor([at for _, at in points], dtype=torch.float64).to(part).view(-1, *(1,) * (part.ndim - 1))
+        weight = torch.tensor([at for _, at in points], dtype=torch.float64, device=part.device).to(part.dtype)
+        weight = weight.view(-1, *(1,) * (part.ndim - 1))
         parts.append(torch.lerp(baseline[rows], part[rows], weight))
     return parts, rows
 
@@ -270,7 +271,7 @@ class ExpectedGradients:
         for rows, sample in sample_grid(question, n):
             drawn = [_draw(question.random_state, int(r), int(s), n, b) for r, s in zip(rows, sample, strict=True)]
             which = torch.tensor([k for k, _ in drawn], device=rows.device)
-            place = torch.tensor([at for _, at in drawn], dtype=torch.float64)
+            place = torch.tensor([at for _, at in drawn], dtype=torch.float64, device=rows.device)
             ends = list(zip(question.parts, background, strict=True))
             weights = [place.to(part).view(-1, *(1,) * (part.ndim - 1)) for part, _ in ends]
             parts = [torch.lerp(bg[which], part[rows], w) for (part, bg), w in zip(ends, weights, strict=True)]

@@ -81,7 +81,7 @@ def segments_of(question: Question) -> Tensor:
         shape, side = part.shape[1:], _side(part.shape[1:])
         places = _places(shape)
         cells = [-(-length // side) for length in places]
-        own = torch.arange(int(np.prod(cells))).view(cells)
+        own = torch.arange(int(np.prod(cells)), device="cpu").view(cells)
         for axis, length in enumerate(places):
             own = own.repeat_interleave(side, axis).narrow(axis, 0, length)
         numbers.append(_spread(shape, own) + first)
@@ -130,9 +130,9 @@ class Occlusion:
     def answer(self, question: Question) -> Answer:
         """Hide every window of every row, many in one pass."""
         only_inputs(question, self.name)
-        windows = torch.block_diag(*[self._windows(part.shape[1:]) for part in question.parts]).bool()
+        windows = torch.block_diag(*[self._windows(part.shape[1:]) for part in question.parts])
         outputs = question.outputs(question.parts, question.every_row())
-        values = torch.zeros(outputs.shape[1], len(question), windows.shape[1], dtype=torch.float64)
+        values = torch.zeros(outputs.shape[1], len(question), windows.shape[1], dtype=torch.float64, device="cpu")
         count = windows.sum(0).clamp(min=1)
         for row in range(len(question)):
             for some in torch.split(windows, 256):
@@ -151,7 +151,7 @@ class Occlusion:
         starts = [_starts(*axis) for axis in zip(places, sides, steps, strict=True)]
         masks = []
         for corner in itertools.product(*starts):
-            mask = torch.zeros(places, dtype=torch.bool)
+            mask = torch.zeros(places, dtype=torch.bool, device="cpu")
             mask[tuple(slice(first, first + side) for first, side in zip(corner, sides, strict=True))] = True
             masks.append(_spread(shape, mask))
         return torch.stack(masks)
@@ -290,7 +290,7 @@ class RISE:
             raise InputError(f"budget must be at least 2 masks; got {n}.")
         outputs = question.outputs(question.parts, question.every_row())
         features = sum(part[0].numel() for part in question.parts)
-        total = torch.zeros(outputs.shape[1], len(question), features, dtype=torch.float64)
+        total = torch.zeros(outputs.shape[1], len(question), features, dtype=torch.float64, device="cpu")
         squares = torch.zeros_like(total)
         for first in range(0, n, 64):
             masks = torch.stack([self._mask(question, k) for k in range(first, min(first + 64, n))])
