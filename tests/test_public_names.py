@@ -12,10 +12,10 @@ PUBLIC = {
     "ModelError", "Owen", "Pairs", "PellucidError", "Permutation", "Policy", "Provenance", "Quality",
     "ReasonCodes", "Record", "RecordLog", "Recorder", "Shapley", "Shift", "Space", "Table", "Tree",
     "TreeEnsemble", "UnsupportedModelError", "UnsupportedRequestError", "Verification", "__version__", "ale",
-    "audit", "audit_data", "compare", "compliance", "counterfactuals", "counterfactuals_from_dice", "datasets", "explain", "explain_image",
-    "explain_text", "fairness", "find_slices", "glassbox", "h_statistic", "ice", "importance", "improvement",
-    "interactions", "load_model", "nn", "pairs", "pdp", "plot", "quality", "reason_codes", "regional_effects",
-    "save_artefact", "save_report", "superpixels", "testing", "verify",
+    "audit", "audit_data", "compare", "compliance", "counterfactuals", "counterfactuals_from_dice", "datasets",
+    "explain", "explain_image", "explain_text", "fairness", "find_slices", "glassbox", "h_statistic", "ice",
+    "importance", "improvement", "interactions", "load_model", "nn", "pairs", "pdp", "plot", "quality",
+    "reason_codes", "regional_effects", "save_artefact", "save_report", "superpixels", "testing", "verify",
 }  # fmt: skip
 HEAVY = ("sklearn", "scipy", "pandas", "altair", "torch")
 

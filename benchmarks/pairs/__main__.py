@@ -21,7 +21,7 @@ KEPT = ROOT / "build" / "benchmarks-pairs"
 PAGE = ROOT / "docs" / "benchmarks-pairs.md"
 TASKS = ("diabetes-xgb", "diabetes-mlp", "wine-mlp", "digits_blocks-mlp", "image-svm", "text-mlp")
 FACTORS = (10, 20, 50, 100)
-GAMES, SEEDS, ROWS = 2, 2, 20
+GAMES, SEEDS, ROWS = 3, 1, 20
 """Of the tasks' 20 games the first few are asked."""
 PEERS = ("SHAPIQ", "KernelSHAPIQ", "SVARMIQ", "ProxySHAP adjusted")
 
@@ -95,7 +95,7 @@ def lines():
     yield "# Interactions of pairs beside shapiq\n"
     yield (
         "Written by `python -m benchmarks.pairs`; do not edit by hand. Order-2 k-SII of the interactions of pairs: "
-        f"mean over {GAMES} games and {SEEDS} seeds of the relative squared error against all coalitions. The budget is "
+        f"relative squared error against all coalitions, mean over {GAMES} games, seeds {SEEDS}. The budget is "
         "coalitions per game, in units of the number of players d; every method plays the same tables of values, each "
         "game by itself. Our interactions need 8d coalitions at least; budgets that hold all are exact and left out. "
         f"pellucid {version('pellucid')}, shapiq {peer().version}; the best is bold.\n"

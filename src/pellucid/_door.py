@@ -11,7 +11,7 @@ from pellucid._base.errors import AdditivityError, ColumnError, InputError, Unsu
 from pellucid._base.progress import Progress
 from pellucid._base.typing import Array, Names
 from pellucid.adapters import as_model
-from pellucid.adapters.function_of_rows import prove_deterministic, prove_row_by_row
+from pellucid.adapters.function_of_rows import ASKED_AGAIN, prove_deterministic, prove_row_by_row
 from pellucid.adapters.proof import prove
 from pellucid.explainers.base import Attribution, Bound, Method, Question
 from pellucid.explainers.choice import METHODS, Choice, choose, no_such_method
@@ -222,6 +222,8 @@ class Explainer:
             )
         predicted = self.model.predict(table, self.space)
         residual = self._residual(sums, predicted, table, None)
+        if self.choice.method.needs == "predict" and self.background is not None:
+            prove_row_by_row(self.model, self.background, table, predicted, self.space)
         found = Interactions(
             values=values,
             base_values=sums.base_values,
@@ -472,7 +474,17 @@ def _outputs_of(found: Interactions, output: str | int | Sequence[str | int]) ->
 
 
 def read_model(model: Any, X: Any) -> tuple[Model, Table]:
-    """The model and its rows in the house's own forms, columns matched by name."""
+    """The model and its rows in the house's own forms, columns matched by name.
+
+    Raises
+    ------
+    AdditivityError, ModelError
+        When the model is random, or its output for a row depends on others.
+    """
     table = Table.of(X)
     read = as_model(model, reference=table)
-    return read, table.aligned(read.features or table.names)
+    table = table.aligned(read.features or table.names)
+    few = table.take(np.arange(min(ASKED_AGAIN, len(table))))
+    if len(few):
+        prove_row_by_row(read, table, few, read.predict(few, Space.RAW), Space.RAW)
+    return read, table

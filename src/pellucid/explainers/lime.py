@@ -86,6 +86,11 @@ class Lime:
                 f"n_samples must be at least 2 and top_k at least 1; got {self.n_samples!r} and {self.top_k!r}."
             )
 
+    @property
+    def adapts(self) -> bool:
+        """The control variates are fitted to the model, so the values are linear in it only within their errors."""
+        return True
+
     def bind(self, question: Question) -> "LimeBound":
         """Draw the sample and, but for the loss, predict it."""
         if question.background is None or len(question.background) == 0:
