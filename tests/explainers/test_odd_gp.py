@@ -221,6 +221,23 @@ def test_the_fit_finds_who_interacts():
     assert reach[:3].min() > 10 * reach[3:].max()
 
 
+def test_the_fit_of_interactions_does_not_depend_on_the_size_of_the_additive_part():
+    rng = np.random.default_rng(4)
+    shown = pair_design(8, 80, 0).shown
+    signs = signs_of(shown)
+    slopes, odd = rng.normal(size=(8, 1)), signs[:, [0]] * signs[:, [1]] * signs[:, [2]]
+    small, large = (fit_prior(shown, odd + size * signs @ slopes, 0.5) for size in (10.0, 1e4))
+    for fitted in (small, large):
+        assert fitted.reach[:3].min() > 20.0 * fitted.reach[3:].max()
+    assert large.linear > 1e5 * small.linear
+    assert large.cubic + large.smooth == pytest.approx(small.cubic + small.smooth, rel=0.3)
+
+
+def test_no_value_is_known_better_than_to_single_precision():
+    known = Estimate(np.array([[4.0], [1.0]]), np.zeros((2, 1))), np.zeros(1)
+    np.testing.assert_allclose(average([known])[0].std_error, 2.0**-21)
+
+
 def test_games_without_any_change_leave_nothing_to_fit():
     assert fit_prior(every(3), np.zeros((8, 2)), 1.0) is None
 
