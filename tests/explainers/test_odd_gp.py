@@ -13,7 +13,15 @@ from pellucid.explainers import odd_gp_design
 from pellucid.explainers.coalitions import pair_design, pairs_of_two
 from pellucid.explainers.estimation import Estimate, _half_width, _may_stop
 from pellucid.explainers.exact import Enumeration
-from pellucid.explainers.odd_gp import Conditioned, Posterior, Prior, average, expected_error, sinh_kernel, stricter
+from pellucid.explainers.odd_gp import (
+    Conditioned,
+    Posterior,
+    Prior,
+    average,
+    expected_error,
+    sinh_kernel,
+    strict_enough,
+)
 from pellucid.explainers.odd_gp_design import SHARE, _best, best_pairs
 from pellucid.explainers.odd_gp_fit import _loss, fit_geometric, fit_prior
 
@@ -178,10 +186,11 @@ def test_the_covariance_of_both_parts_is_that_of_the_definition():
     np.testing.assert_allclose(left, expected, atol=1e-8)
 
 
-def test_the_strict_prior_answers_where_left_out_pairs_are_for_it_and_what_it_moves_is_error():
+def test_a_strict_prior_answers_where_left_out_pairs_are_for_it_and_what_it_moves_is_error():
     loose = Estimate(np.array([[1.0, 1.0]]), np.array([[0.3, 0.3]])), np.array([2.0, 2.0])
     strict = Estimate(np.array([[1.4, 1.4]]), np.array([[0.3, 0.3]])), np.array([1.0, 3.0])
-    found, error = stricter(loose, strict)
+    strictest = Estimate(np.array([[9.0, 9.0]]), np.array([[0.1, 0.1]])), np.array([1.5, 5.0])
+    found, error = strict_enough([loose, strict, strictest])
     np.testing.assert_allclose(found.values, [[1.4, 1.0]])
     np.testing.assert_allclose(found.std_error, [[0.5, 0.3]])
     np.testing.assert_array_equal(error, [1.0, 2.0])
