@@ -39,11 +39,11 @@ def test_least_squares_answers_where_the_process_errs_more_on_left_out_pairs():
     base = PairedLeastSquares(pair_design(n, 40, 0), [40])
     misled = Prior(np.full(n, 2.0), 1e-6, 1.0, 1.0, 1.0)  # it believes in no additive part, and there is no other
     shown = np.concatenate(list(base.blocks(0)))
-    found = Chain(base, [misled] * 4, choose=True).solve(0, shown @ slopes, np.zeros(1), slopes.sum(axis=0))
+    found = Chain(base, [misled] * 5, choose=True).solve(0, shown @ slopes, np.zeros(1), slopes.sum(axis=0))
     assert found.methods == ("least_squares",)
     np.testing.assert_allclose(found.values, slopes, atol=1e-12)
     assert (
-        Chain(base, [misled] * 4, choose=False).solve(0, shown @ slopes, np.zeros(1), slopes.sum(axis=0)).methods == ()
+        Chain(base, [misled] * 5, choose=False).solve(0, shown @ slopes, np.zeros(1), slopes.sum(axis=0)).methods == ()
     )
 
 

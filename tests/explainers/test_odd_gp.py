@@ -13,7 +13,15 @@ from pellucid.explainers import odd_gp_design
 from pellucid.explainers.coalitions import pair_design, pairs_of_two
 from pellucid.explainers.estimation import Estimate, _half_width, _may_stop
 from pellucid.explainers.exact import Enumeration
-from pellucid.explainers.odd_gp import Conditioned, Posterior, Prior, average, expected_error, sinh_kernel, stricter
+from pellucid.explainers.odd_gp import (
+    Conditioned,
+    Posterior,
+    Prior,
+    average,
+    expected_error,
+    sinh_kernel,
+    strict_enough,
+)
 from pellucid.explainers.odd_gp_design import SHARE, _best, best_pairs
 from pellucid.explainers.odd_gp_fit import _loss, fit_geometric, fit_prior
 
@@ -178,10 +186,11 @@ def test_the_covariance_of_both_parts_is_that_of_the_definition():
     np.testing.assert_allclose(left, expected, atol=1e-8)
 
 
-def test_the_strict_prior_answers_where_left_out_pairs_are_for_it_and_what_it_moves_is_error():
+def test_a_strict_prior_answers_where_left_out_pairs_are_for_it_and_what_it_moves_is_error():
     loose = Estimate(np.array([[1.0, 1.0]]), np.array([[0.3, 0.3]])), np.array([2.0, 2.0])
     strict = Estimate(np.array([[1.4, 1.4]]), np.array([[0.3, 0.3]])), np.array([1.0, 3.0])
-    found, error = stricter(loose, strict)
+    strictest = Estimate(np.array([[9.0, 9.0]]), np.array([[0.1, 0.1]])), np.array([1.5, 5.0])
+    found, error = strict_enough([loose, strict, strictest])
     np.testing.assert_allclose(found.values, [[1.4, 1.0]])
     np.testing.assert_allclose(found.std_error, [[0.5, 0.3]])
     np.testing.assert_array_equal(error, [1.0, 2.0])
@@ -219,6 +228,23 @@ def test_the_fit_finds_who_interacts():
     odd = (signs[:, 0] * signs[:, 1] * signs[:, 2])[:, None] * [1.0, 2.0] + signs @ rng.normal(size=(8, 2))
     reach = fit_prior(shown, odd, 3.0).reach
     assert reach[:3].min() > 10 * reach[3:].max()
+
+
+def test_the_fit_of_interactions_does_not_depend_on_the_size_of_the_additive_part():
+    rng = np.random.default_rng(4)
+    shown = pair_design(8, 80, 0).shown
+    signs = signs_of(shown)
+    slopes, odd = rng.normal(size=(8, 1)), signs[:, [0]] * signs[:, [1]] * signs[:, [2]]
+    small, large = (fit_prior(shown, odd + size * signs @ slopes, 0.5) for size in (10.0, 1e4))
+    for fitted in (small, large):
+        assert fitted.reach[:3].min() > 20.0 * fitted.reach[3:].max()
+    assert large.linear > 1e5 * small.linear
+    assert large.cubic + large.smooth == pytest.approx(small.cubic + small.smooth, rel=0.3)
+
+
+def test_no_value_is_known_better_than_to_single_precision():
+    known = Estimate(np.array([[4.0], [1.0]]), np.zeros((2, 1))), np.zeros(1)
+    np.testing.assert_allclose(average([known])[0].std_error, 2.0**-21)
 
 
 def test_games_without_any_change_leave_nothing_to_fit():

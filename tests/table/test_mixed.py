@@ -12,6 +12,11 @@ TABLES = {
     "matrix": NUMBERS,
     "columns first": np.asfortranarray(NUMBERS),
     "float32": NUMBERS.astype(np.float32),
+    "every other row and column": np.repeat(np.repeat(NUMBERS, 2, axis=0), 2, axis=1)[::2, ::2],
+    "integers": (NUMBERS * 100).astype(np.int64),
+    "short integers": (NUMBERS * 100).astype(np.int16),
+    "bools": NUMBERS > 0,
+    "times": (NUMBERS * 100).astype("datetime64[s]"),
     "objects": np.array([["a", 1, None], ["b", 2, "x"], ["c", 3, "y"], ["d", 4, "z"]] * 2, dtype=object)[:7],
     "pandas numbers": pd.DataFrame(NUMBERS, columns=list("abc")),
     "pandas mixed": pd.DataFrame({"a": range(7), "b": list("stuvwxy"), "c": pd.Categorical(list("ppqqrrr"))}),
@@ -46,3 +51,18 @@ def test_mixed_rows_may_be_written_into():
     assert not table.disposable
     found.native[:] = 7.0
     np.testing.assert_array_equal(NUMBERS, kept)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.int16])
+@pytest.mark.parametrize(("columns", "lines"), [(1, 3), (5, 1000), (300, 40), (5000, 2)])
+def test_tables_of_any_size_are_mixed_bit_for_bit(columns, lines, dtype):
+    rng = np.random.default_rng(columns)
+    cells = rng.integers(-99, 99, size=(4, columns)).astype(dtype)
+    if dtype is not np.int16:
+        cells.ravel()[:3] = [np.nan, -0.0, np.inf][: min(3, cells.size)]
+    shown = rng.random((lines, columns)) < 0.5
+    found = Table.of(cells).mixed(range(3), [(3, shown), (0, ~shown)]).native
+    expected = np.concatenate([np.where(s, cells[row], cells[:3, None]).reshape(-1, columns)
+                               for row, s in ((3, shown), (0, ~shown))])  # fmt: skip
+    assert found.dtype == dtype
+    assert found.tobytes() == expected.tobytes()

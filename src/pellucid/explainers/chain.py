@@ -12,7 +12,7 @@ from pellucid.explainers.base import Question
 from pellucid.explainers.coalitions import PairDesign, pair_design, pairs_of_two
 from pellucid.explainers.estimation import Estimate, Fork
 from pellucid.explainers.least_squares import PairedLeastSquares, levels
-from pellucid.explainers.odd_gp import Posterior, Prior, average, expected_error, stricter
+from pellucid.explainers.odd_gp import Posterior, Prior, average, expected_error, strict_enough
 from pellucid.explainers.odd_gp_design import best_pairs, complete_after
 from pellucid.explainers.odd_gp_fit import fit_geometric, fit_prior
 from pellucid.games import MarginalGame
@@ -28,8 +28,8 @@ ROOM = 1.5
 """A complete design is considered when there are so many times more pairs than it needs: the others need some too."""
 SPREADS = (3.0, 0.5)
 """Two priors with a reach for each player are fitted: few players interact much, or all do about alike."""
-STRICT = 2.0**-8
-"""How much less of order five and more the strict prior believes in."""
+STRICT = (1.0, 2.0**-4, 2.0**-8)
+"""How much of what the geometric prior believes of order five and more it and its strict twins believe."""
 BEGINNING = 2
 """A game fitted by itself chooses its design after so many pairs per player at least."""
 
@@ -66,8 +66,8 @@ class Chain:
         odd, total = self._base.odd(level, values), full - empty
         if self._priors is None and not odd.any():
             return self._base.solve_odd(level, odd, total)[0]
-        *fitted, loose, strict = (posterior.solve(odd, total) for posterior in self._posteriors(level, odd))
-        smooth, error = average([*fitted, stricter(loose, strict)])
+        answers = [posterior.solve(odd, total) for posterior in self._posteriors(level, odd)]
+        smooth, error = average([*answers[: -len(STRICT)], strict_enough(answers[-len(STRICT) :])])
         if not self._choose:
             return smooth
         linear, linear_error = self._base.solve_odd(level, odd, total)
@@ -79,8 +79,8 @@ class Chain:
         )
 
     def expected_error(self) -> float:
-        """Variance that the priors but the strict one leave in all Shapley values once the last level is known."""
-        *last, _ = self._posteriors(len(self.n_coalitions) - 1)
+        """Variance that the priors but the strict ones leave in all Shapley values once the last level is known."""
+        last = self._posteriors(len(self.n_coalitions) - 1)[: 1 - len(STRICT)]
         return float(np.log([posterior.variance.sum() + 1e-300 for posterior in last]).sum())
 
     def _posteriors(self, level: int, odd: Float2 | None = None) -> list[Posterior]:
@@ -96,7 +96,7 @@ class Chain:
 
 
 def fit_priors(shown: Bool2, odd: Float2) -> list[tuple[Prior, int]]:
-    """One prior for each spread, the geometric one and its strict twin, each with its number of hyper-parameters.
+    """One prior for each spread, the geometric one and its strict twins, each with its number of hyper-parameters.
 
     None where no game changes anything.
     """
@@ -107,8 +107,8 @@ def fit_priors(shown: Bool2, odd: Float2) -> list[tuple[Prior, int]]:
     if geometric is None:
         return []
     fitted = [(fit_prior(shown, odd, spread), n + 4) for spread in SPREADS]
-    strict = replace(geometric, rough=geometric.rough * STRICT)
-    return [*((prior, spent) for prior, spent in fitted if prior is not None), (geometric, 1), (strict, 1)]
+    strict = [(replace(geometric, rough=geometric.rough * share), 1) for share in STRICT]
+    return [*((prior, spent) for prior, spent in fitted if prior is not None), *strict]
 
 
 def _evenly(pairs: int, most: int) -> Int1:

@@ -321,16 +321,18 @@ def factorised(covariance: Float2) -> Float2:
         dust *= 10.0
 
 
-def stricter(loose: tuple[Estimate, Float1], strict: tuple[Estimate, Float1]) -> tuple[Estimate, Float1]:
-    """Take the posterior of the prior that believes less, output by output, where it errs less on left-out pairs.
+def strict_enough(answers: Sequence[tuple[Estimate, Float1]]) -> tuple[Estimate, Float1]:
+    """Take, output by output, the posterior that errs least on left-out pairs; each one's prior believes in less.
 
-    What it moves the values by then counts as error: left-out pairs do not tell all that it believes.
+    What it moves the values by, beside the first, counts as error: left-out pairs do not tell all that it believes.
     """
-    (loosely, found), (strictly, least) = loose, strict
-    better = least < found
-    values = np.where(better, strictly.values, loosely.values)
-    moved = np.hypot(strictly.std_error, strictly.values - loosely.values)
-    return Estimate(values, np.where(better, moved, loosely.std_error)), np.minimum(found, least)
+    values, errors = (
+        np.stack(parts) for parts in zip(*((one.values, one.std_error) for one, _ in answers), strict=True)
+    )
+    left_out = np.stack([error for _, error in answers])
+    best, output = left_out.argmin(axis=0), np.arange(left_out.shape[1])
+    taken = values[best, :, output].T
+    return Estimate(taken, np.hypot(errors[best, :, output].T, taken - values[0])), left_out.min(axis=0)
 
 
 def average(answers: Sequence[tuple[Estimate, Float1]]) -> tuple[Estimate, Float1]:
