@@ -9,8 +9,8 @@
 // where with a(k) = sum over S within H of m(|S| - k, d - 2 - |S| + k) Q(F - S): both = a(2), one = a(2) + a(1),
 // none = a(2) + 2 a(1) + a(0). All sums over subsets take d 2^(d-1) additions.
 //
-// Two leaves below a player's only split have the same F, and a row that passes it towards the one fails it towards the
-// other. So the left leaf's H says the right one's, H with that player f turned round, and one look-up serves both: with
+// Two leaves below a player's only split have the same F, and a row that passes it towards the one fails it towards
+// the other. So the left leaf's H says the right one's, H ^ f for that player f, and one look-up serves both: with
 //     gain(H) = vl gainl(H) + vr gainr(H ^ f),    loss(H) = vl lossl(H) + vr lossr(H ^ f),
 // every other player earns gain(H) - loss(H without it), and f earns gain(H) - vl lossl(H - f) - vr lossr(H - f).
 
@@ -267,8 +267,8 @@ void LeafTables::explain(const Matrix& rows, std::size_t threads, Store store) c
   const std::size_t of_few = kernels_.float64.few.walk.rows, of_many = kernels_.float64.many.walk.rows;
   const bool few = 2 * rows.rows < of_many;
   const std::size_t per_block = few ? of_few : of_many;
-  const std::size_t together = per_item(divided_up(rows.rows, per_block), std::max<std::size_t>(1, most_rows / per_block), threads);
-  const std::size_t many = together * per_block;
+  const std::size_t most = std::max<std::size_t>(1, most_rows / per_block);
+  const std::size_t together = per_item(divided_up(rows.rows, per_block), most, threads), many = together * per_block;
   const std::vector<LeafTable> leaves = lookups();
   parallel_for(divided_up(rows.rows, many), threads, [&] {
     return [&, block = std::make_shared<Block>(*this, leaves, few, together)](std::size_t item) {

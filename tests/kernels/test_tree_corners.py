@@ -138,9 +138,12 @@ def test_an_absurdly_deep_chain_neither_crashes_nor_loses_the_sum(depth: int) ->
         assert base + values[0].sum(axis=0) == pytest.approx(prediction, abs=1e-9)
 
 
-def test_more_background_rows_than_fit_in_one_piece_are_all_used() -> None:
+@pytest.mark.parametrize("table_players", [0, 12])
+@pytest.mark.parametrize("n_background", [1, 127, 128, 129, 256, 512, 513, 1301])
+def test_every_background_row_is_used(n_background: int, table_players: int, monkeypatch) -> None:
+    monkeypatch.setattr(kernels, "TABLE_PLAYERS", table_players)
     trees = stumps([0.0, 1.0], less_equal=True, input_dtype="float64")
-    background = np.linspace(-1, 2, 1301)[:, None]
+    background = np.linspace(-1, 2, n_background)[:, None]
     values, base = kernels.interventional(trees, np.array([0]), 1, np.array([[0.5]]), background)
     assert base[0] == pytest.approx(np.mean(background <= 0) + 2 * np.mean(background <= 1), abs=1e-13)
     assert base[0] + values[0, 0, 0] == pytest.approx(2.0, abs=1e-13)
