@@ -109,8 +109,8 @@ def test_a_marked_factor_blocks_even_where_its_claim_is_refuted_and_is_never_dro
         )
 
     assert [r.name for r in ask("x2", "protected").decisions[0].reasons] == ["x2"]
-    assert "'x2' (protected)" in ask("x2", "protected").findings()[0]
-    assert "'x0' (proxy)" in ask("x0", "proxy").findings()[0]
+    assert "‘x2’ (protected)" in ask("x2", "protected").findings()[0]
+    assert "‘x0’ (proxy)" in ask("x0", "proxy").findings()[0]
     assert ask("x2", "").findings() == ()
 
 

@@ -178,7 +178,7 @@ def test_intervals_of_calibration_errors_cover(kind, n):
         held.append(found.speaks_against(truth, 0.95) == 0)
     share = np.mean(held)
     print(f"{kind}, {n} rows, {len(held)} draws: {share:.3f}")  # noqa: T201 - the figures that the documentation states
-    assert 0.93 <= share <= 0.98
+    assert 0.93 <= share <= (0.99 if kind in FEW else 0.98)
 
 
 @pytest.mark.heavy

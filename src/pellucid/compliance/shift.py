@@ -113,11 +113,11 @@ class Shift:
                 f"{f.feature!r} by {percent(f.change)} [{percent(f.low)}, {percent(f.high)}]" for f in moved[:5]
             )
             said.append(
-                f"Reasoning: at the same values the attributions changed: {parts} of the strongest feature's mean size."
+                f"Reasoning: at the same values the attributions changed: {parts} of the strongest feature’s mean size."
             )
         else:
             said.append(
-                f"Reasoning: no change above {percent(self.material)} of the strongest feature's mean size shown."
+                f"Reasoning: no change above {percent(self.material)} of the strongest feature’s mean size shown."
             )
         return (*said, *self.notes)
 

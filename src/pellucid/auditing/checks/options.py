@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from pellucid._base.numbers import points, points_interval
+from pellucid._base.words import leading
 from pellucid.auditing.checks.base import NotApplicable, Question, fitting_again, require_groups
 from pellucid.auditing.checks.groups import favorable_or_second, of_group
 from pellucid.auditing.findings import Exhibit, Finding, Measure, Section, Verdict
@@ -67,8 +68,9 @@ class Options(Question):
 
 def _short(option: Option) -> str:
     """Say what is left and what it costs; intervals and what it leaves stand in the table."""
-    name = option.name[0].upper() + option.name[1:]
-    return f"{name}: {points(option.gap)} points left, for {points(option.price)} points of right decisions."
+    costs = f"for {points(option.price)} points of right decisions"
+    gains = f"with {points(-option.price)} points more right decisions"
+    return f"{leading(option.name)}: {points(option.gap)} points left, {costs if option.price >= 0 else gains}."
 
 
 def frontier_exhibit(found: Frontier) -> Exhibit:
