@@ -13,7 +13,10 @@ namespace {
 constexpr std::size_t most_single_rows = 1;  // two take less time side by side
 constexpr std::size_t most_together = 16;    // blocks of rows that go through a tree one after the other
 constexpr std::size_t most_numbers = std::size_t(1) << 16;  // that these read and add to: they stay in the cache
+constexpr std::size_t shared_rounds = 2;     // so that a thread that is done sooner takes over from the others
 constexpr std::size_t least_splits = 1024;   // of a chunk of trees: so many are worth a thread's while
+
+constexpr std::size_t in_parts(std::size_t whole, std::size_t part) { return (whole + part - 1) / part; }
 
 // Where chunks of trees begin, and the end. Each is large beside the sums that it adds to.
 std::vector<std::size_t> chunks_of(const std::vector<Program>& programs, std::size_t n_sums) {
@@ -167,8 +170,9 @@ void PathDependent<Real>::explain(const Matrix& rows, std::size_t threads, const
   if (blocks < threads && n_chunks() > 1 && !pairs) return explain_by_chunks(rows, threads, kernels, store);
   const std::size_t per_row = 1 + used_.n_inputs() + 3 * shape_.players * shape_.outputs;
   const std::size_t fitting = pairs ? 1 : std::clamp<std::size_t>(most_numbers / (per_row * per_block), 1, most_together);
-  const std::size_t rounds = blocks / (fitting * threads) + 1;  // of all threads
-  const std::size_t together = blocks / (rounds * threads) + 1;
+  const std::size_t least = threads > 1 ? shared_rounds : 1;
+  const std::size_t rounds = std::max(least, in_parts(blocks, fitting * threads));  // of all threads
+  const std::size_t together = std::max<std::size_t>(1, in_parts(blocks, rounds * threads));
   const std::size_t per_item = together * per_block;
   parallel_for((rows.rows + per_item - 1) / per_item, threads, [&] {
     return [&, walk = std::make_shared<Blocks>(*this, kernels, pairs, together)](std::size_t item) {
