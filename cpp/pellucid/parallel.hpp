@@ -13,10 +13,11 @@ namespace pellucid {
 
 constexpr std::size_t divided_up(std::size_t count, std::size_t by) { return (count + by - 1) / by; }
 
-// How many of `count` things make an item, at most `most`: as large as may be with the same work for every thread.
-constexpr std::size_t per_item(std::size_t count, std::size_t most, std::size_t threads) {
-  const std::size_t rounds = divided_up(count, most * threads);
-  return rounds ? divided_up(count, rounds * threads) : 1;
+// How many of `count` things make an item, at most `most`: as large as may be with the same work for every thread,
+// in `least` rounds of all threads or more.
+constexpr std::size_t per_item(std::size_t count, std::size_t most, std::size_t threads, std::size_t least = 1) {
+  const std::size_t rounds = std::max(least, divided_up(count, most * threads));
+  return std::max<std::size_t>(1, divided_up(count, rounds * threads));
 }
 
 // Calls make_worker() once per thread and the worker with each of 0 ... items - 1, in any order.

@@ -13,6 +13,7 @@ namespace {
 constexpr std::size_t most_single_rows = 1;  // two take less time side by side
 constexpr std::size_t most_together = 16;    // blocks of rows that go through a tree one after the other
 constexpr std::size_t most_numbers = std::size_t(1) << 16;  // that these read and add to: they stay in the cache
+constexpr std::size_t shared_rounds = 2;     // so that a thread that is done sooner takes over from the others
 constexpr std::size_t least_splits = 1024;   // of a chunk of trees: so many are worth a thread's while
 
 // Where chunks of trees begin, and the end. Each is large beside the sums that it adds to.
@@ -100,6 +101,23 @@ class PathDependent<Real>::Blocks {
     std::fill_n(pair_.template numbers<Real>(), blocks_ * pair_sums_, Real(0));
   }
 
+  // Halves what pairs earned together and takes it from both: what is left of a player's value is its main effect.
+  void part(const std::vector<PlayerPair>& players) {
+    const std::size_t size = outputs_ * kernel_.rows;
+    Real* pair = pair_.template numbers<Real>();
+    for (std::size_t block = 0; block < blocks_; ++block) {
+      double* mains = total_.numbers() + block * sums_;
+      for (const auto& [first, second] : players) {
+        double *one = mains + std::size_t(first) * size, *other = mains + std::size_t(second) * size;
+        for (std::size_t i = 0; i < size; ++i) {
+          pair[i] /= 2;
+          one[i] -= double(pair[i]), other[i] -= double(pair[i]);
+        }
+        pair += size;
+      }
+    }
+  }
+
   // Adds one chunk's sums to the totals.
   void add(const double* sums) {
     for (std::size_t i = 0; i < blocks_ * sums_; ++i) total_.numbers()[i] += sums[i];
@@ -155,7 +173,7 @@ class PathDependent<Real>::Blocks {
   Scratch x_, phi_, looked_up_, total_, pair_, scratch_;  // sums of a chunk by walks and by tables, and of all
 };
 
-// Hands every row to store(blocks, place in the blocks, row), in any order.
+// Hands every row to store(blocks, place in the blocks, row): blocks in any order, their places in turn.
 template <class Real>
 template <class Store>
 void PathDependent<Real>::explain(const Matrix& rows, std::size_t threads, const Chosen* pairs, Store store) const {
@@ -167,7 +185,8 @@ void PathDependent<Real>::explain(const Matrix& rows, std::size_t threads, const
   if (blocks < threads && n_chunks() > 1 && !pairs) return explain_by_chunks(rows, threads, kernels, store);
   const std::size_t per_row = 1 + used_.n_inputs() + 3 * shape_.players * shape_.outputs;
   const std::size_t fitting = pairs ? 1 : std::clamp<std::size_t>(most_numbers / (per_row * per_block), 1, most_together);
-  const std::size_t together = per_item(blocks, fitting, threads), many = together * per_block;
+  const std::size_t together = per_item(blocks, fitting, threads, threads > 1 ? shared_rounds : 1);
+  const std::size_t many = together * per_block;
   parallel_for(divided_up(rows.rows, many), threads, [&] {
     return [&, walk = std::make_shared<Blocks>(*this, kernels, pairs, together)](std::size_t item) {
       const std::size_t first = item * many, count = std::min(many, rows.rows - first);
@@ -252,6 +271,7 @@ void PathDependent<Real>::interactions(const Matrix& rows, std::size_t threads, 
   const std::size_t outputs = trees_.n_outputs(), line = trees_.n_players * outputs, size = trees_.n_players * line;
   const std::vector<PlayerPair> names = pairs();
   explain(rows, threads, &meeting(), [&](Blocks& block, std::size_t b, std::size_t row) {
+    if (b == 0) block.part(meeting().pairs);
     double* to = values + row * size;
     std::fill_n(to, size, 0.0);
     for (std::size_t i = 0; i < used_.players.size(); ++i) {
@@ -261,10 +281,7 @@ void PathDependent<Real>::interactions(const Matrix& rows, std::size_t threads, 
     for (std::size_t pair = 0; pair < names.size(); ++pair) {
       const std::size_t first = std::size_t(names[pair].first), second = std::size_t(names[pair].second);
       for (std::size_t k = 0; k < outputs; ++k) {
-        const double half = block.pair(pair, k, b) / 2;
-        to[first * line + second * outputs + k] = to[second * line + first * outputs + k] = half;
-        to[first * (line + outputs) + k] -= half;
-        to[second * (line + outputs) + k] -= half;
+        to[first * line + second * outputs + k] = to[second * line + first * outputs + k] = block.pair(pair, k, b);
       }
     }
   });

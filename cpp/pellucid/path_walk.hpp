@@ -157,7 +157,7 @@ class Walk {
       return varying ? or_zero(before[b], sum) : sum * choice(b, Real(split.rest), Real(-split.share));
     }
 
-    void pay(const Walk& walk, std::size_t k, const Pack* sum) const {
+    PELLUCID_INLINE void pay(const Walk& walk, std::size_t k, const Pack* sum) const {
       const Shape& shape = walk.task_.shape;
       const std::size_t at = std::size_t(split.player) * shape.outputs + walk.task_.first_output + k;
       Real* to = walk.task_.phi + at * B * Pack::lanes;

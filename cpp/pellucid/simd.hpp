@@ -48,7 +48,7 @@ struct Registers<double> {
   static PELLUCID_INLINE Vector of(double value) { return _mm512_set1_pd(value); }
   static PELLUCID_INLINE Vector fma(Vector a, Vector b, Vector c) { return _mm512_fmadd_pd(a, b, c); }
   static PELLUCID_INLINE Mask up_to(Vector a, Vector b) { return {_mm512_cmp_pd_mask(a, b, _CMP_LE_OQ)}; }
-  static PELLUCID_INLINE Mask missing(Vector a) { return {_mm512_cmp_pd_mask(a, a, _CMP_UNORD_Q)}; }
+  static PELLUCID_INLINE Mask not_above(Vector a, Vector b) { return {_mm512_cmp_pd_mask(a, b, _CMP_NGT_UQ)}; }
   static PELLUCID_INLINE Vector choose(Mask m, Vector yes, Vector no) {
     return _mm512_mask_blend_pd(__mmask8(m.lanes), no, yes);
   }
@@ -86,7 +86,9 @@ struct Registers<double> {
   static PELLUCID_INLINE Mask up_to(Vector a, Vector b) {
     return {_mm256_castpd_si256(_mm256_cmp_pd(a, b, _CMP_LE_OQ))};
   }
-  static PELLUCID_INLINE Mask missing(Vector a) { return {_mm256_castpd_si256(_mm256_cmp_pd(a, a, _CMP_UNORD_Q))}; }
+  static PELLUCID_INLINE Mask not_above(Vector a, Vector b) {
+    return {_mm256_castpd_si256(_mm256_cmp_pd(a, b, _CMP_NGT_UQ))};
+  }
   static PELLUCID_INLINE Vector choose(Mask m, Vector yes, Vector no) {
     return _mm256_blendv_pd(no, yes, _mm256_castsi256_pd(m.lanes));
   }
@@ -123,7 +125,7 @@ struct Registers {
   static PELLUCID_INLINE Real of(Real value) { return value; }
   static PELLUCID_INLINE Real fma(Real a, Real b, Real c) { return a * b + c; }
   static PELLUCID_INLINE Mask up_to(Real a, Real b) { return Mask::all(a <= b); }
-  static PELLUCID_INLINE Mask missing(Real a) { return Mask::all(a != a); }
+  static PELLUCID_INLINE Mask not_above(Real a, Real b) { return Mask::all(!(a > b)); }
   static PELLUCID_INLINE Real choose(Mask m, Real yes, Real no) {
     const auto a = std::bit_cast<Bits>(yes), b = std::bit_cast<Bits>(no);
     return std::bit_cast<Real>(Bits(b ^ ((a ^ b) & Bits(m.lanes))));
@@ -150,7 +152,7 @@ struct Pack {
   friend PELLUCID_INLINE Pack operator/(Pack a, Pack b) { return {a.x / b.x}; }
   friend PELLUCID_INLINE Pack fma(Pack a, Pack b, Pack c) { return {Known::fma(a.x, b.x, c.x)}; }
   friend PELLUCID_INLINE Mask operator<=(Pack a, Pack b) { return Known::up_to(a.x, b.x); }
-  friend PELLUCID_INLINE Mask missing(Pack a) { return Known::missing(a.x); }
+  friend PELLUCID_INLINE Mask not_above(Pack a, Pack b) { return Known::not_above(a.x, b.x); }  // or missing
   friend PELLUCID_INLINE Pack choose(Mask m, Pack yes, Pack no) { return {Known::choose(m, yes.x, no.x)}; }
   friend PELLUCID_INLINE Pack or_zero(Mask m, Pack yes) { return {Known::or_zero(m, yes.x)}; }
 };
@@ -175,8 +177,8 @@ PELLUCID_INLINE bool goes_left(double x, double threshold, bool missing_left) {
 
 // Rows whose value is up to the threshold, or missing where that goes left too.
 PELLUCID_INLINE Mask goes_left(const double* x, double threshold, bool missing_left) {
-  const auto value = Pack<double>::load(x);
-  return (value <= Pack<double>::of(threshold)) | (missing(value) & Mask::all(missing_left));
+  const auto value = Pack<double>::load(x), most = Pack<double>::of(threshold);
+  return missing_left ? not_above(value, most) : value <= most;
 }
 
 // As many rows as a pack has; they are compared in float64 whatever is reckoned in.

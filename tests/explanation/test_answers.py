@@ -74,6 +74,17 @@ def test_what_does_not_fit_together_is_refused(make, build, changed, sentence):
         build(make, **changed)
 
 
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("output", [0, 1])
+def test_halves_that_differ_in_one_of_two_outputs_are_refused(make, output, order):
+    values = np.array(np.ones((2, 3, 3, 2)), order=order)
+    both = {"base_values": np.zeros((2, 2)), "outputs": ("y", "z")}
+    assert interactions(make, values=values, **both).values.shape == (2, 3, 3, 2)
+    values[1, 2, 0, output] = 2.0
+    with pytest.raises(InputError, match="symmetric"):
+        interactions(make, values=values, **both)
+
+
 def test_arrays_are_read_only(make):
     for answer, names in (
         (importance(make), ("values", "low", "high")),

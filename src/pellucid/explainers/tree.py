@@ -134,7 +134,8 @@ class BoundTree:
         check_size(len(X), X.n_columns**2, len(self.model.outputs))
         pairs = self.game.interactions(self.encoding.transform(X), n_jobs=self.n_jobs)
         pairs = _widened(pairs, X.n_columns, axes=(1, 2))
-        return self.model.structure_effects(pairs), self._attribution(pairs.sum(axis=2))
+        values = pairs.sum(axis=1)  # as over axis 2, but whole lines at a time
+        return self.model.structure_effects(pairs), self._attribution(values)
 
     def pairs(self, X: Table, feature: int | None, top: int | None) -> tuple[PairValues, Attribution]:
         """Return the interactions of one feature, or the largest, and all Shapley values; errors as `interactions`."""

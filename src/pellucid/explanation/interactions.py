@@ -24,9 +24,11 @@ _ASYMMETRY = 1e-6
 
 def _is_symmetric(values: Array) -> bool:
     """Whether both halves are equal to the bit; compared in pieces of which numpy's innermost loop is long."""
-    features, outputs = values.shape[2:]
+    joined = values.shape[3] == 2 and values.flags.c_contiguous
+    numbers = values.view(np.complex128) if joined else values  # two outputs are compared as one number
+    features, outputs = numbers.shape[2:]
     return all(
-        np.array_equal(values[:, i, i + 1 :, k], values[:, i + 1 :, i, k])
+        np.array_equal(numbers[:, i, i + 1 :, k], numbers[:, i + 1 :, i, k])
         for i in range(features)
         for k in range(outputs)
     )
