@@ -9,16 +9,8 @@ import numpy as np
 from pellucid._base.errors import InputError
 from pellucid._base.parallel import thread_count
 from pellucid._base.typing import Array, Float1, Float2, Float3, Int1, Int2
+from pellucid._kernels import _native
 from pellucid.ir import TreeEnsemble
-
-try:
-    from pellucid._kernels import _native
-except ImportError as error:
-    error.add_note(
-        "pellucid's compiled kernels are missing. In a checkout, build them with "
-        "'pip install --no-build-isolation -e .' (needs a C++20 compiler); else reinstall pellucid."
-    )
-    raise
 
 TABLE_PLAYERS = 12
 """Leaves with more features on their path than this are walked to for each row instead of looked up."""

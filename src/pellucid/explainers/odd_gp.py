@@ -15,6 +15,7 @@ from numpy.polynomial.legendre import leggauss
 
 from pellucid._base.typing import Bool2, Float1, Float2, Int1
 from pellucid.explainers.estimation import Estimate
+from pellucid.explainers.products import factor, forward, inverse, solve_factored, times
 
 DUST = 1e-10
 """Share of the variance of interactions added to the diagonal, so that rounding leaves it positive definite."""
@@ -68,7 +69,7 @@ class Prior:
 
     def between(self, signs: Float2, others: Float2) -> Float2:
         """Covariance of g at pairs with g at other pairs, of shape (pairs, others)."""
-        same = signs @ others.T
+        same = times(signs, others.T)
         found = self.linear / signs.shape[1] * same + self.rough * (same == signs.shape[1])
         if self.cubic:
             found += self.cubic * Triples.of(self.reach).kernel(signs, others)
@@ -137,7 +138,7 @@ class Triples:
 
     def kernel(self, signs: Float2, others: Float2) -> Float2:
         """The kernel between pairs, of shape (pairs, others)."""
-        z, cubes = (signs * self.reach) @ others.T, (signs * self.reach**3) @ others.T
+        z, cubes = times(signs * self.reach, others.T), times(signs * self.reach**3, others.T)
         return np.asarray((z * (z * z - 3.0 * self.second) + 2.0 * cubes) * (self.scale / 6.0))
 
     def shapley(self, signs: Float2) -> Float2:
@@ -149,17 +150,17 @@ class Triples:
     def slope(self, signs: Float2, push: Float2, kernel: Float2) -> Float1:
         """Gradient of ``Σ push * kernel`` by the logarithms of the reaches, for a symmetric `push`."""
         w = self.reach
-        z = (signs * w) @ signs.T
-        by_sums = ((push * (z * z - self.second)) @ signs * signs).sum(axis=0) / 2.0
-        by_sums += w**2 * ((push @ signs) * signs).sum(axis=0) - w * np.vdot(push, z)
+        z = times(signs * w, signs.T)
+        by_sums = (times(push * (z * z - self.second), signs) * signs).sum(axis=0) / 2.0
+        by_sums += w**2 * (times(push, signs) * signs).sum(axis=0) - w * np.sum(push * z)
         of_scale = (self.first**2 - self.second) / 2.0 - w * self.first + w**2
-        return np.asarray(self.scale * w * (by_sums - of_scale * np.vdot(push, kernel)))
+        return np.asarray(self.scale * w * (by_sums - of_scale * np.sum(push * kernel)))
 
 
 def sinh_kernel(signs: Float2, others: Float2, reach: Float1) -> tuple[Float2, Float2]:
     """``sinh(z) / sinh(W)`` and ``cosh(z) / sinh(W)`` with ``z = Σ w s t`` and ``W = Σ w``, without overflow."""
     total = reach.sum()
-    z = (signs * reach) @ others.T
+    z = times(signs * reach, others.T)
     up, down = np.exp(z - total), np.exp(-z - total)
     scale = -1.0 / np.expm1(-2.0 * total)
     return (up - down) * scale, (up + down) * scale
@@ -217,45 +218,36 @@ class Conditioned:
     @classmethod
     def of(cls, prior: Prior, signs: Float2) -> "Conditioned":
         """Condition on pairs of distinct coalitions."""
-        from scipy.linalg import cho_solve  # a third party, loaded only where games are sampled
-
         apart = replace(prior, linear=0.0).between(signs, signs)
         apart.flat[:: len(apart) + 1] += prior.dust
-        factor = factorised(apart)
-        solved = np.asarray(cho_solve((factor, True), signs, check_finite=False))
+        of_rest = factorised(apart)
+        solved = solve_factored(of_rest, signs)
         n = signs.shape[1]
-        inner = signs.T @ solved + np.eye(n) * n / prior.linear
-        lower = factorised(inner)
-        scatter = np.asarray(cho_solve((lower, True), np.eye(n), check_finite=False))
-        logs = np.log(np.diagonal(factor)).sum() + np.log(np.diagonal(lower)).sum()
-        return cls(signs, factor, solved, scatter, float(2.0 * logs + n * np.log(prior.linear / n)), n / prior.linear)
+        lower = factorised(times(signs.T, solved) + np.eye(n) * n / prior.linear)
+        scatter = inverse(lower)
+        logs = np.log(np.diagonal(of_rest)).sum() + np.log(np.diagonal(lower)).sum()
+        return cls(signs, of_rest, solved, scatter, float(2.0 * logs + n * np.log(prior.linear / n)), n / prior.linear)
 
     def squares(self, observed: Float2) -> Float1:
         """``yᵀ K⁻¹ y`` of each column, K being the covariance of both parts."""
-        from scipy.linalg import solve_triangular  # a third party, loaded only where games are sampled
-
-        additive = self.scatter @ (self.solved.T @ observed)
-        rest = solve_triangular(self.factor, observed - self.signs @ additive, lower=True, check_finite=False)
+        additive = times(self.scatter, times(self.solved.T, observed))
+        rest = forward(self.factor, observed - times(self.signs, additive))
         return np.asarray(np.sum(rest**2, axis=0) + self.shrinkage * np.sum(additive**2, axis=0))
 
     def values(self, prior: Prior) -> tuple[Float2, Float1]:
         """``K⁻¹ Φ``, of shape (pairs, players), and the variance left in every Shapley value."""
-        from scipy.linalg import cho_solve  # a third party, loaded only where games are sampled
-
         rest = replace(prior, linear=0.0)
         shapley = rest.shapley(self.signs)
-        by_rest = cho_solve((self.factor, True), shapley, check_finite=False)
-        by_additive = 2.0 * np.eye(len(self.scatter)) - self.solved.T @ shapley
+        by_rest = solve_factored(self.factor, shapley)
+        by_additive = 2.0 * np.eye(len(self.scatter)) - times(self.solved.T, shapley)
+        scattered = times(self.scatter, by_additive)
         left = rest.shapley_variance() - np.einsum("jp,jp->p", shapley, by_rest)
-        left = np.maximum(left, 0.0) + np.einsum("ip,iq,qp->p", by_additive, self.scatter, by_additive, optimize=True)
-        return by_rest + self.solved @ (self.scatter @ by_additive), left
+        left = np.maximum(left, 0.0) + np.einsum("ip,ip->p", by_additive, scattered)
+        return by_rest + times(self.solved, scattered), left
 
     def precision(self) -> Float2:
         """``K⁻¹``."""
-        from scipy.linalg.lapack import dpotri  # a third party, loaded only where games are sampled
-
-        lower = np.tril(dpotri(self.factor, lower=1)[0])
-        return np.asarray(lower + np.tril(lower, -1).T - self.solved @ self.scatter @ self.solved.T)
+        return inverse(self.factor) - times(times(self.solved, self.scatter), self.solved.T)
 
 
 @dataclass(frozen=True, eq=False)
@@ -310,13 +302,11 @@ def _with_ends(shown: Bool2) -> Float2:
 
 def factorised(covariance: Float2) -> Float2:
     """Lower Cholesky factor; the diagonal grows until rounding leaves the matrix positive definite."""
-    from scipy.linalg.lapack import dpotrf  # a third party, loaded only where games are sampled
-
     dust = DUST * float(np.trace(covariance)) / len(covariance)
     while True:
-        factor, failed = dpotrf(covariance, lower=1)
-        if not failed:
-            return np.asarray(factor)
+        lower = factor(covariance)
+        if lower is not None:
+            return lower
         covariance.flat[:: len(covariance) + 1] += dust
         dust *= 10.0
 

@@ -4,6 +4,7 @@ import numpy as np
 
 from pellucid._base.typing import Bool2, Float1, Float2
 from pellucid.explainers.odd_gp import DUST, ROUNDING, Conditioned, Prior, Triples, sinh_kernel
+from pellucid.explainers.products import factor, inverse, solve, times
 
 STEPS = 80
 """Iterations of the search at most."""
@@ -46,7 +47,9 @@ def fit_prior(shown: Bool2, odd: Float2, spread: float) -> Prior | None:
 def _sizes(signs: Float2, odd: Float2) -> tuple[Float1, Float1]:
     """Root mean square of each column, and of what an additive fit leaves of it (no less than rounding may)."""
     size = np.sqrt(np.mean(odd**2, axis=0))
-    left = odd - signs @ np.linalg.lstsq(signs, odd, rcond=None)[0]
+    inner = times(signs.T, signs)
+    inner.flat[:: len(inner) + 1] *= 1.0 + DUST  # where there are fewer pairs than players
+    left = odd - times(signs, solve(inner, times(signs.T, odd)))
     freedom = max(1, len(odd) - signs.shape[1])
     return size, np.maximum(np.sqrt(np.sum(left**2, axis=0) / freedom), LEAST * size)
 
@@ -72,33 +75,30 @@ def fit_geometric(shown: Bool2, odd: Float2) -> Prior | None:
 
 def _loss(logs: Float1, signs: Float2, odd: Float2, centre: float, spread: float) -> tuple[float, Float1]:
     """Negative log marginal likelihood per game and its gradient (Rasmussen and Williams, 2006, equation 5.9)."""
-    from scipy.linalg.lapack import dpotrf, dpotri  # a third party, loaded only where games are sampled
-
     n, games = signs.shape[1], odd.shape[1]
-    additive = signs @ signs.T / n
+    additive = times(signs, signs.T) / n
     reach, (linear, cubic, smooth, rough) = np.exp(logs[:n]), np.exp(logs[n:])
     triples = Triples.of(reach)
     threes = triples.kernel(signs, signs)
     sinh, cosh = sinh_kernel(signs, signs, reach)
     covariance = linear * additive + cubic * threes + smooth * sinh
     covariance.flat[:: len(covariance) + 1] += rough + DUST * (cubic + smooth) + ROUNDING * linear
-    factor, failed = dpotrf(covariance, lower=1)
-    if failed:
+    lower = factor(covariance)
+    if lower is None:
         return 1e25, np.zeros_like(logs)
-    precision = dpotri(factor, lower=1)[0]
-    precision = np.tril(precision) + np.tril(precision, -1).T
-    solved = precision @ odd
-    loss = 0.5 * np.sum(solved * odd) / games + np.log(np.diagonal(factor)).sum()
+    precision = inverse(lower)
+    solved = times(precision, odd)
+    loss = 0.5 * np.sum(solved * odd) / games + np.log(np.diagonal(lower)).sum()
     # d loss / d covariance, twice and negated.
-    push = solved @ solved.T / games - precision
+    push = times(solved, solved.T) / games - precision
     total = reach.sum()
-    of_sinh, trace = np.vdot(push, sinh), np.trace(push)
-    by_reach = np.sum(((push * cosh) @ signs) * signs, axis=0) - of_sinh / np.tanh(total)
+    of_sinh, trace = np.sum(push * sinh), np.trace(push)
+    by_reach = np.sum(times(push * cosh, signs) * signs, axis=0) - of_sinh / np.tanh(total)
     gradient = np.empty_like(logs)
     gradient[:n] = -0.5 * (smooth * reach * by_reach + cubic * triples.slope(signs, push, threes))
     gradient[:n] += (logs[:n] - centre) / spread**2
-    gradient[n] = -0.5 * linear * (np.vdot(push, additive) + ROUNDING * trace)
-    gradient[n + 1] = -0.5 * cubic * (np.vdot(push, threes) + DUST * trace)
+    gradient[n] = -0.5 * linear * (np.sum(push * additive) + ROUNDING * trace)
+    gradient[n + 1] = -0.5 * cubic * (np.sum(push * threes) + DUST * trace)
     gradient[n + 2] = -0.5 * smooth * (of_sinh + DUST * trace)
     gradient[n + 3] = -0.5 * rough * trace
     return float(loss + np.sum((logs[:n] - centre) ** 2) / (2.0 * spread**2)), gradient
