@@ -1,10 +1,18 @@
 """Interleaved timing: two pieces of work in turn, so that a machine's drift hits both."""
 
+import os
 import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
+
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+
+
+def one_thread() -> dict[str, str]:
+    """Environment variables that keep every library to one thread, in a process that starts with them."""
+    return os.environ | ONE_THREAD
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,8 @@ import select
 import subprocess
 from typing import Any
 
-from benchmarks.trees.environment import HOME, ROOT, one_thread, run_in
+from benchmarks.timing import one_thread
+from benchmarks.trees.environment import HOME, ROOT, run_in
 
 
 class RefusedError(Exception):

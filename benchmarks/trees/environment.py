@@ -1,7 +1,6 @@
 """An environment of Python 3.12 for the peers, as the newest of them need it; kept in the ignored `build/`."""
 
 import hashlib
-import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -21,7 +20,6 @@ PEERS = (
 )
 """Floors, so that pip does not settle on an old release to please another package."""
 DISTRIBUTIONS = tuple(wanted.partition(">=")[0] for wanted in PEERS)
-ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 
 def ready() -> Path:
@@ -47,11 +45,6 @@ def sources() -> str:
 def run_in(module: str, *arguments: str) -> list[str]:
     """Command line of one of our modules in the environment."""
     return [str(PYTHON), "-m", module, *arguments]
-
-
-def one_thread() -> dict[str, str]:
-    """Environment variables that keep every library to one thread."""
-    return os.environ | ONE_THREAD
 
 
 def _python() -> str:
