@@ -15,6 +15,7 @@
 #include "mixing.hpp"
 #include "path_dependent.hpp"
 #include "quadrature.hpp"
+#include "symmetry.hpp"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -246,6 +247,12 @@ void bind_mix(nb::module_& module) {
              "result"_a.noconvert());
 }
 
+double asymmetry(nb::ndarray<const double, nb::ndim<4>, nb::c_contig, nb::device::cpu> values) {
+  require(values.shape(1) == values.shape(2), "matrices must be square");
+  nb::gil_scoped_release released;
+  return pellucid::asymmetry(values.data(), values.shape(0), values.shape(1), values.shape(3));
+}
+
 }  // namespace
 
 NB_MODULE(_native, module) {
@@ -268,5 +275,6 @@ NB_MODULE(_native, module) {
   module.def("instruction_sets", &instruction_sets);
   bind_mix<std::uint64_t>(module);
   bind_mix<std::uint32_t>(module);
+  module.def("asymmetry", &asymmetry, "values"_a.noconvert());
   module.def("gauss_legendre", &gauss_legendre, "points"_a);
 }

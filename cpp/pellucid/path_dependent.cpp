@@ -28,6 +28,19 @@ std::vector<std::size_t> chunks_of(const std::vector<Program>& programs, std::si
   return first;
 }
 
+// Rows of an answer that are side by side in a block.
+struct Stretch {
+  std::size_t first, count, per_block;
+
+  // Turns numbers (n, rows of the block) to lie row by row, `size` apart: (rows, n).
+  template <class Real>
+  void turn(const Real* from, std::size_t n, double* to, std::size_t size) const {
+    for (to += first * size; n--; ++to, from += per_block) {
+      for (std::size_t row = 0; row < count; ++row) to[row * size] = double(from[row]);
+    }
+  }
+};
+
 }  // namespace
 
 template <class Real>
@@ -71,12 +84,10 @@ class PathDependent<Real>::Blocks {
         scratch_(kernel_.scratch_bytes(game.shape_)) {}
 
   std::size_t size() const { return sums_; }
-  double phi(std::size_t player, std::size_t output, std::size_t place) const {
-    return total_.numbers()[at(sums_, player * outputs_ + output, place)];
-  }
-  double pair(std::size_t pair, std::size_t output, std::size_t place) {
-    return pair_.template numbers<Real>()[at(pair_sums_, pair * outputs_ + output, place)];
-  }
+
+  // What the players, or the pairs, of a block's rows earned: (players or pairs, outputs, rows).
+  const double* sums(std::size_t block) const { return total_.numbers() + block * sums_; }
+  const Real* pair_sums(std::size_t block) { return pair_.template numbers<Real>() + block * pair_sums_; }
 
   void explain(const Matrix& rows, std::size_t first, std::size_t count) {
     load(rows, first, (count + kernel_.rows - 1) / kernel_.rows);
@@ -102,19 +113,17 @@ class PathDependent<Real>::Blocks {
   }
 
   // Halves what pairs earned together and takes it from both: what is left of a player's value is its main effect.
-  void part(const std::vector<PlayerPair>& players) {
+  void part(std::size_t block, const std::vector<PlayerPair>& players) {
     const std::size_t size = outputs_ * kernel_.rows;
-    Real* pair = pair_.template numbers<Real>();
-    for (std::size_t block = 0; block < blocks_; ++block) {
-      double* mains = total_.numbers() + block * sums_;
-      for (const auto& [first, second] : players) {
-        double *one = mains + std::size_t(first) * size, *other = mains + std::size_t(second) * size;
-        for (std::size_t i = 0; i < size; ++i) {
-          pair[i] /= 2;
-          one[i] -= double(pair[i]), other[i] -= double(pair[i]);
-        }
-        pair += size;
+    Real* pair = pair_.template numbers<Real>() + block * pair_sums_;
+    double* mains = total_.numbers() + block * sums_;
+    for (const auto& [first, second] : players) {
+      double *one = mains + std::size_t(first) * size, *other = mains + std::size_t(second) * size;
+      for (std::size_t i = 0; i < size; ++i) {
+        pair[i] /= 2;
+        one[i] -= double(pair[i]), other[i] -= double(pair[i]);
       }
+      pair += size;
     }
   }
 
@@ -143,9 +152,6 @@ class PathDependent<Real>::Blocks {
   }
 
  private:
-  std::size_t at(std::size_t per_block, std::size_t sum, std::size_t place) const {
-    return place / kernel_.rows * per_block + sum * kernel_.rows + place % kernel_.rows;
-  }
 
   void walk(std::size_t tree, std::size_t block) {
     const Program& program = game_.programs_[tree];
@@ -173,7 +179,7 @@ class PathDependent<Real>::Blocks {
   Scratch x_, phi_, looked_up_, total_, pair_, scratch_;  // sums of a chunk by walks and by tables, and of all
 };
 
-// Hands every row to store(blocks, place in the blocks, row): blocks in any order, their places in turn.
+// Hands every block of rows to store(blocks, which of them, its rows), in any order.
 template <class Real>
 template <class Store>
 void PathDependent<Real>::explain(const Matrix& rows, std::size_t threads, const Chosen* pairs, Store store) const {
@@ -191,7 +197,9 @@ void PathDependent<Real>::explain(const Matrix& rows, std::size_t threads, const
     return [&, walk = std::make_shared<Blocks>(*this, kernels, pairs, together)](std::size_t item) {
       const std::size_t first = item * many, count = std::min(many, rows.rows - first);
       walk->explain(rows, first, count);
-      for (std::size_t i = 0; i < count; ++i) store(*walk, i, first + i);
+      for (std::size_t i = 0; i < count; i += per_block) {
+        store(*walk, i / per_block, Stretch{first + i, std::min(per_block, count - i), per_block});
+      }
     };
   });
 }
@@ -215,18 +223,19 @@ void PathDependent<Real>::explain_by_chunks(const Matrix& rows, std::size_t thre
     whole.load(rows, i * per_block, 1);
     whole.clear();
     for (std::size_t chunk = 0; chunk < n_chunks(); ++chunk, ++item) whole.add(sums.data() + item * whole.size());
-    for (std::size_t b = 0; b < per_block && i * per_block + b < rows.rows; ++b) store(whole, b, i * per_block + b);
+    store(whole, 0, Stretch{i * per_block, std::min(per_block, rows.rows - i * per_block), per_block});
   }
 }
 
 template <class Real>
 void PathDependent<Real>::values(const Matrix& rows, std::size_t threads, double* values) const {
   const std::size_t outputs = trees_.n_outputs(), size = trees_.n_players * outputs;
-  explain(rows, threads, nullptr, [&](Blocks& block, std::size_t b, std::size_t row) {
-    double* to = values + row * size;
-    std::fill_n(to, size, 0.0);
-    for (std::size_t i = 0; i < used_.players.size(); ++i) {
-      for (std::size_t k = 0; k < outputs; ++k) to[std::size_t(used_.players[i]) * outputs + k] = block.phi(i, k, b);
+  explain(rows, threads, nullptr, [&](Blocks& blocks, std::size_t block, Stretch stretch) {
+    std::fill_n(values + stretch.first * size, stretch.count * size, 0.0);
+    const double* from = blocks.sums(block);
+    for (const std::int32_t player : used_.players) {
+      stretch.turn(from, outputs, values + std::size_t(player) * outputs, size);
+      from += outputs * stretch.per_block;
     }
   });
 }
@@ -258,11 +267,9 @@ void PathDependent<Real>::pair_values(const Matrix& rows, std::span<const std::i
     for (Meeting& meeting : of_tree) meeting.pair = meeting.pair < 0 ? -1 : place_of[std::size_t(meeting.pair)];
   }
   const std::size_t outputs = trees_.n_outputs();
-  explain(rows, threads, &chosen, [&](Blocks& block, std::size_t b, std::size_t row) {
-    double* to = values + row * positions.size() * outputs;
-    for (std::size_t pair = 0; pair < positions.size(); ++pair) {
-      for (std::size_t k = 0; k < outputs; ++k) *to++ = block.pair(pair, k, b);
-    }
+  const std::size_t size = positions.size() * outputs;
+  explain(rows, threads, &chosen, [&](Blocks& blocks, std::size_t block, Stretch stretch) {
+    stretch.turn(blocks.pair_sums(block), size, values, size);
   });
 }
 
@@ -270,19 +277,19 @@ template <class Real>
 void PathDependent<Real>::interactions(const Matrix& rows, std::size_t threads, double* values) const {
   const std::size_t outputs = trees_.n_outputs(), line = trees_.n_players * outputs, size = trees_.n_players * line;
   const std::vector<PlayerPair> names = pairs();
-  explain(rows, threads, &meeting(), [&](Blocks& block, std::size_t b, std::size_t row) {
-    if (b == 0) block.part(meeting().pairs);
-    double* to = values + row * size;
-    std::fill_n(to, size, 0.0);
-    for (std::size_t i = 0; i < used_.players.size(); ++i) {
-      double* main = to + std::size_t(used_.players[i]) * (line + outputs);
-      for (std::size_t k = 0; k < outputs; ++k) main[k] = block.phi(i, k, b);
+  explain(rows, threads, &meeting(), [&](Blocks& blocks, std::size_t block, Stretch stretch) {
+    std::fill_n(values + stretch.first * size, stretch.count * size, 0.0);
+    blocks.part(block, meeting().pairs);
+    const double* main = blocks.sums(block);
+    for (const std::int32_t player : used_.players) {
+      stretch.turn(main, outputs, values + std::size_t(player) * (line + outputs), size);
+      main += outputs * stretch.per_block;
     }
-    for (std::size_t pair = 0; pair < names.size(); ++pair) {
-      const std::size_t first = std::size_t(names[pair].first), second = std::size_t(names[pair].second);
-      for (std::size_t k = 0; k < outputs; ++k) {
-        to[first * line + second * outputs + k] = to[second * line + first * outputs + k] = block.pair(pair, k, b);
-      }
+    const Real* pair = blocks.pair_sums(block);
+    for (const auto& [first, second] : names) {
+      stretch.turn(pair, outputs, values + std::size_t(first) * line + std::size_t(second) * outputs, size);
+      stretch.turn(pair, outputs, values + std::size_t(second) * line + std::size_t(first) * outputs, size);
+      pair += outputs * stretch.per_block;
     }
   });
 }

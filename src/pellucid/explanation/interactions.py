@@ -8,6 +8,7 @@ import numpy as np
 from pellucid._base.errors import InputError
 from pellucid._base.typing import Array, Float2, Float3, Names
 from pellucid._base.words import counted
+from pellucid._kernels import _native
 from pellucid.explanation import _html
 from pellucid.explanation._axes import largest_first, summary
 from pellucid.explanation._saved import Saved
@@ -20,18 +21,6 @@ from pellucid.table import Table
 
 # far above what rounding can do to two sums of the same terms, far below any wrong transposition
 _ASYMMETRY = 1e-6
-
-
-def _is_symmetric(values: Array) -> bool:
-    """Whether both halves are equal to the bit; compared in pieces of which numpy's innermost loop is long."""
-    joined = values.shape[3] == 2 and values.flags.c_contiguous
-    numbers = values.view(np.complex128) if joined else values  # two outputs are compared as one number
-    features, outputs = numbers.shape[2:]
-    return all(
-        np.array_equal(numbers[:, i, i + 1 :, k], numbers[:, i + 1 :, i, k])
-        for i in range(features)
-        for k in range(outputs)
-    )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -77,10 +66,9 @@ class Interactions(Saved):
         if self.std_error is not None:
             freeze(self, "std_error", self.values.shape, axes)
         freeze(self, "base_values", (rows, len(self.outputs)), "(rows, outputs)")
-        if not _is_symmetric(self.values):  # the kernels' are
-            gap = np.abs(self.values - self.values.swapaxes(1, 2)).max(initial=0.0)
-            if gap > _ASYMMETRY * np.abs(self.values).max(initial=0.0):
-                raise InputError(f"interaction values must be symmetric in the two features; they differ by {gap:.2g}.")
+        gap = _native.asymmetry(np.ascontiguousarray(self.values))
+        if gap > 0.0 and gap > _ASYMMETRY * np.abs(self.values).max():  # the kernels' is 0
+            raise InputError(f"interaction values must be symmetric in the two features; they differ by {gap:.2g}.")
         if self.data is not None and len(self.data) != rows:
             raise InputError(f"data must have one row for each of the {rows} explained rows; got {len(self.data)}.")
 
