@@ -5,6 +5,7 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#include <algorithm>
 #include <cmath>
 #include <memory>
 #include <string>
@@ -12,7 +13,6 @@
 
 #include "ensemble.hpp"
 #include "interventional.hpp"
-#include "mixing.hpp"
 #include "path_dependent.hpp"
 #include "quadrature.hpp"
 #include "symmetry.hpp"
@@ -233,12 +233,20 @@ using Words = nb::ndarray<const Word, nb::ndim<2>, nb::c_contig, nb::device::cpu
 template <class Word>
 void mix(Words<Word> others, Vector<Word> row, nb::ndarray<const bool, nb::ndim<2>, nb::c_contig, nb::device::cpu> shown,
          nb::ndarray<Word, nb::ndim<2>, nb::c_contig, nb::device::cpu> result) {
+  constexpr std::size_t tile_words = 2048, long_enough = 128;
   const std::size_t columns = others.shape(1);
+  const std::size_t tile = 1 + tile_words / (columns + 1), lines = 1 + long_enough / (columns + 1);
   require(row.shape(0) == columns && shown.shape(1) == columns && result.shape(1) == columns,
           "all arrays must have the same columns");
   require(result.shape(0) == others.shape(0) * shown.shape(0), "result must have a row for each pair of other and line");
   nb::gil_scoped_release released;
-  pellucid::mix(others.data(), others.shape(0), row.data(), shown.data(), shown.shape(0), columns, result.data());
+  std::vector<Word> room((tile + 2 * lines) * columns);
+  Word *mask = room.data(), *other = mask + tile * columns, *change = other + lines * columns;
+  const pellucid::MixTask<Word> task{others.data(), row.data(), shown.data(), others.shape(0), shown.shape(0), columns,
+                                     result.data(), tile, lines, mask, other, change};
+  const pellucid::Kernels& best = *pellucid::kernels().front();
+  if constexpr (sizeof(Word) == 8) best.mix64(task);
+  else best.mix32(task);
 }
 
 template <class Word>

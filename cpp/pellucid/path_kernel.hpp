@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
 #include "program.hpp"
 
@@ -95,8 +96,23 @@ struct SizedKernels {
   BlockKernels<Real> many, few, one;
 };
 
+// Rows of which some cells are hidden behind those of others; Word is as wide as a cell.
+template <class Word>
+struct MixTask {
+  const Word* others;  // (others, columns)
+  const Word* row;
+  const bool* shown;   // (shown, columns)
+  std::size_t n_others, n_shown, columns;
+  Word* result;        // (others, shown, columns)
+  std::size_t tile, lines;  // lines of `shown` that are widened at once, and that are written at once
+  Word* mask;          // room for (tile, columns)
+  Word *other, *change;     // and for (lines, columns)
+};
+
 struct Kernels {
   const char* instructions;
+  void (*mix64)(const MixTask<std::uint64_t>& task);
+  void (*mix32)(const MixTask<std::uint32_t>& task);
   SizedKernels<double> float64;
   SizedKernels<float> float32;
 
