@@ -19,7 +19,7 @@ ROW_CAP = 1 << 16
 """Rows given to one predict call at most."""
 CELL_CAP = 1 << 23
 """Cells of the table given to one predict call at most; wide tables get fewer rows."""
-MIXED_CELLS = 1 << 20
+MIXED_CELLS = 1 << 19
 """Cells with hidden ones at once: an allocator hands larger pieces back, and clears them anew for the next call."""
 LARGEST_EXACT_INTEGER = 2**53
 """Beyond it two different integers may be the same float64."""
