@@ -19,9 +19,7 @@ std::vector<Split> common_splits(const Program& program) {
   for (const Split& split : program.splits) {
     Split& first = levels[split.level];
     if (!seen[split.level]) first = split, seen[split.level] = true;
-    const bool same = split.column == first.column && split.threshold == first.threshold &&
-                      split.missing_left == first.missing_left;
-    if (!same) return {};
+    if (split.input != first.input || split.threshold != first.threshold) return {};
   }
   return levels;
 }
@@ -40,7 +38,7 @@ Oblivious tabulate(const Program& program, const Quadrature& rule, Shape shape, 
   tree.table.resize(tree.players.size() * shape.width * tree.entries);
   std::vector<Split> splits = program.splits;  // the same tree, with the players by slot, and an input for each level
   for (Split& split : splits) {
-    split.column = std::int32_t(split.level), split.player = std::int32_t(split.slot), split.threshold = 0.5;
+    split.input = std::int32_t(split.level), split.player = std::int32_t(split.slot), split.threshold = 0.5;
   }
   shape.levels = n_levels, shape.players = shape.slots = tree.players.size(), shape.outputs = shape.width;
   const std::size_t earners = shape.players * shape.width;
@@ -55,7 +53,7 @@ Oblivious tabulate(const Program& program, const Quadrature& rule, Shape shape, 
     auto task = task_of<double>(program, shape);
     task.splits = splits.data(), task.first_output = 0;
     task.x = x.numbers(), task.phi = phi.numbers(), task.scratch = scratch.bytes();
-    run_parts(kernel, rule, false, task);
+    run_parts(rule, task, [&] { kernel.values(task); });
     for (std::size_t i = 0; i < earners; ++i) {
       std::copy_n(phi.numbers() + i * kernel.rows, std::min(kernel.rows, kinds - first),
                   tree.table.begin() + std::ptrdiff_t(i * tree.entries + first));

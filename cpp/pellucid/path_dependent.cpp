@@ -136,8 +136,8 @@ class PathDependent<Real>::Blocks {
   void walk(std::size_t chunk) {
     for (std::size_t tree = game_.first_tree_[chunk]; tree < game_.first_tree_[chunk + 1]; ++tree) {
       if (game_.programs_[tree].splits.empty()) continue;
-      const bool tabulated = !game_.tables_[tree].levels.empty() && !pairs_;
-      for (std::size_t block = 0; block < blocks_; ++block) tabulated ? look_up(tree, block) : walk(tree, block);
+      if (game_.tables_[tree].levels.empty() || pairs_) walk_through(tree);
+      else look_up(tree);
     }
   }
 
@@ -153,21 +153,28 @@ class PathDependent<Real>::Blocks {
 
  private:
 
-  void walk(std::size_t tree, std::size_t block) {
+  void walk_through(std::size_t tree) {
     const Program& program = game_.programs_[tree];
     auto task = task_of<Real>(program, game_.shape_);
-    task.x = x_.numbers() + block * inputs_, task.scratch = scratch_.bytes();
-    task.phi = phi_.template numbers<Real>() + block * sums_;
-    task.pair = pair_.template numbers<Real>() + block * pair_sums_;
+    task.scratch = scratch_.bytes();
     if (pairs_) task.meetings = pairs_->meetings[tree].data();
-    run_parts(kernel_, game_.rule(program), pairs_ != nullptr, task);
+    run_parts(game_.rule(program), task, [&] {
+      for (std::size_t block = 0; block < blocks_; ++block) {
+        task.x = x_.numbers() + block * inputs_;
+        task.phi = phi_.template numbers<Real>() + block * sums_;
+        task.pair = pair_.template numbers<Real>() + block * pair_sums_;
+        (pairs_ ? kernel_.interactions : kernel_.values)(task);
+      }
+    });
   }
 
-  void look_up(std::size_t index, std::size_t block) {
+  void look_up(std::size_t index) {
     const Oblivious& tree = game_.tables_[index];
-    tables_.whole_tree({tree.levels.data(), tree.levels.size(), tree.players.data(), tree.players.size(),
-                        game_.shape_.width, outputs_, tree.entries, tree.table.data(), x_.numbers() + block * inputs_,
-                        looked_up_.numbers() + block * sums_ + game_.programs_[index].first_output * kernel_.rows});
+    for (std::size_t block = 0; block < blocks_; ++block) {
+      double* to = looked_up_.numbers() + block * sums_ + game_.programs_[index].first_output * kernel_.rows;
+      tables_.whole_tree({tree.levels.data(), tree.levels.size(), tree.players.data(), tree.players.size(),
+                          game_.shape_.width, outputs_, tree.entries, tree.table.data(), x_.numbers() + block * inputs_, to});
+    }
   }
 
   const PathDependent& game_;

@@ -29,7 +29,7 @@ struct PathTask {
   std::size_t points;
   alignas(64) Real point[padded_points], weight[padded_points];  // points beyond `points` are valid numbers, and unused
   Shape shape;
-  const double* x;     // (columns, rows)
+  const double* x;     // (inputs, rows)
   Real* phi;           // (players, outputs, rows)
   Real* pair;          // (pairs, outputs, rows), or null
   const Meeting* meetings;  // for each split and each slot above it

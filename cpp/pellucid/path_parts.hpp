@@ -23,9 +23,9 @@ PathTask<Real> task_of(const Program& program, const Shape& shape) {
   return task;
 }
 
-// One part of a tree's quadrature after the other, at most `most_points` at once.
-template <class Real>
-void run_parts(const PathKernel<Real>& kernel, const Quadrature& rule, bool pairs, PathTask<Real> task) {
+// One part of a tree's quadrature after the other, at most `most_points` at once: `run` is to walk with its points.
+template <class Real, class Run>
+void run_parts(const Quadrature& rule, PathTask<Real>& task, Run run) {
   const std::size_t total = rule.point.size(), parts = (total + most_points - 1) / most_points;
   for (std::size_t part = 0; part < parts; ++part) {
     const auto from = std::ptrdiff_t(total * part / parts), to = std::ptrdiff_t(total * (part + 1) / parts);
@@ -33,7 +33,7 @@ void run_parts(const PathKernel<Real>& kernel, const Quadrature& rule, bool pair
     std::fill_n(task.point, padded_points, Real(0.5));
     std::copy(rule.point.begin() + from, rule.point.begin() + to, task.point);
     std::copy(rule.weight.begin() + from, rule.weight.begin() + to, task.weight);
-    (pairs ? kernel.interactions : kernel.values)(task);
+    run();
   }
 }
 

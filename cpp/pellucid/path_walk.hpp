@@ -19,6 +19,9 @@
 
 #pragma once
 
+#include <array>
+#include <utility>
+
 #include "path_kernel.hpp"
 #include "simd.hpp"
 
@@ -58,10 +61,13 @@ PELLUCID_INLINE void set_factors(FactorTable<Real>& table, const Split& split, c
 }
 
 // P points of B packs of rows. `pairs` adds interactions.
+//
+// Each split goes through its packs one after the other: what it says at all points, and the sums, stay in registers.
 template <class Real, std::size_t P, std::size_t B, bool pairs>
 class Walk {
  public:
   using Pack = pellucid::Pack<Real>;
+  using Mask = typename Pack::Mask;
   static constexpr std::size_t block = P * B;  // packs
 
   explicit Walk(const PathTask<Real>& task) : task_(task) {
@@ -84,84 +90,88 @@ class Walk {
     for (std::size_t p = 0; p < P; ++p) {
       for (std::size_t b = 0; b < B; ++b) above_[p * B + b] = Pack::of(task_.weight[p]);
     }
-    for (std::size_t i = 0; i < task_.n_moves; ++i) {
-      const Split* split = task_.splits + task_.moves[i].split;
-      if (split->varying) move<true>(task_.moves[i].step, split);
-      else move<false>(task_.moves[i].step, split);
+    for (const Move *move = task_.moves, *end = move + task_.n_moves; move != end; ++move) {
+      steps_[move->step](*this, task_.splits + move->split);
     }
   }
 
  private:
-  template <bool varying>
-  PELLUCID_INLINE void move(Step step, const Split* split) {
-    switch (step) {
-      case Step::enter: return enter<varying>(*split);
-      case Step::leave: return leave<varying>(*split);
-      case Step::pass: return pass<varying>(*split);
-      case Step::family: return family<varying>(split);
+  template <Step step>
+  static void take(const Walk& walk, const Split* split) {
+    if constexpr (step >= leave_step(false)) {
+      walk.leave<step == leave_step(true)>(*split);
+    } else if constexpr (step >= enter_step(false, false)) {
+      constexpr bool asked = step >= enter_step(false, true);
+      walk.enter<step == enter_step(true, asked), asked || pairs>(*split);
+    } else {
+      walk.family<step % 2 == 1, Child(step / 2 % 3), Child(step / 6)>(split);
     }
   }
 
-  template <bool varying>
-  PELLUCID_INLINE void family(const Split* split) {
-    if constexpr (pairs) return one_by_one<varying>(split);
-    else if (split->left) return family<varying>(*split, leaf(split->left), fork<varying>(split[1]));
-    else if (split->right) return family<varying>(*split, fork<varying>(split[1]), leaf(split->right));
-    else return family<varying>(*split, fork<varying>(split[1]), fork<varying>(split[2]));
+  template <std::size_t... step>
+  static constexpr auto all_steps(std::index_sequence<step...>) {
+    return std::array{take<step>...};
   }
 
   Pack* above(std::size_t spot) const { return above_ + spot * block; }
   Pack* below(std::size_t spot, std::size_t k) const { return below_ + (spot * task_.shape.width + k) * block; }
   Mask* passing(std::size_t spot) const { return passing_ + spot * B; }
 
-  // A split, and where the block's rows go at it.
+  // The rows of one pack at a split: those that go left, and those that passed the player's splits above.
+  struct Rows {
+    Mask left, alive;
+  };
+
+  // A split, as all rows see it.
   template <bool varying>
   struct Node {
+    static constexpr bool varies = varying;
     const Split& split;
     FactorTable<Real> c;
-    Mask goes[B], before[B];
+    Pack rest, lost;    // e where it is the same at all points: of a row that goes left, and right
+    const double* x;    // the input that it asks for
+    const Mask* alive;  // of each pack
+    Real* phi;          // what its player has earned
 
-    PELLUCID_INLINE Node(const Walk& walk, const Split& at) : split(at) {
+    PELLUCID_INLINE Node(const Walk& walk, const Split& at)
+        : split(at), rest(Pack::of(Real(at.rest))), lost(Pack::of(Real(-at.share))),
+          x(walk.task_.x + std::size_t(at.input) * B * Pack::lanes), alive(walk.passing(at.earlier_spot)),
+          phi(walk.task_.phi + walk.earner(std::size_t(at.player))) {
       set_factors<varying>(c, split, walk.task_.point);
-      for (std::size_t b = 0; b < B; ++b) before[b] = walk.passing(split.earlier_spot)[b];
     }
 
-    PELLUCID_INLINE void route(const Walk& walk) {
-      const double* x = walk.task_.x + std::size_t(split.column) * B * Pack::lanes;
-      for (std::size_t b = 0; b < B; ++b) {
-        goes[b] = rows_going_left<Real>(x + b * Pack::lanes, split.threshold, split.missing_left);
-      }
+    PELLUCID_INLINE Rows rows(std::size_t b) const {
+      const Mask left = rows_going_left<Real>(x + b * Pack::lanes, split.threshold);
+      return {left, varying ? alive[b] : Mask::all(true)};
     }
 
     // Says to the splits below which rows pass.
-    PELLUCID_INLINE void let_through(const Walk& walk) const {
-      Mask* left = walk.passing(place_below(split.level, true));
-      Mask* right = walk.passing(place_below(split.level, false));
-      for (std::size_t b = 0; b < B; ++b) left[b] = before[b] & goes[b], right[b] = before[b] & ~goes[b];
+    PELLUCID_INLINE void let_through(const Walk& walk, std::size_t b, Rows rows) const {
+      walk.passing(place_below(split.level, true))[b] = rows.alive & rows.left;
+      walk.passing(place_below(split.level, false))[b] = rows.alive & ~rows.left;
     }
 
-    PELLUCID_INLINE Pack choice(std::size_t b, Real left, Real right) const {
-      return choose(goes[b], Pack::of(left), Pack::of(right));
+    PELLUCID_INLINE Pack choice(Rows rows, Real left, Real right, Real dead) const {
+      const Pack of_alive = choose(rows.left, Pack::of(left), Pack::of(right));
+      return varying ? choose(rows.alive, of_alive, Pack::of(dead)) : of_alive;
     }
-    PELLUCID_INLINE Pack choice(std::size_t b, Real left, Real right, Real dead) const {
-      return varying ? choose(before[b], choice(b, left, right), Pack::of(dead)) : choice(b, left, right);
+    PELLUCID_INLINE Pack r(Rows rows, std::size_t p) const { return choice(rows, c.go[p], c.no[p], Real(split.share)); }
+    PELLUCID_INLINE Pack e(Rows rows, std::size_t p) const {
+      return choose(rows.left, Pack::of(c.e_left[p]), Pack::of(c.e_right[p]));
     }
-    PELLUCID_INLINE Pack r(std::size_t p, std::size_t b) const { return choice(b, c.go[p], c.no[p], Real(split.share)); }
-    PELLUCID_INLINE Pack e(std::size_t p, std::size_t b) const { return choice(b, c.e_left[p], c.e_right[p]); }
 
     // Where e is the same at all points and no row failed before, e is left to `earned`.
-    PELLUCID_INLINE void add(Pack& sum, std::size_t p, std::size_t b, Pack change) const {
-      sum = varying ? fma(change, e(p, b), sum) : sum + change;
+    PELLUCID_INLINE Pack sum(Pack before, Rows rows, std::size_t p, Pack change) const {
+      if constexpr (varying) return fma(change, e(rows, p), p ? before : Pack::of(0.0));
+      else return p ? before + change : change;
     }
-    PELLUCID_INLINE Pack earned(std::size_t b, Pack sum) const {
-      return varying ? or_zero(before[b], sum) : sum * choice(b, Real(split.rest), Real(-split.share));
+    PELLUCID_INLINE Pack earned(Rows rows, Pack sum) const {
+      return varying ? or_zero(rows.alive, sum) : sum * choose(rows.left, rest, lost);
     }
 
-    PELLUCID_INLINE void pay(const Walk& walk, std::size_t k, const Pack* sum) const {
-      const Shape& shape = walk.task_.shape;
-      const std::size_t at = std::size_t(split.player) * shape.outputs + walk.task_.first_output + k;
-      Real* to = walk.task_.phi + at * B * Pack::lanes;
-      for (std::size_t b = 0; b < B; ++b, to += Pack::lanes) (Pack::load(to) + earned(b, sum[b])).store(to);
+    PELLUCID_INLINE void pay(std::size_t k, std::size_t b, Pack earned) const {
+      Real* to = phi + (k * B + b) * Pack::lanes;
+      (Pack::load(to) + earned).store(to);
     }
   };
 
@@ -169,62 +179,67 @@ class Walk {
   // its player earns but one sum.
   template <bool varying>
   struct Fork : Node<varying> {
-    Real gap, dead;
+    Real dead;
+    Pack gap;
     alignas(64) Real up_go[padded_points], up_no[padded_points];
-    Pack sum[B];
 
     PELLUCID_INLINE Fork(const Walk& walk, const Split& split, std::size_t k)
-        : Node<varying>(walk, split), gap(Real(split.left[k]) - Real(split.right[k])) {
-      this->route(walk);
-      const Real last = Real(split.right[k]);
-      const Pack gaps = Pack::of(gap), lasts = Pack::of(last);
-      dead = pellucid::fma(Real(split.share), gap, last);
+        : Node<varying>(walk, split), gap(Pack::of(Real(split.left[k]) - Real(split.right[k]))) {
+      const Pack last = Pack::of(Real(split.right[k]));
+      dead = pellucid::fma(Real(split.share), Real(split.left[k]) - Real(split.right[k]), Real(split.right[k]));
       for (std::size_t p = 0; p < most_points; p += Pack::lanes) {
-        fma(Pack::load(this->c.go + p), gaps, lasts).store(up_go + p);
-        fma(Pack::load(this->c.no + p), gaps, lasts).store(up_no + p);
+        fma(Pack::load(this->c.go + p), gap, last).store(up_go + p);
+        fma(Pack::load(this->c.no + p), gap, last).store(up_no + p);
       }
-      for (std::size_t b = 0; b < B; ++b) sum[b] = Pack::of(0.0);
+      this->rest = this->rest * gap, this->lost = this->lost * gap;
     }
 
-    PELLUCID_INLINE Pack below(std::size_t p, std::size_t b, Pack above) {
-      this->add(sum[b], p, b, above);
-      return this->choice(b, up_go[p], up_no[p], dead);
+    PELLUCID_INLINE Pack earned(Rows rows, Pack sum) const {
+      return Node<varying>::earned(rows, varying ? sum * gap : sum);
     }
 
-    PELLUCID_INLINE void finish(const Walk& walk, std::size_t k) {
-      for (std::size_t b = 0; b < B; ++b) sum[b] = sum[b] * Pack::of(gap);
-      this->pay(walk, k, sum);
-    }
+    // One pack on its way through the points.
+    struct Visit {
+      const Fork& fork;
+      Rows rows;
+      Pack sum;
+
+      PELLUCID_INLINE Pack below(std::size_t p, Pack above) {
+        sum = fork.sum(sum, rows, p, above);
+        return fork.choice(rows, fork.up_go[p], fork.up_no[p], fork.dead);
+      }
+      PELLUCID_INLINE void end(std::size_t k, std::size_t b) const { fork.pay(k, b, fork.earned(rows, sum)); }
+    };
+    PELLUCID_INLINE Visit visit(std::size_t b) const { return {*this, this->rows(b), Pack::of(0.0)}; }
   };
 
-  struct Constant {
+  // A child that is a leaf.
+  struct Leaf {
     Pack value;
-    PELLUCID_INLINE Pack below(std::size_t, std::size_t, Pack) const { return value; }
-    PELLUCID_INLINE void finish(const Walk&, std::size_t) const {}
+
+    PELLUCID_INLINE const Leaf& visit(std::size_t) const { return *this; }
+    PELLUCID_INLINE Pack below(std::size_t, Pack) const { return value; }
+    PELLUCID_INLINE void end(std::size_t, std::size_t) const {}
   };
 
-  // The children of a family's first split, for each value of a leaf.
-  auto leaf(const double* value) const {
-    return [value](std::size_t k) { return Constant{Pack::of(Real(value[k]))}; };
-  }
-  template <bool varying>
-  auto fork(const Split& split) const {
-    return [this, &split](std::size_t k) { return Fork<varying>(*this, split, k); };
+  template <Child child>
+  PELLUCID_INLINE auto child_of(const double* leaf, const Split& fork, std::size_t k) const {
+    if constexpr (child == Child::leaf) return Leaf{Pack::of(Real(leaf[k]))};
+    else return Fork<child == Child::repeated_fork>(*this, fork, k);
   }
 
-  template <bool varying>
-  void enter(const Split& split) {
-    Node<varying> node(*this, split);
-    node.route(*this);
-    node.let_through(*this);
+  template <bool varying, bool asked>
+  void enter(const Split& split) const {
+    const Node<varying> node(*this, split);
     const std::uint32_t left = place_below(split.level, true), right = place_below(split.level, false);
     const Pack* from = above(split.spot);
     Pack *to_left = above(left), *to_right = above(right);
-    for (std::size_t p = 0; p < P; ++p) {
-      for (std::size_t b = 0; b < B; ++b) {
-        const std::size_t at = p * B + b;
-        to_left[at] = from[at] * node.r(p, b);
-        to_right[at] = from[at] - to_left[at];
+    PELLUCID_ALL_AT_ONCE for (std::size_t b = 0; b < B; ++b) {
+      const Rows rows = node.rows(b);
+      if constexpr (asked) node.let_through(*this, b, rows);
+      PELLUCID_ALL_AT_ONCE for (std::size_t p = 0; p < P; ++p) {
+        const Pack whole = from[p * B + b], part = whole * node.r(rows, p);
+        to_left[p * B + b] = part, to_right[p * B + b] = whole - part;
       }
     }
     if (split.left) spread(split.left, left);
@@ -240,87 +255,93 @@ class Walk {
   }
 
   template <bool varying>
-  void leave(const Split& split) {
-    Node<varying> node(*this, split);
+  void leave(const Split& split) const {
+    const Node<varying> node(*this, split);
     const std::uint32_t left = place_below(split.level, true), right = place_below(split.level, false);
-    for (std::size_t b = 0; b < B; ++b) node.goes[b] = passing(left)[b];  // those that failed before count nowhere
     const Pack* weight = above(split.spot);
     for (std::size_t k = 0; k < task_.shape.width; ++k) {
       const Pack *from_left = below(left, k), *from_right = below(right, k);
       Pack* up = below(split.spot, k);
-      Pack sum[B], change[block];
-      for (std::size_t b = 0; b < B; ++b) sum[b] = Pack::of(0.0);
-      for (std::size_t p = 0; p < P; ++p) {
-        for (std::size_t b = 0; b < B; ++b) {
+      Pack change[block];
+      PELLUCID_ALL_AT_ONCE for (std::size_t b = 0; b < B; ++b) {
+        const Rows rows = node.rows(b);
+        Pack sum;
+        PELLUCID_ALL_AT_ONCE for (std::size_t p = 0; p < P; ++p) {
           const std::size_t at = p * B + b;
           const Pack gap = from_left[at] - from_right[at];
-          up[at] = fma(node.r(p, b), gap, from_right[at]);
-          change[at] = weight[at] * gap;
-          node.add(sum[b], p, b, change[at]);
+          up[at] = fma(node.r(rows, p), gap, from_right[at]);
+          sum = node.sum(sum, rows, p, weight[at] * gap);
+          if constexpr (pairs) change[at] = weight[at] * gap;
         }
+        node.pay(k, b, node.earned(rows, sum));
       }
-      node.pay(*this, k, sum);
       if constexpr (pairs) interact(node, k, change);
     }
   }
 
   template <bool varying>
-  void pass(const Split& split) {
+  void pass(const Split& split) const {
     const Pack* weight = above(split.spot);
     for (std::size_t k = 0; k < task_.shape.width; ++k) {
-      Fork<varying> fork(*this, split, k);
+      const Fork<varying> fork(*this, split, k);
       Pack* up = below(split.spot, k);
-      for (std::size_t p = 0; p < P; ++p) {
-        for (std::size_t b = 0; b < B; ++b) up[p * B + b] = fork.below(p, b, weight[p * B + b]);
+      PELLUCID_ONE_BY_ONE for (std::size_t b = 0; b < B; ++b) {
+        auto visit = fork.visit(b);
+        PELLUCID_ALL_AT_ONCE for (std::size_t p = 0; p < P; ++p) up[p * B + b] = visit.below(p, weight[p * B + b]);
+        visit.end(k, b);
       }
-      fork.finish(*this, k);
       if constexpr (pairs) {
         Pack change[block];
-        for (std::size_t at = 0; at < block; ++at) change[at] = weight[at] * Pack::of(fork.gap);
+        for (std::size_t at = 0; at < block; ++at) change[at] = weight[at];
         interact(fork, k, change);
       }
     }
   }
 
-  // A split whose children are leaves or forks: enter, the children and leave, without a stop in memory.
-  template <bool varying, class Left, class Right>
-  void family(const Split& split, Left left_child, Right right_child) {
-    Node<varying> node(*this, split);
-    node.route(*this);
-    if constexpr (varying) node.let_through(*this);  // else no child's player has split above
+  // Without a stop in memory between the split and its children.
+  template <bool varying, Child left_kind, Child right_kind>
+  void family(const Split* splits) const {
+    const Split &split = splits[0], &first = splits[1], &second = splits[left_kind == Child::leaf ? 1 : 2];
+    if constexpr (left_kind == Child::leaf && right_kind == Child::leaf) return pass<varying>(split);
+    if constexpr (pairs) return one_by_one<varying, left_kind, right_kind>(split, first, second);
+    const Node<varying> node(*this, split);
     const Pack* weight = above(split.spot);
     for (std::size_t k = 0; k < task_.shape.width; ++k) {
-      auto left = left_child(k);
-      auto right = right_child(k);
+      const auto left_child = child_of<left_kind>(split.left, first, k);
+      const auto right_child = child_of<right_kind>(split.right, second, k);
       Pack* up = below(split.spot, k);
-      Pack sum[B];
-      for (std::size_t b = 0; b < B; ++b) sum[b] = Pack::of(0.0);
-      for (std::size_t p = 0; p < P; ++p) {
-        for (std::size_t b = 0; b < B; ++b) {
-          const Pack from = weight[p * B + b], r = node.r(p, b), to_left = from * r;
-          const Pack from_left = left.below(p, b, to_left), from_right = right.below(p, b, from - to_left);
+      PELLUCID_ONE_BY_ONE for (std::size_t b = 0; b < B; ++b) {
+        const Rows rows = node.rows(b);
+        if constexpr (asks(left_kind) || asks(right_kind)) node.let_through(*this, b, rows);
+        auto left = left_child.visit(b);
+        auto right = right_child.visit(b);
+        Pack sum;
+        PELLUCID_ALL_AT_ONCE for (std::size_t p = 0; p < P; ++p) {
+          const Pack from = weight[p * B + b], r = node.r(rows, p), to_left = from * r;
+          const Pack from_left = left.below(p, to_left), from_right = right.below(p, from - to_left);
           const Pack gap = from_left - from_right;
           up[p * B + b] = fma(r, gap, from_right);
-          node.add(sum[b], p, b, from * gap);
+          sum = node.sum(sum, rows, p, from * gap);
         }
+        left.end(k, b);
+        right.end(k, b);
+        node.pay(k, b, node.earned(rows, sum));
       }
-      left.finish(*this, k);
-      right.finish(*this, k);
-      node.pay(*this, k, sum);
     }
   }
 
-  template <bool varying>
-  void one_by_one(const Split* split) {
-    enter<varying>(*split);
-    const Split* child = split + 1;
-    if (!split->left) pass<varying>(*child++);
-    if (!split->right) pass<varying>(*child);
-    leave<varying>(*split);
+  static constexpr bool asks(Child child) { return child == Child::repeated_fork; }
+
+  template <bool varying, Child left, Child right>
+  void one_by_one(const Split& split, const Split& first, const Split& second) const {
+    enter<varying, true>(split);
+    if constexpr (left != Child::leaf) pass<asks(left)>(first);
+    if constexpr (right != Child::leaf) pass<asks(right)>(second);
+    leave<varying>(split);
   }
 
   // Below a split: the ratio of its player, by the share that its splits so far let through.
-  void set_ratio(std::size_t spot, Real cold) {
+  void set_ratio(std::size_t spot, Real cold) const {
     alignas(64) Real passed[padded_points], failed[padded_points];
     const Pack one = Pack::of(1.0), z = Pack::of(cold), zero = Pack::of(0.0);
     for (std::size_t p = 0; p < most_points; p += Pack::lanes) {
@@ -336,20 +357,20 @@ class Walk {
     }
   }
 
-  // Shares what the node's player earned with each other player above, where their pair is asked for.
-  template <bool varying>
-  PELLUCID_INLINE void interact(const Node<varying>& node, std::size_t k, Pack* change) {
-    for (std::size_t p = 0; p < P; ++p) {
-      for (std::size_t b = 0; b < B; ++b) {
+  // Shares what the node's player earned by each change with each other player above, where their pair is asked for.
+  template <class Node>
+  PELLUCID_INLINE void interact(const Node& node, std::size_t k, Pack* change) const {
+    for (std::size_t b = 0; b < B; ++b) {
+      const Rows rows = node.rows(b);
+      for (std::size_t p = 0; p < P; ++p) {
         Pack& here = change[p * B + b];
-        here = node.earned(b, varying ? here * node.e(p, b) : here);
+        here = node.earned(rows, Node::varies ? here * node.e(rows, p) : here);
       }
     }
     const Meeting *meeting = task_.meetings + node.split.meetings, *end = meeting + node.split.others;
     for (; meeting != end; ++meeting) {
       if (meeting->pair < 0) continue;
-      const std::size_t at = std::size_t(meeting->pair) * task_.shape.outputs + task_.first_output + k;
-      Real* to = task_.pair + at * B * Pack::lanes;
+      Real* to = task_.pair + earner(std::size_t(meeting->pair)) + k * B * Pack::lanes;
       const Pack* ratio = ratio_ + meeting->spot * block;
       for (std::size_t b = 0; b < B; ++b, to += Pack::lanes) {
         Pack sum = Pack::load(to);
@@ -359,6 +380,12 @@ class Walk {
     }
   }
 
+  // Where a player, or a pair, has what it earned of the tree's first output.
+  PELLUCID_INLINE std::size_t earner(std::size_t who) const {
+    return (who * task_.shape.outputs + task_.first_output) * B * Pack::lanes;
+  }
+
+  static constexpr auto steps_ = all_steps(std::make_index_sequence<n_steps>());
   const PathTask<Real>& task_;
   Pack* above_;    // (places on the path, points, packs)
   Pack* below_;    // (places on the path, width, points, packs)

@@ -1,15 +1,40 @@
 #include "program.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
+#include <optional>
 
 namespace pellucid {
 namespace {
+
+constexpr double infinity = std::numeric_limits<double>::infinity();
+
+// Those that are used, in rising order.
+std::vector<std::int32_t> chosen(const std::vector<bool>& used) {
+  std::vector<std::int32_t> found;
+  for (std::size_t i = 0; i < used.size(); ++i) {
+    if (used[i]) found.push_back(std::int32_t(i));
+  }
+  return found;
+}
 
 std::vector<std::int32_t> positions_of(const std::vector<std::int32_t>& chosen, std::size_t size) {
   std::vector<std::int32_t> at(size, -1);
   for (std::size_t i = 0; i < chosen.size(); ++i) at[std::size_t(chosen[i])] = std::int32_t(i);
   return at;
+}
+
+// What goes left is up to it. "Below t" is "up to the number before t"; nothing lies below minus infinity, nor up to NaN.
+double largest_left(const Ensemble& trees, std::int32_t node) {
+  const double t = trees.threshold[node];
+  if (trees.less_equal) return t;
+  return t == -infinity ? std::numeric_limits<double>::quiet_NaN() : std::nextafter(t, -infinity);
+}
+
+// No number is up to NaN, and what is missing is no number.
+bool stands_apart(const Ensemble& trees, std::int32_t node) {
+  return trees.is_categorical(node) || (trees.missing_left[node] && std::isnan(largest_left(trees, node)));
 }
 
 struct Compiler {
@@ -35,18 +60,14 @@ struct Compiler {
     return trees.is_leaf(node) ? trees.leaf_value(node) : nullptr;
   }
 
-  // "Below t" is "up to the number before t"; nothing lies below minus infinity, nor up to NaN.
   double threshold(std::int32_t node) const {
-    constexpr double infinity = std::numeric_limits<double>::infinity();
-    const double t = trees.threshold[node];
-    if (trees.is_categorical(node)) return 0.5;
-    if (trees.less_equal) return t;
-    return t == -infinity ? std::numeric_limits<double>::quiet_NaN() : std::nextafter(t, -infinity);
+    return used.apart_at[std::size_t(node)] < 0 ? largest_left(trees, node) : 0.5;
   }
 
   std::int32_t input(std::int32_t node) const {
-    if (!trees.is_categorical(node)) return used.column_at[std::size_t(trees.feature[node])];
-    return std::int32_t(used.columns.size()) + used.categorical_at[std::size_t(node)];
+    const std::int32_t apart = used.apart_at[std::size_t(node)];
+    if (apart >= 0) return std::int32_t(used.inputs.size()) + apart;
+    return used.input_at[2 * std::size_t(trees.feature[node]) + (trees.missing_left[node] != 0)];
   }
 
   void enter(std::int32_t node, bool is_left) {
@@ -63,7 +84,7 @@ struct Compiler {
                       leaf_or_null(trees.left[node]), leaf_or_null(trees.right[node]),
                       node, input(node), std::int32_t(player), std::uint32_t(path.size()),
                       slot_of[player], others, place, place_of[player], spot, spot_of[player],
-                      std::uint32_t(program.meetings), trees.missing_left[node] != 0, repeated, repeated};
+                      std::uint32_t(program.meetings), repeated};
     cold[player] = split.cold * split.share;
     program.distinct = std::max(program.distinct, std::size_t(distinct));
     place_of[player] = place_below(at, true), spot_of[player] = place_below(split.level, true);
@@ -72,7 +93,8 @@ struct Compiler {
     program.levels = std::max(program.levels, path.size());
     expected_left.resize(std::max(expected_left.size(), path.size() * trees.width));
     entered.push_back(program.moves.size());
-    program.moves.push_back({Step::enter, at});
+    if (repeated) ask(split);
+    program.moves.push_back({enter_step(repeated, false), at});
     program.splits.push_back(split);
     if (split.left) program.leaves.push_back({split.left, place_below(at, true)});
     if (split.right) program.leaves.push_back({split.right, place_below(at, false)});
@@ -87,7 +109,7 @@ struct Compiler {
   }
 
   void leave(const Split& split) {
-    finish_moves();
+    finish_moves(split);
     program.finished.push_back(path.back());
     cold[split.player] = split.cold;
     place_of[split.player] = split.earlier, spot_of[split.player] = split.earlier_spot;
@@ -99,25 +121,32 @@ struct Compiler {
     path.pop_back();
   }
 
-  // The moves since this split was entered are those below it. None of them enters: they pass its children.
-  void finish_moves() {
-    const auto own = program.moves.begin() + std::ptrdiff_t(entered.back()), end = program.moves.end();
-    entered.pop_back();
-    if (own + 1 == end) {
-      own->step = Step::pass;
-    } else if (std::all_of(own + 1, end, [](const Move& move) { return move.step == Step::pass; })) {
-      own->step = Step::family;
-      share_varying(own, end);
-      program.moves.erase(own + 1, end);
-    } else {
-      program.moves.push_back({Step::leave, path.back()});
-    }
+  // The player's last split above is to say which rows pass it.
+  void ask(const Split& split) {
+    Move& move = program.moves[entered[(split.earlier_spot - 1) / 2]];
+    move.step = enter_step(program.splits[move.split].repeated, true);
   }
 
-  // One code serves a family: its members' weights vary if those of one do.
-  void share_varying(std::vector<Move>::iterator first, std::vector<Move>::iterator end) {
-    const bool varying = std::any_of(first, end, [&](const Move& move) { return program.splits[move.split].varying; });
-    for (; first != end; ++first) program.splits[first->split].varying = varying;
+  std::optional<Child> fork(std::size_t move) const {
+    const auto [step, split] = program.moves[move];
+    const bool repeated = program.splits[split].repeated;
+    if (step != family_step(repeated, Child::leaf, Child::leaf)) return std::nullopt;
+    return repeated ? Child::repeated_fork : Child::fork;
+  }
+
+  // The moves since this split was entered are those below it, the left child's first.
+  void finish_moves(const Split& split) {
+    const std::size_t own = entered.back();
+    entered.pop_back();
+    std::size_t next = own + 1;
+    const auto left = split.left ? Child::leaf : fork(next++);
+    const auto right = split.right ? Child::leaf : left ? fork(next++) : left;
+    if (left && right) {
+      program.moves[own].step = family_step(split.repeated, *left, *right);
+      program.moves.resize(own + 1);
+    } else {
+      program.moves.push_back({leave_step(split.repeated), path.back()});
+    }
   }
 
   void walk(std::int32_t root) {
@@ -153,23 +182,19 @@ struct Compiler {
 }  // namespace
 
 Used::Used(const Ensemble& trees) {
-  std::vector<bool> column_used(trees.n_columns()), player_used(trees.n_players);
+  std::vector<bool> input_used(2 * trees.n_columns()), node_apart(trees.feature.size()), player_used(trees.n_players);
   for (std::size_t node = 0; node < trees.feature.size(); ++node) {
-    const std::int32_t column = trees.feature[node];
-    if (column < 0) continue;
-    if (trees.is_categorical(std::int32_t(node))) categorical.push_back(std::int32_t(node));
-    column_used[std::size_t(column)] = true;
+    if (trees.feature[node] < 0) continue;
+    const std::size_t column = std::size_t(trees.feature[node]);
+    if (stands_apart(trees, std::int32_t(node))) node_apart[node] = true;
+    else input_used[2 * column + (trees.missing_left[node] != 0)] = true;
     player_used[std::size_t(trees.player[column])] = true;
   }
-  for (std::size_t i = 0; i < column_used.size(); ++i) {
-    if (column_used[i]) columns.push_back(std::int32_t(i));
-  }
-  for (std::size_t i = 0; i < player_used.size(); ++i) {
-    if (player_used[i]) players.push_back(std::int32_t(i));
-  }
-  column_at = positions_of(columns, trees.n_columns());
+  const std::vector<std::int32_t> shared = chosen(input_used);
+  for (const std::int32_t i : shared) inputs.push_back({i / 2, i % 2 == 1});
+  apart = chosen(node_apart), players = chosen(player_used);
+  input_at = positions_of(shared, input_used.size()), apart_at = positions_of(apart, node_apart.size());
   player_at = positions_of(players, trees.n_players);
-  if (!categorical.empty()) categorical_at = positions_of(categorical, trees.feature.size());
 }
 
 std::vector<PlayerPair> Used::renamed(std::vector<PlayerPair> pairs) const {
@@ -178,8 +203,12 @@ std::vector<PlayerPair> Used::renamed(std::vector<PlayerPair> pairs) const {
 }
 
 void Used::load(const Ensemble& trees, const double* row, double* to, std::size_t stride) const {
-  for (const std::int32_t column : columns) *to = trees.rounded(row[column]), to += stride;
-  for (const std::int32_t node : categorical) {
+  for (const auto [column, missing_left] : inputs) {
+    const double x = trees.rounded(row[column]);
+    *to = missing_left && std::isnan(x) ? -infinity : x;
+    to += stride;
+  }
+  for (const std::int32_t node : apart) {
     *to = trees.goes_left(node, trees.rounded(row[trees.feature[node]])) ? 0.0 : 1.0;
     to += stride;
   }

@@ -16,13 +16,13 @@ inline constexpr std::uint32_t root_place = 0;
 constexpr std::uint32_t place_below(std::size_t split, bool left) { return std::uint32_t(2 * split + (left ? 1 : 2)); }
 
 struct Split {
-  double threshold;           // a value up to it goes left
+  double threshold;           // an input up to it goes left; none is missing there
   double share, rest;         // of the training weight: what goes left, and right
   double cold;                // share of the training weight that the player's splits above let through
   const double* left;         // values of the left child where it is a leaf, else null
   const double* right;
   std::int32_t node;
-  std::int32_t column, player;  // counted among those that the trees use
+  std::int32_t input, player;  // counted among those that the trees use
   std::uint32_t level;        // splits above this one
   std::uint32_t slot;         // the player's position among the different players on the path
   std::uint32_t others;       // different players on the path above, this one's included if it is among them
@@ -30,17 +30,19 @@ struct Split {
   std::uint32_t earlier;      // the place below the player's last split above, through which the path goes; root_place at a first split
   std::uint32_t spot, earlier_spot;  // the same two places on the path
   std::uint32_t meetings;     // `others` of all splits before this one together
-  bool missing_left;
-  bool repeated;              // the player already split above
-  bool varying;               // what the player earns is weighted point by point: at a repeated split, and in its family
+  bool repeated;              // the player already split above: what it earns is weighted point by point
 };
 
-enum class Step : std::uint32_t {
-  enter,   // from above, before the children
-  leave,   // after the children
-  pass,    // both at once, where both children are leaves
-  family,  // both at once, and the children's pass, where each child is a leaf or passed
-};
+// What a walk does at a split: it enters it from above, and leaves it after its children. A family is a split whose children
+// are leaves or forks, and a fork a split between two leaves: they are entered and left at once.
+enum class Child : std::uint32_t { leaf, fork, repeated_fork };
+using Step = std::uint32_t;
+constexpr Step family_step(bool repeated, Child left, Child right) {
+  return Step(repeated) + 2 * (Step(left) + 3 * Step(right));
+}
+constexpr Step enter_step(bool repeated, bool asked) { return 18 + Step(repeated) + 2 * Step(asked); }
+constexpr Step leave_step(bool repeated) { return 22 + Step(repeated); }
+inline constexpr Step n_steps = 24;
 
 struct Move {
   Step step;
@@ -55,18 +57,25 @@ struct Meeting {
 
 using PlayerPair = std::pair<std::int32_t, std::int32_t>;  // the smaller first
 
-// The columns and players that some split uses, in rising order. A categorical split has a column of its own behind
-// them: 0 where a row goes left, else 1.
+// A column as the walks read it: where splits send missing values left they are minus infinity.
+struct Input {
+  std::int32_t column;
+  bool missing_left;
+};
+
+// The inputs and players that some split uses, in rising order. A split that no threshold tells has an input of its own
+// behind the others: 0 where a row goes left, else 1.
 struct Used {
-  std::vector<std::int32_t> columns, players, categorical;
-  std::vector<std::int32_t> column_at, player_at, categorical_at;  // back from the ensemble's own numbers; -1 where unused
+  std::vector<Input> inputs;
+  std::vector<std::int32_t> apart, players;
+  std::vector<std::int32_t> input_at, apart_at, player_at;  // back from the ensemble's own numbers; -1 where unused
 
   explicit Used(const Ensemble& trees);
 
   // Pairs of players by the ensemble's own numbers, which keeps their order.
   std::vector<PlayerPair> renamed(std::vector<PlayerPair> pairs) const;
 
-  std::size_t n_inputs() const { return columns.size() + categorical.size(); }
+  std::size_t n_inputs() const { return inputs.size() + apart.size(); }
 
   // What the walks read of a row: input j at to[j * stride].
   void load(const Ensemble& trees, const double* row, double* to, std::size_t stride) const;

@@ -13,6 +13,7 @@ template <class Real, std::size_t P>
 class RowWalk {
  public:
   using Pack = pellucid::Pack<Real>;
+  using Mask = typename Pack::Mask;
   static constexpr std::size_t packs = (P + Pack::lanes - 1) / Pack::lanes;
 
   explicit RowWalk(const PathTask<Real>& task) : task_(task), splits_(task.splits), x_(task.x) {
@@ -36,7 +37,7 @@ class RowWalk {
     passing_[root_place] = true;
     const std::size_t n = task_.n_splits;
     for (std::size_t i = 0; i < n; ++i) {
-      if (splits_[i].varying) descend<true>(i);
+      if (splits_[i].repeated) descend<true>(i);
       else descend<false>(i);
     }
     for (std::size_t k = 0; k < task_.shape.width; ++k) climb(k);
@@ -46,7 +47,7 @@ class RowWalk {
   template <bool varying>
   PELLUCID_INLINE void descend(std::size_t i) {
     const Split& split = splits_[i];
-    const bool goes = goes_left(x_[split.column], split.threshold, split.missing_left);
+    const bool goes = x_[split.input] <= split.threshold;
     const bool alive = passing_[split.earlier];
     const std::uint32_t left = place_below(i, true), right = place_below(i, false);
     passing_[left] = alive & goes, passing_[right] = alive & !goes;
@@ -77,7 +78,8 @@ class RowWalk {
     for (; finished != end; ++finished) phi[std::size_t(splits_[*finished].player) * outputs] += earned(*finished);
   }
 
-  // Between two leaves the gap is taken out of the sum, as the walk with rows in its lanes does.
+  // Between two leaves the gap is taken out of the sum and put to e where that is the same at all points, as the walk with
+  // rows in its lanes does.
   PELLUCID_INLINE Real earned(std::uint32_t i) {
     const Split& split = splits_[i];
     const Pack *left = below_ + place_below(i, true) * packs, *right = below_ + place_below(i, false) * packs;
@@ -93,7 +95,7 @@ class RowWalk {
     }
     Real sum = 0;
     for (std::size_t p = 0; p < P; ++p) sum = fma(change[p], e[p], sum);
-    return sum * common[0] * first_e_[i];
+    return sum * (common[0] * first_e_[i]);
   }
 
   const PathTask<Real>& task_;

@@ -30,8 +30,8 @@ class TableWalk {
     const Pattern* above = pattern_ + split.spot * B;
     Pattern *left = pattern_ + place_below(split.level, true) * B, *right = pattern_ + place_below(split.level, false) * B;
     for (std::size_t b = 0; b < B; ++b) {
-      const double* x = task_.x + (std::size_t(split.column) * B + b) * Pack<double>::lanes;
-      const Mask goes = goes_left(x, split.threshold, split.missing_left);
+      const double* x = task_.x + (std::size_t(split.input) * B + b) * Pack<double>::lanes;
+      const auto goes = going_left(x, split.threshold);
       left[b] = split.repeated ? above[b].without(bit, ~goes) : above[b].with(bit, goes);
       right[b] = split.repeated ? above[b].without(bit, goes) : above[b].with(bit, ~goes);
     }
@@ -116,9 +116,9 @@ void look_up_whole_tree(const WholeTreeTask& task) {
   for (std::size_t b = 0; b < B; ++b) answers[b] = Pattern::none();
   for (std::size_t level = 0; level < task.n_levels; ++level) {
     const Split& split = task.levels[level];
-    const double* x = task.x + std::size_t(split.column) * B * Pack<double>::lanes;
+    const double* x = task.x + std::size_t(split.input) * B * Pack<double>::lanes;
     for (std::size_t b = 0; b < B; ++b, x += Pack<double>::lanes) {
-      answers[b] = answers[b].with(1u << level, goes_left(x, split.threshold, split.missing_left));
+      answers[b] = answers[b].with(1u << level, going_left(x, split.threshold));
     }
   }
   const double* table = task.table;
@@ -147,7 +147,7 @@ void look_up_row(const WholeTreeTask& task) {
   std::size_t answers = 0;
   for (std::size_t level = 0; level < task.n_levels; ++level) {
     const Split& split = task.levels[level];
-    answers |= std::size_t(goes_left(task.x[split.column], split.threshold, split.missing_left)) << level;
+    answers |= std::size_t(task.x[split.input] <= split.threshold) << level;
   }
   const double* table = task.table + answers;
   for (std::size_t slot = 0; slot < task.n_players; ++slot) {
