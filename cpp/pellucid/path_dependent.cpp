@@ -61,6 +61,7 @@ PathDependent<Real>::PathDependent(const Ensemble& trees, const Semivalue& semiv
   }
   for (const Program& program : programs_) {
     tables_.push_back(program.splits.empty() ? Oblivious{} : tabulate(program, rule(program), shape_, kernels_.float64.many.walk));
+    any_table_ |= !tables_.back().levels.empty();
   }
   first_tree_ = chunks_of(programs_, shape_.players * shape_.outputs);
 }
@@ -143,15 +144,15 @@ class PathDependent<Real>::Blocks {
 
   // Adds the chunk's sums, and makes room for the next one's.
   void sum_up(double* to) {
-    Real* walked = phi_.template numbers<Real>();
-    double* looked_up = looked_up_.numbers();
-    for (std::size_t i = 0; i < blocks_ * sums_; ++i) {
-      to[i] += looked_up[i] + double(walked[i]);
-      looked_up[i] = 0.0, walked[i] = Real(0);
-    }
+    if (game_.any_table_) move(looked_up_.numbers(), blocks_ * sums_, to);
+    move(phi_.template numbers<Real>(), blocks_ * sums_, to);
   }
 
  private:
+  template <class Number>
+  static void move(Number* from, std::size_t n, double* to) {
+    for (std::size_t i = 0; i < n; ++i) to[i] += double(from[i]), from[i] = Number(0);
+  }
 
   void walk_through(std::size_t tree) {
     const Program& program = game_.programs_[tree];

@@ -64,6 +64,7 @@ class PathDependent {
   Used used_;
   std::vector<Program> programs_;
   std::vector<Oblivious> tables_;  // per tree
+  bool any_table_ = false;
   std::vector<std::size_t> first_tree_;  // per chunk, and the end: trees are summed chunk by chunk, on one thread or many
   Semivalue semivalue_;
   std::map<std::size_t, Quadrature> rules_;  // by number of points

@@ -161,9 +161,9 @@ class Walk {
     }
 
     // Where e is the same at all points and no row failed before, e is left to `earned`.
-    PELLUCID_INLINE Pack sum(Pack before, Rows rows, std::size_t p, Pack change) const {
-      if constexpr (varying) return fma(change, e(rows, p), p ? before : Pack::of(0.0));
-      else return p ? before + change : change;
+    PELLUCID_INLINE Pack sum(Pack before, Rows rows, std::size_t p, Pack above, Pack gap) const {
+      if constexpr (varying) above = above * gap, gap = e(rows, p);
+      return p ? fma(above, gap, before) : above * gap;
     }
     PELLUCID_INLINE Pack earned(Rows rows, Pack sum) const {
       return varying ? or_zero(rows.alive, sum) : sum * choose(rows.left, rest, lost);
@@ -205,7 +205,8 @@ class Walk {
       Pack sum;
 
       PELLUCID_INLINE Pack below(std::size_t p, Pack above) {
-        sum = fork.sum(sum, rows, p, above);
+        if constexpr (varying) sum = fma(above, fork.e(rows, p), sum);
+        else sum = p ? sum + above : above;
         return fork.choice(rows, fork.up_go[p], fork.up_no[p], fork.dead);
       }
       PELLUCID_INLINE void end(std::size_t k, std::size_t b) const { fork.pay(k, b, fork.earned(rows, sum)); }
@@ -270,7 +271,7 @@ class Walk {
           const std::size_t at = p * B + b;
           const Pack gap = from_left[at] - from_right[at];
           up[at] = fma(node.r(rows, p), gap, from_right[at]);
-          sum = node.sum(sum, rows, p, weight[at] * gap);
+          sum = node.sum(sum, rows, p, weight[at], gap);
           if constexpr (pairs) change[at] = weight[at] * gap;
         }
         node.pay(k, b, node.earned(rows, sum));
@@ -321,7 +322,7 @@ class Walk {
           const Pack from_left = left.below(p, to_left), from_right = right.below(p, from - to_left);
           const Pack gap = from_left - from_right;
           up[p * B + b] = fma(r, gap, from_right);
-          sum = node.sum(sum, rows, p, from * gap);
+          sum = node.sum(sum, rows, p, from, gap);
         }
         left.end(k, b);
         right.end(k, b);

@@ -56,14 +56,14 @@ class RowWalk {
     const Mask goes_left = Mask::all(goes), is_alive = Mask::all(alive);
     for (std::size_t q = 0; q < packs; ++q) {
       const auto f = factors<varying>(split, Pack::load(task_.point + q * Pack::lanes));
-      Pack r = choose(goes_left, f.go, f.no), e = Pack::of(1.0);
+      Pack r = choose(goes_left, f.go, f.no);
       if constexpr (varying) {
         r = choose(is_alive, r, Pack::of(Real(split.share)));
-        e = or_zero(is_alive, choose(goes_left, f.e_left, f.e_right));
+        e_[i * packs + q] = or_zero(is_alive, choose(goes_left, f.e_left, f.e_right));
       }
       const Pack from = above_[split.place * packs + q], to_left = from * r;
       above_[left * packs + q] = to_left, above_[right * packs + q] = from - to_left;
-      r_[i * packs + q] = r, e_[i * packs + q] = e;
+      r_[i * packs + q] = r;
     }
   }
 
@@ -84,13 +84,14 @@ class RowWalk {
     const Split& split = splits_[i];
     const Pack *left = below_ + place_below(i, true) * packs, *right = below_ + place_below(i, false) * packs;
     alignas(64) Real change[packs * Pack::lanes], e[packs * Pack::lanes], common[Pack::lanes];
-    const Mask flat = Mask::all((split.left != nullptr) & (split.right != nullptr));
+    const Mask flat = Mask::all((split.left != nullptr) & (split.right != nullptr)), varying = Mask::all(split.repeated);
     const Pack one = Pack::of(1.0);
     for (std::size_t q = 0; q < packs; ++q) {
       const Pack gap = left[q] - right[q], weight = above_[split.place * packs + q];
       below_[split.place * packs + q] = fma(r_[i * packs + q], gap, right[q]);
-      (weight * choose(flat, one, gap)).store(change + q * Pack::lanes);
-      e_[i * packs + q].store(e + q * Pack::lanes);
+      const Pack step = choose(flat, one, gap);
+      choose(varying, weight * step, weight).store(change + q * Pack::lanes);
+      choose(varying, e_[i * packs + q], step).store(e + q * Pack::lanes);
       if (q == 0) choose(flat, gap, one).store(common);
     }
     Real sum = 0;
@@ -102,7 +103,7 @@ class RowWalk {
   const Split* splits_;
   const double* x_;
   Pack *above_, *below_;  // (places, packs)
-  Pack *r_, *e_;          // (splits, packs): e where it varies from point to point, else 1
+  Pack *r_, *e_;          // (splits, packs): e where it varies from point to point
   Real* first_e_;         // (splits,): e where it does not vary, else 1
   bool* passing_;         // (places,): whether the row passed the splits of the player above that leads here
 };
