@@ -1,5 +1,6 @@
 """Depth, thresholds, missing values, empty nodes, shapes: the corners, one at a time."""
 
+from dataclasses import replace
 from decimal import Decimal, localcontext
 from fractions import Fraction
 
@@ -82,6 +83,23 @@ def test_missing_values_go_where_the_node_sends_them(missing_left: bool) -> None
     found, base = kernels.interventional(trees, np.array([0]), 1, x, x)
     assert base[0] == pytest.approx((1 + missing_left) / 3, abs=1e-15)
     assert np.allclose(found[:, 0, 0] + base[0], [missing_left, 1, 0], atol=1e-15)
+
+
+@pytest.mark.parametrize("less_equal", [True, False])
+@pytest.mark.parametrize("threshold", [-np.inf, -1.0, 0.0, np.inf])
+def test_missing_values_have_their_own_way_beside_every_threshold(threshold: float, less_equal: bool) -> None:
+    """Both ways on one column, in a block and alone: only missing values go left where nothing is below."""
+    x = np.tile([[np.nan], [-1.0], [0.5], [-np.inf], [np.inf]], (9, 1))
+    for missing_left in (True, False):
+        trees = stumps([threshold, 0.25], less_equal=less_equal, input_dtype="float64", missing_left=missing_left)
+        trees = replace(trees, missing_left=np.arange(6) // 3 == (0 if missing_left else 1))
+        expected = trees.predict(x)[:, 0] - 1.5
+        values, _ = kernels.path_dependent(trees, np.array([0]), 1, x)
+        assert np.array_equal(values[:, 0, 0], expected)
+        alone = [kernels.path_dependent(trees, np.array([0]), 1, row[None])[0][0, 0, 0] for row in x[:5]]
+        assert np.array_equal(alone, expected[:5])
+        found, base = kernels.interventional(trees, np.array([0]), 1, x, x[:5])
+        assert np.allclose(found[:, 0, 0] + base[0], expected + 1.5, atol=1e-15)
 
 
 @pytest.mark.parametrize("depth", [60, 200, pytest.param(1000, marks=pytest.mark.heavy)])
