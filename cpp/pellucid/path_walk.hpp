@@ -19,7 +19,6 @@
 
 #pragma once
 
-#include <array>
 #include <utility>
 
 #include "path_kernel.hpp"
@@ -90,9 +89,7 @@ class Walk {
     for (std::size_t p = 0; p < P; ++p) {
       for (std::size_t b = 0; b < B; ++b) above_[p * B + b] = Pack::of(task_.weight[p]);
     }
-    for (const Move *move = task_.moves, *end = move + task_.n_moves; move != end; ++move) {
-      steps_[move->step](*this, task_.splits + move->split);
-    }
+    take_all(std::make_index_sequence<n_steps>());
   }
 
  private:
@@ -109,8 +106,11 @@ class Walk {
   }
 
   template <std::size_t... step>
-  static constexpr auto all_steps(std::index_sequence<step...>) {
-    return std::array{take<step>...};
+  PELLUCID_INLINE void take_all(std::index_sequence<step...>) const {
+    static constexpr void (*steps[])(const Walk&, const Split*) = {take<step>...};
+    for (const Move *move = task_.moves, *end = move + task_.n_moves; move != end; ++move) {
+      steps[move->step](*this, task_.splits + move->split);
+    }
   }
 
   Pack* above(std::size_t spot) const { return above_ + spot * block; }
@@ -386,7 +386,6 @@ class Walk {
     return (who * task_.shape.outputs + task_.first_output) * B * Pack::lanes;
   }
 
-  static constexpr auto steps_ = all_steps(std::make_index_sequence<n_steps>());
   const PathTask<Real>& task_;
   Pack* above_;    // (places on the path, points, packs)
   Pack* below_;    // (places on the path, width, points, packs)
