@@ -15,7 +15,7 @@ from numpy.polynomial.legendre import leggauss
 
 from pellucid._base.typing import Bool2, Float1, Float2, Int1
 from pellucid.explainers.estimation import Estimate
-from pellucid.explainers.products import factor, forward, inverse, solve_factored, times
+from pellucid.explainers.products import column_sums, factor, forward, inverse, solve_factored, times
 
 DUST = 1e-10
 """Share of the variance of interactions added to the diagonal, so that rounding leaves it positive definite."""
@@ -274,20 +274,20 @@ class Posterior:
         return cls(np.ascontiguousarray(known.precision()), np.ascontiguousarray(to_values.T), left, freedom)
 
     def solve(self, odd: Float2, total: Float1) -> tuple[Estimate, Float1]:
-        """Estimate one row, and the mean squared error of leaving out each pair in turn (outputs,).
+        """Estimate games side by side, and the mean squared error of leaving out each pair in turn (outputs,).
 
         The posterior variance is scaled so that left-out pairs have the variance that was found
         (Rasmussen and Williams, 2006, equations 5.10 to 5.12, for the left-out means and variances).
         """
         n = len(self.variance)
         observed = np.concatenate([odd, total[None] / 2])
-        solved = np.einsum("ij,jk->ik", self.precision, observed)[:-1]
+        solved = times(self.precision, observed)[:-1]
         diagonal = np.diagonal(self.precision)[:-1, None]
-        scale = np.sum(solved**2 / diagonal, axis=0) / self.freedom
-        values = np.einsum("pj,jk->pk", self.to_values, observed)
-        values += (total - values.sum(axis=0)) / n
+        scale = column_sums(solved**2 / diagonal) / self.freedom
+        values = times(self.to_values, observed)
+        values += (total - column_sums(values)) / n
         error = np.sqrt(self.variance[:, None] * scale)
-        return Estimate(values, error), np.mean((solved / diagonal) ** 2, axis=0)
+        return Estimate(values, error), column_sums((solved / diagonal) ** 2) / len(solved)
 
 
 def expected_error(prior: Prior, shown: Bool2) -> float:
@@ -333,7 +333,7 @@ def average(answers: Sequence[tuple[Estimate, Float1]]) -> tuple[Estimate, Float
     on counts as error. No value is known better than single precision holds the largest. The leave-one-out error is the
     least of theirs.
     """
-    stated = np.stack([np.sum(one.std_error**2, axis=0) for one, _ in answers])
+    stated = np.stack([column_sums(one.std_error**2) for one, _ in answers])
     # A game without any odd part leaves nothing to tell the priors apart by.
     weights = np.where(stated > 0, stated.min(axis=0) / np.where(stated > 0, stated, 1.0), 1.0) ** 2
     weights /= weights.sum(axis=0)

@@ -7,7 +7,7 @@ either.
 
 import numpy as np
 
-from pellucid._base.typing import Array, Float2
+from pellucid._base.typing import Array, Float1, Float2
 from pellucid._kernels import _native
 
 SMALL_SYSTEM = 96
@@ -17,6 +17,11 @@ SMALL_SYSTEM = 96
 def times(a: Array, b: Array) -> Float2:
     """Return ``a @ b``; either may be of bools."""
     return _native.multiply(a.astype(np.float64, copy=False), b.astype(np.float64, copy=False))
+
+
+def column_sums(a: Float2) -> Float1:
+    """Sum of each column, in the order of the rows; numpy adds up a single column in another order than several."""
+    return np.asarray(times(np.ones((1, len(a))), a)[0])
 
 
 def solve(matrix: Float2, right: Float2) -> Float2:
