@@ -74,7 +74,8 @@ class Prior:
         if self.cubic:
             found += self.cubic * Triples.of(self.reach).kernel(signs, others)
         if self.smooth:
-            found += self.smooth * sinh_kernel(signs, others, self.reach)[0]
+            z = times(signs * self.reach, others.T)
+            found += self.smooth * sinh_kernel(z, self.reach.sum())[0]
         return np.asarray(found)
 
     def shapley(self, signs: Float2) -> Float2:
@@ -138,8 +139,18 @@ class Triples:
 
     def kernel(self, signs: Float2, others: Float2) -> Float2:
         """The kernel between pairs, of shape (pairs, others)."""
-        z, cubes = times(signs * self.reach, others.T), times(signs * self.reach**3, others.T)
-        return np.asarray((z * (z * z - 3.0 * self.second) + 2.0 * cubes) * (self.scale / 6.0))
+        return self.of_sums(times(signs * self.reach, others.T), signs, others)[0]
+
+    def of_sums(self, z: Float2, signs: Float2, others: Float2) -> tuple[Float2, Float2]:
+        """The kernel where the sums ``z = Σ w s t`` are known, and its derivative by them."""
+        by_sums = z * z
+        by_sums -= self.second
+        by_sums *= self.scale / 2.0
+        found = by_sums - self.scale * self.second
+        found *= z
+        found += times(signs * (self.scale * self.reach**3), others.T)
+        found /= 3.0
+        return found, by_sums
 
     def shapley(self, signs: Float2) -> Float2:
         """Shapley values of the kernel's columns: a product of three players gives each of them 2/3."""
@@ -147,23 +158,23 @@ class Triples:
         others = ((x.sum(axis=1, keepdims=True) - x) ** 2 - (self.second - self.reach**2)) / 2.0
         return np.asarray(2.0 / 3.0 * self.scale * x * others)
 
-    def slope(self, signs: Float2, push: Float2, kernel: Float2) -> Float1:
-        """Gradient of ``Σ push * kernel`` by the logarithms of the reaches, for a symmetric `push`."""
+    def by_reach(self, alone: Float1, whole: float) -> Float1:
+        """Derivative of ``Σ push * kernel`` by the reaches, where its sums of reaches stay.
+
+        Of a `push`, `whole` is ``Σ push * kernel``, and `alone` ``Σ push * s t`` for each player.
+        """
         w = self.reach
-        z = times(signs * w, signs.T)
-        by_sums = (times(push * (z * z - self.second), signs) * signs).sum(axis=0) / 2.0
-        by_sums += w**2 * (times(push, signs) * signs).sum(axis=0) - w * np.sum(push * z)
         of_scale = (self.first**2 - self.second) / 2.0 - w * self.first + w**2
-        return np.asarray(self.scale * w * (by_sums - of_scale * np.sum(push * kernel)))
+        return np.asarray(self.scale * (w**2 * alone - w * np.sum(w * alone) - of_scale * whole))
 
 
-def sinh_kernel(signs: Float2, others: Float2, reach: Float1) -> tuple[Float2, Float2]:
-    """``sinh(z) / sinh(W)`` and ``cosh(z) / sinh(W)`` with ``z = Σ w s t`` and ``W = Σ w``, without overflow."""
-    total = reach.sum()
-    z = times(signs * reach, others.T)
-    up, down = np.exp(z - total), np.exp(-z - total)
-    scale = -1.0 / np.expm1(-2.0 * total)
-    return (up - down) * scale, (up + down) * scale
+def sinh_kernel(z: Float2, total: float) -> tuple[Float2, Float2]:
+    """``sinh(z) / sinh(W)`` and ``cosh(z) / sinh(W)`` for ``|z|`` up to ``W``, the total, without overflow."""
+    shift = total + np.log(-np.expm1(-2.0 * total))  # log(2 sinh W)
+    up, down = np.exp(z - shift), np.exp(-z - shift)
+    cosh = up + down
+    up -= down
+    return up, cosh
 
 
 def _log_scale(reach: Float1) -> float:
