@@ -42,16 +42,22 @@ PELLUCID_INLINE void add_tile(const double* a, std::ptrdiff_t down, std::ptrdiff
   }
 }
 
-// The same for a tile that reaches beyond the result: in a room of its own, its last row repeated.
-inline void add_part_of_tile(const double* a, const MultiplyTask& task, const double* b, std::size_t inner, double* to,
+// The same for a tile that reaches beyond the result: in a room of its own, and beyond a's last row this row once more.
+inline void add_part_of_tile(const MultiplyTask& task, const double* a, const double* b, std::size_t inner, double* to,
                              std::size_t rows, std::size_t columns) {
-  double room[tile_rows * tile_columns] = {}, line[tile_rows * strip];
-  for (std::size_t r = 0; r < tile_rows; ++r) {
-    const std::ptrdiff_t from = std::ptrdiff_t(r < rows ? r : rows - 1);
-    for (std::size_t k = 0; k < inner; ++k) line[r * inner + k] = a[from * task.a_down + std::ptrdiff_t(k) * task.a_across];
-    for (std::size_t c = 0; c < columns; ++c) room[r * tile_columns + c] = to[from * task.to_down + std::ptrdiff_t(c)];
+  double room[tile_rows * tile_columns] = {}, lines[tile_rows * strip];
+  for (std::size_t r = 0; r < rows; ++r) {
+    for (std::size_t c = 0; c < columns; ++c) room[r * tile_columns + c] = to[std::ptrdiff_t(r) * task.to_down + std::ptrdiff_t(c)];
   }
-  add_tile(line, std::ptrdiff_t(inner), 1, b, inner, room, tile_columns);
+  if (rows == tile_rows) {
+    add_tile(a, task.a_down, task.a_across, b, inner, room, tile_columns);
+  } else {
+    for (std::size_t r = 0; r < tile_rows; ++r) {
+      const double* line = a + std::ptrdiff_t(r < rows ? r : rows - 1) * task.a_down;
+      for (std::size_t k = 0; k < inner; ++k) lines[r * strip + k] = line[std::ptrdiff_t(k) * task.a_across];
+    }
+    add_tile(lines, strip, 1, b, inner, room, tile_columns);
+  }
   for (std::size_t r = 0; r < rows; ++r) {
     for (std::size_t c = 0; c < columns; ++c) to[std::ptrdiff_t(r) * task.to_down + std::ptrdiff_t(c)] = room[r * tile_columns + c];
   }
@@ -83,7 +89,7 @@ void multiply(const MultiplyTask& task) {
         if (rows == tile_rows && columns == tile_columns) {
           add_tile(a, task.a_down, task.a_across, tile, inner, to, task.to_down);
         } else {
-          add_part_of_tile(a, task, tile, inner, to, rows, columns);
+          add_part_of_tile(task, a, tile, inner, to, rows, columns);
         }
       }
     }

@@ -80,35 +80,46 @@ class Prior:
 
     def shapley(self, signs: Float2) -> Float2:
         """Shapley values of ``k(·, t)`` for every t of `signs`, of shape (pairs, players)."""
-        pairs, n = signs.shape
+        n = signs.shape[1]
         size = (signs > 0).sum(axis=1)
         # The pair's coalition holds the players with +1; its complement takes part with the opposite sign.
         inside, outside = _indicator_shapley(n, size), _indicator_shapley(n, n - size)
         alone = np.where(signs > 0, inside[:, None], -outside[:, None])
-        nodes, weights = leggauss(n // 2 + 1) if self.smooth else (np.zeros(0), np.zeros(0))
-        rho = np.tanh(self.reach)
-        integral = np.zeros((pairs, n))
-        for u, weight in zip(nodes.tolist(), weights.tolist(), strict=True):
-            factors = 1.0 + signs * (rho * u)
-            product = np.exp(np.log(factors).sum(axis=1) + _log_scale(self.reach))
-            integral += weight * product[:, None] / factors
-        found = self.linear * 2.0 / n * signs + self.smooth * signs * rho * integral + self.rough * alone
+        found = self.linear * 2.0 / n * signs + self.rough * alone
+        if self.smooth:
+            found += self.smooth * signs * np.tanh(self.reach) * self._integral(signs)
         return np.asarray(found + self.cubic * Triples.of(self.reach).shapley(signs))
+
+    def _integral(self, signs: Float2) -> Float2:
+        """``C ∫ Π_{j≠i} (1 + ρ t u) du`` for every pair and player i, of shape (pairs, players).
+
+        As ``1 + t x = √(1 - x²) exp(t artanh x)`` for a sign t, the whole products are one product of matrices, and what
+        they are divided by to leave a player out depends on the player's sign alone.
+        """
+        nodes, weights = leggauss(len(self.reach) // 2 + 1)
+        x = np.tanh(self.reach)[:, None] * nodes
+        logs = times(signs, np.arctanh(x)) + np.log1p(-(x**2)).sum(axis=0) / 2.0 + _log_scale(self.reach)
+        whole = weights * np.exp(logs)
+        return np.where(signs > 0, times(whole, 1.0 / (1.0 + x.T)), times(whole, 1.0 / (1.0 - x.T)))
 
     def shapley_variance(self) -> Float1:
         """Prior variance of every player's Shapley value."""
         n = len(self.reach)
-        nodes, weights = leggauss(n // 2 + 1)
-        product, weight = np.outer(nodes, nodes).ravel(), np.outer(weights, weights).ravel()
-        rho = np.tanh(self.reach)
-        logs = np.full(len(product), _log_scale(self.reach))
-        for r in rho.tolist():
-            logs += np.log1p(r * product)
-        smooth = np.array([r * np.sum(weight * np.exp(logs - np.log1p(r * product))) for r in rho.tolist()])
         sizes = np.arange(1, n + 1)
         alone = np.sum(2.0 / n * _indicator_shapley(n, sizes))
         cubic = Triples.of(self.reach).shapley(np.ones((1, n)))[0] * 2.0 / 3.0
-        return np.asarray(self.linear * 4.0 / n + self.cubic * cubic + self.smooth * smooth + self.rough * alone)
+        found = self.linear * 4.0 / n + self.cubic * cubic + self.rough * alone
+        return np.asarray(found + self.smooth * self._integral_variance() if self.smooth else found)
+
+    def _integral_variance(self) -> Float1:
+        """``C ρ ∫∫ Π_{j≠i} (1 + ρ u u') du du'`` for every player i."""
+        nodes, weights = leggauss(len(self.reach) // 2 + 1)
+        rho, found = np.tanh(self.reach), np.zeros(len(self.reach))
+        for u, weight in zip(nodes.tolist(), weights.tolist(), strict=True):
+            logs = np.log1p(np.outer(rho * u, nodes))
+            whole = logs.sum(axis=0) + _log_scale(self.reach)
+            found += weight * times(np.exp(whole - logs), weights[:, None])[:, 0]
+        return rho * found
 
 
 @dataclass(frozen=True, eq=False)
