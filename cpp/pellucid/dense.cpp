@@ -15,6 +15,12 @@ Given from_the_end(Given lower) {
   return {&lower(last, last), lower.rows, lower.columns, -lower.across, -lower.down};
 }
 
+void mirror(Numbers to) {
+  for (std::size_t i = 0; i < to.rows; ++i) {
+    for (std::size_t j = 0; j < i; ++j) to(i, j) = to(j, i);
+  }
+}
+
 }  // namespace
 
 void Dense::multiply(Given a, Given b, Numbers to, bool negated, bool upper) const {
@@ -60,11 +66,17 @@ void Dense::backward(Given lower, Numbers right) const {
 }
 
 void Dense::inverse(Given lower, Numbers to) const {
+  upper_inverse(lower, to);
+  mirror(to);
+}
+
+// At and above the diagonal.
+void Dense::upper_inverse(Given lower, Numbers to) const {
   const std::size_t n = lower.rows, half = n / 2, rest = n - half;
-  for (std::size_t i = 0; i < n; ++i) {
-    for (std::size_t j = 0; j < n; ++j) to(i, j) = n <= small && i == j ? 1.0 : 0.0;
-  }
   if (n <= small) {
+    for (std::size_t i = 0; i < n; ++i) {
+      for (std::size_t j = 0; j < n; ++j) to(i, j) = i == j ? 1.0 : 0.0;
+    }
     forward(lower, to);
     backward(lower, to);
     return;
@@ -72,18 +84,19 @@ void Dense::inverse(Given lower, Numbers to) const {
   // Schur complements: with x = first⁻ᵀ belowᵀ the inverse is [first's + x rest's xᵀ, -x rest's; …, rest's].
   std::vector<double> room(half * rest);
   const Numbers across{room.data(), half, rest, std::ptrdiff_t(rest), 1};
+  const Numbers first = to.part(0, 0, half, half), corner = to.part(0, half, half, rest);
+  const Numbers last = to.part(half, half, rest, rest);
   for (std::size_t i = 0; i < half; ++i) {
-    for (std::size_t j = 0; j < rest; ++j) across(i, j) = lower(half + j, i);
+    for (std::size_t j = 0; j < rest; ++j) {
+      across(i, j) = lower(half + j, i);
+      corner(i, j) = 0.0;
+    }
   }
   backward(lower.part(0, 0, half, half), across);
-  const Numbers corner = to.part(0, half, half, rest), first = to.part(0, 0, half, half);
-  inverse(lower.part(half, half, rest, rest), to.part(half, half, rest, rest));
-  inverse(lower.part(0, 0, half, half), first);
-  subtract(across.constant(), to.part(half, half, rest, rest).constant(), corner);
+  inverse(lower.part(half, half, rest, rest), last);
+  upper_inverse(lower.part(0, 0, half, half), first);
+  subtract(across.constant(), last.constant(), corner);
   subtract(corner.constant(), across.transposed().constant(), first, true);
-  for (std::size_t i = 0; i < n; ++i) {
-    for (std::size_t j = 0; j < i; ++j) to(i, j) = to(j, i);
-  }
 }
 
 }  // namespace pellucid

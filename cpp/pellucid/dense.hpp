@@ -50,6 +50,7 @@ class Dense {
 
  private:
   void multiply(Given a, Given b, Numbers to, bool negated, bool upper) const;
+  void upper_inverse(Given lower, Numbers to) const;
 
   const Kernels& kernels_;
 };

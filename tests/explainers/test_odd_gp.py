@@ -86,7 +86,7 @@ def test_the_kernel_does_not_overflow_and_its_values_add_up_for_many_players():
     signs = signs_of(rng.random((20, 300)) < 0.5)
     prior = Prior(np.full(300, 2.7), 1.0, 0.0, 1.0, 1.0)
     every = np.concatenate([signs, np.ones((1, 300))])
-    sinh, cosh = sinh_kernel((every * prior.reach) @ every.T, prior.reach.sum())
+    sinh, cosh = sinh_kernel((every * prior.reach) @ every.T, prior.reach.sum(), 1.0)
     assert np.isfinite(sinh).all()
     assert np.isfinite(cosh).all()
     to_full = prior.linear / 300 * signs.sum(axis=1) + prior.smooth * sinh[-1, :20]

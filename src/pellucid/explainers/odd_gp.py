@@ -72,10 +72,10 @@ class Prior:
         same = times(signs, others.T)
         found = self.linear / signs.shape[1] * same + self.rough * (same == signs.shape[1])
         if self.cubic:
-            found += self.cubic * Triples.of(self.reach).kernel(signs, others)
+            found += Triples.of(self.reach, self.cubic).kernel(signs, others)
         if self.smooth:
             z = times(signs * self.reach, others.T)
-            found += self.smooth * sinh_kernel(z, self.reach.sum())[0]
+            found += sinh_kernel(z, self.reach.sum(), self.smooth)[0]
         return np.asarray(found)
 
     def shapley(self, signs: Float2) -> Float2:
@@ -88,7 +88,7 @@ class Prior:
         found = self.linear * 2.0 / n * signs + self.rough * alone
         if self.smooth:
             found += self.smooth * signs * np.tanh(self.reach) * self._integral(signs)
-        return np.asarray(found + self.cubic * Triples.of(self.reach).shapley(signs))
+        return np.asarray(found + Triples.of(self.reach, self.cubic).shapley(signs))
 
     def _integral(self, signs: Float2) -> Float2:
         """``C ∫ Π_{j≠i} (1 + ρ t u) du`` for every pair and player i, of shape (pairs, players).
@@ -107,8 +107,8 @@ class Prior:
         n = len(self.reach)
         sizes = np.arange(1, n + 1)
         alone = np.sum(2.0 / n * _indicator_shapley(n, sizes))
-        cubic = Triples.of(self.reach).shapley(np.ones((1, n)))[0] * 2.0 / 3.0
-        found = self.linear * 4.0 / n + self.cubic * cubic + self.rough * alone
+        cubic = Triples.of(self.reach, self.cubic).shapley(np.ones((1, n)))[0] * 2.0 / 3.0
+        found = self.linear * 4.0 / n + cubic + self.rough * alone
         return np.asarray(found + self.smooth * self._integral_variance() if self.smooth else found)
 
     def _integral_variance(self) -> Float1:
@@ -124,7 +124,7 @@ class Prior:
 
 @dataclass(frozen=True, eq=False)
 class Triples:
-    """``e₃(w s t) / e₃(w)``: one term for every three players, by Newton's identities from power sums.
+    """``c e₃(w s t) / e₃(w)``: one term for every three players, by Newton's identities from power sums.
 
     Parameters
     ----------
@@ -132,7 +132,7 @@ class Triples:
     first, second, third : float
         Sums of the reaches, of their squares and of their cubes.
     scale : float
-        ``1 / e₃(w)``; 0 for fewer than three players.
+        ``c / e₃(w)`` for a variance c; 0 for fewer than three players.
     """
 
     reach: Float1
@@ -142,11 +142,11 @@ class Triples:
     scale: float
 
     @classmethod
-    def of(cls, reach: Float1) -> "Triples":
+    def of(cls, reach: Float1, variance: float) -> "Triples":
         """Prepare the sums."""
         first, second, third = (float(np.sum(reach**k)) for k in (1, 2, 3))
         whole = (first**3 - 3.0 * first * second + 2.0 * third) / 6.0
-        return cls(reach, first, second, third, 1.0 / whole if len(reach) >= 3 else 0.0)
+        return cls(reach, first, second, third, variance / whole if len(reach) >= 3 else 0.0)
 
     def kernel(self, signs: Float2, others: Float2) -> Float2:
         """The kernel between pairs, of shape (pairs, others)."""
@@ -172,16 +172,19 @@ class Triples:
     def by_reach(self, alone: Float1, whole: float) -> Float1:
         """Derivative of ``Σ push * kernel`` by the reaches, where its sums of reaches stay.
 
-        Of a `push`, `whole` is ``Σ push * kernel``, and `alone` ``Σ push * s t`` for each player.
+        Of a `push`, `whole` is ``Σ push * kernel`` at variance 1, and `alone` ``Σ push * s t`` for each player.
         """
         w = self.reach
         of_scale = (self.first**2 - self.second) / 2.0 - w * self.first + w**2
         return np.asarray(self.scale * (w**2 * alone - w * np.sum(w * alone) - of_scale * whole))
 
 
-def sinh_kernel(z: Float2, total: float) -> tuple[Float2, Float2]:
-    """``sinh(z) / sinh(W)`` and ``cosh(z) / sinh(W)`` for ``|z|`` up to ``W``, the total, without overflow."""
-    shift = total + np.log(-np.expm1(-2.0 * total))  # log(2 sinh W)
+def sinh_kernel(z: Float2, total: float, variance: float) -> tuple[Float2, Float2]:
+    """``a sinh(z) / sinh(W)`` and ``a cosh(z) / sinh(W)`` for ``|z|`` up to ``W``, the total, without overflow.
+
+    The variance a is positive.
+    """
+    shift = total + np.log(-np.expm1(-2.0 * total)) - np.log(variance)  # log(2 sinh W / a)
     up, down = np.exp(z - shift), np.exp(-z - shift)
     cosh = up + down
     up -= down

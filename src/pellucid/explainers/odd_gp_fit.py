@@ -82,13 +82,13 @@ def _loss(
     """
     n, games = signs.shape[1], odd.shape[1]
     reach, (linear, cubic, smooth, rough) = np.exp(logs[:n]), np.exp(logs[n:])
-    total, triples = reach.sum(), Triples.of(reach)
+    total, triples = reach.sum(), Triples.of(reach, cubic)
     z = times(signs * reach, signs.T)
     threes, threes_by_z = triples.of_sums(z, signs, signs)
-    sinh, cosh = sinh_kernel(z, total)
+    sinh, cosh = sinh_kernel(z, total, smooth)
     covariance = linear * additive
-    covariance += cubic * threes
-    covariance += smooth * sinh
+    covariance += threes
+    covariance += sinh
     covariance.flat[:: len(covariance) + 1] += rough + DUST * (cubic + smooth) + ROUNDING * linear
     lower = factor(covariance)
     if lower is None:
@@ -98,18 +98,16 @@ def _loss(
     loss = 0.5 * np.sum(solved * odd) / games + np.log(np.diagonal(lower)).sum()
     # d loss / d covariance, twice and negated.
     np.subtract(times(solved / games, solved.T), push, out=push)
-    trace, of_threes, of_sinh = np.trace(push), np.vdot(push, threes), np.vdot(push, sinh)
-    alone = _by_player(push, signs)
-    cosh *= smooth
-    threes_by_z *= cubic
+    trace, alone = np.trace(push), _by_player(push, signs)
+    of_threes, of_sinh = (np.einsum("ij,ij->", push, one) for one in (threes, sinh))
     cosh += threes_by_z
     cosh *= push
-    by_reach = _by_player(cosh, signs) - smooth * of_sinh / np.tanh(total) + cubic * triples.by_reach(alone, of_threes)
+    by_reach = _by_player(cosh, signs) - of_sinh / np.tanh(total) + triples.by_reach(alone, of_threes / cubic)
     gradient = np.empty_like(logs)
     gradient[:n] = -0.5 * reach * by_reach + (logs[:n] - centre) / spread**2
     gradient[n] = -0.5 * linear * (alone.sum() / n + ROUNDING * trace)
-    gradient[n + 1] = -0.5 * cubic * (of_threes + DUST * trace)
-    gradient[n + 2] = -0.5 * smooth * (of_sinh + DUST * trace)
+    gradient[n + 1] = -0.5 * (of_threes + DUST * cubic * trace)
+    gradient[n + 2] = -0.5 * (of_sinh + DUST * smooth * trace)
     gradient[n + 3] = -0.5 * rough * trace
     return float(loss + np.sum((logs[:n] - centre) ** 2) / (2.0 * spread**2)), gradient
 
