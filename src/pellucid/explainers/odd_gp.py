@@ -93,8 +93,8 @@ class Prior:
     def _integral(self, signs: Float2) -> Float2:
         """``C ∫ Π_{j≠i} (1 + ρ t u) du`` for every pair and player i, of shape (pairs, players).
 
-        As ``1 + t x = √(1 - x²) exp(t artanh x)`` for a sign t, the whole products are one product of matrices, and what
-        they are divided by to leave a player out depends on the player's sign alone.
+        As ``1 + t x = √(1 - x²) exp(t artanh x)`` for a sign t, the whole products are one product of matrices, and
+        what they are divided by to leave a player out depends on the player's sign alone.
         """
         nodes, weights = leggauss(len(self.reach) // 2 + 1)
         x = np.tanh(self.reach)[:, None] * nodes
@@ -185,7 +185,9 @@ def sinh_kernel(z: Float2, total: float, variance: float) -> tuple[Float2, Float
     The variance a is positive.
     """
     shift = total + np.log(-np.expm1(-2.0 * total)) - np.log(variance)  # log(2 sinh W / a)
-    up, down = np.exp(z - shift), np.exp(-z - shift)
+    up = np.exp(z - shift)
+    # A division is quicker than another exponential, where it neither overflows nor divides by zero.
+    down = np.exp(-2.0 * shift) / up if max(total, abs(shift)) < 100.0 else np.exp(-z - shift)
     cosh = up + down
     up -= down
     return up, cosh

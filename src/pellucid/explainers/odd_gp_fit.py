@@ -1,5 +1,7 @@
 """Hyper-parameters of the odd Gaussian process, by the marginal likelihood of a few rows at once."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from pellucid._base.typing import Bool2, Float1, Float2
@@ -37,7 +39,7 @@ def fit_prior(shown: Bool2, odd: Float2, spread: float) -> Prior | None:
     start = np.concatenate([np.full(n, centre), np.log([n * np.mean((size / unit) ** 2), 0.1, 0.1, 1e-3])])
     bounds = [(-9.0, 1.0)] * n + [(-12.0, 40.0), (-16.0, 12.0), (-16.0, 12.0), (-21.0, 0.0)]
     found = minimize(
-        _loss, start, args=(signs, times(signs, signs.T) / n, odd / unit, centre, spread), jac=True, method="L-BFGS-B",
+        _loss, start, args=(_Games.of(signs, odd / unit), centre, spread), jac=True, method="L-BFGS-B",
         bounds=bounds, options={"maxiter": STEPS, "ftol": ENOUGH},
     ).x  # fmt: skip
     rounded = np.exp(np.round(found * GRID) / GRID)
@@ -73,20 +75,29 @@ def fit_geometric(shown: Bool2, odd: Float2) -> Prior | None:
     return best
 
 
-def _loss(
-    logs: Float1, signs: Float2, additive: Float2, odd: Float2, centre: float, spread: float
-) -> tuple[float, Float1]:
-    """Negative log marginal likelihood per game and its gradient (Rasmussen and Williams, 2006, equation 5.9).
+@dataclass(frozen=True, eq=False)
+class _Games:
+    """Odd parts (pairs, columns) on one design, and the additive kernel there, which no hyper-parameter changes."""
 
-    `additive` is ``signs @ signs.T / n``, which no hyper-parameter changes.
-    """
+    signs: Float2
+    odd: Float2
+    additive: Float2
+
+    @classmethod
+    def of(cls, signs: Float2, odd: Float2) -> "_Games":
+        return cls(signs, odd, times(signs, signs.T) / signs.shape[1])
+
+
+def _loss(logs: Float1, known: _Games, centre: float, spread: float) -> tuple[float, Float1]:
+    """Negative log marginal likelihood per game and its gradient (Rasmussen and Williams, 2006, equation 5.9)."""
+    signs, odd = known.signs, known.odd
     n, games = signs.shape[1], odd.shape[1]
     reach, (linear, cubic, smooth, rough) = np.exp(logs[:n]), np.exp(logs[n:])
     total, triples = reach.sum(), Triples.of(reach, cubic)
     z = times(signs * reach, signs.T)
     threes, threes_by_z = triples.of_sums(z, signs, signs)
     sinh, cosh = sinh_kernel(z, total, smooth)
-    covariance = linear * additive
+    covariance = linear * known.additive
     covariance += threes
     covariance += sinh
     covariance.flat[:: len(covariance) + 1] += rough + DUST * (cubic + smooth) + ROUNDING * linear

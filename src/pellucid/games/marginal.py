@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import TypeAlias
 
 import numpy as np
@@ -218,9 +219,10 @@ class RowGames:
         pieces: list[list[Float3]] = []
         for first in range(0, b, step):
             others = range(first, min(b, first + step))
-            targets = None if y is None else np.repeat(y, [count * len(others) for count in counts])
+            rows = [count * len(others) for count in counts]
+            targets = None if y is None else np.repeat(y, rows)
             outputs = game.model.predict(self._source.mixed(others, requests), game.space, targets)
-            split = np.split(outputs, np.cumsum([count * len(others) for count in counts])[:-1])
+            split = (outputs[end - n : end] for n, end in zip(rows, accumulate(rows), strict=True))
             pieces.append([part.reshape(len(others), count, -1) for part, count in zip(split, counts, strict=True)])
         whole = (parts[0] if len(parts) == 1 else np.concatenate(parts) for parts in zip(*pieces, strict=True))
         return [mean_over_background(outputs) for outputs in whole]
@@ -230,7 +232,8 @@ class RowGames:
 
         Rows mostly ask for the coalitions that the row before asked for, and the same players matter to them.
         """
-        asked, relevant, shown = None, None, np.zeros((0, 0), dtype=bool)
+        asked: Bool2 | None = None
+        relevant = shown = np.zeros(0, dtype=bool)
         for row, coalitions in requests:
             if asked is not coalitions or not np.array_equal(relevant, self.relevant[row]):
                 asked, relevant = coalitions, self.relevant[row]
