@@ -222,7 +222,7 @@ def _climb(plan: Plan, first: int, known: _Known, games: RowGames, tol: float | 
 def _solve(plan: Plan, level: int, known: _Known, games: RowGames) -> list[tuple[int, Estimate]]:
     """Estimate every row from what is known of it."""
     rows, outputs = list(known), games.full.shape[1]
-    parts = [rows] if plan.together else [[row] for row in rows]
+    parts = [rows] if plan.together and rows else [[row] for row in rows]
     found = []
     for some in parts:
         values = np.concatenate([np.concatenate(known[row]) for row in some], axis=1)
