@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "dense.hpp"
 #include "ensemble.hpp"
 #include "interventional.hpp"
 #include "path_dependent.hpp"
@@ -255,6 +256,91 @@ void bind_mix(nb::module_& module) {
              "result"_a.noconvert());
 }
 
+using Strided = nb::ndarray<const double, nb::ndim<2>, nb::device::cpu>;
+
+pellucid::Given given(const Strided& array) {
+  return {array.data(), array.shape(0), array.shape(1), array.stride(0), array.stride(1)};
+}
+
+// A matrix of our own, and what numpy calls it once it is filled.
+struct Result {
+  std::unique_ptr<double[]> data;
+  std::size_t rows, columns;
+
+  Result(std::size_t rows_, std::size_t columns_) : data(new double[rows_ * columns_]()), rows(rows_), columns(columns_) {}
+  explicit Result(pellucid::Given from) : Result(from.rows, from.columns) {
+    for (std::size_t i = 0; i < rows; ++i) {
+      for (std::size_t j = 0; j < columns; ++j) data[i * columns + j] = from(i, j);
+    }
+  }
+  pellucid::Numbers numbers() const { return {data.get(), rows, columns, std::ptrdiff_t(columns), 1}; }
+  auto to_numpy() { return ::to_numpy(std::move(data), {rows, columns}); }
+};
+
+pellucid::Dense dense(const std::string& instructions) { return pellucid::Dense(kernels_for(instructions)); }
+
+auto multiply(Strided a, Strided b, const std::string& instructions) {
+  require(a.shape(1) == b.shape(0), "a must have as many columns as b has rows");
+  const auto algebra = dense(instructions);
+  Result found(a.shape(0), b.shape(1));
+  {
+    const nb::gil_scoped_release released;
+    algebra.add(given(a), given(b), found.numbers());
+  }
+  return found.to_numpy();
+}
+
+nb::object factor(Strided matrix, const std::string& instructions) {
+  require(matrix.shape(0) == matrix.shape(1), "a matrix with a factor is square");
+  const auto algebra = dense(instructions);
+  Result upper(given(matrix));
+  bool found;
+  {
+    const nb::gil_scoped_release released;
+    found = algebra.factor(upper.numbers());
+    for (std::size_t i = 0; i < upper.rows; ++i) {
+      for (std::size_t j = 0; j < i; ++j) {
+        upper.numbers()(i, j) = upper.numbers()(j, i);
+        upper.numbers()(j, i) = 0.0;
+      }
+    }
+  }
+  return found ? nb::cast(upper.to_numpy()) : nb::none();
+}
+
+template <void (pellucid::Dense::*solve)(pellucid::Given, pellucid::Numbers) const>
+auto solve_triangle(Strided lower, Strided right, const std::string& instructions) {
+  require(lower.shape(0) == lower.shape(1) && lower.shape(0) == right.shape(0), "lower must be square, and as long as right");
+  const auto algebra = dense(instructions);
+  Result found(given(right));
+  {
+    const nb::gil_scoped_release released;
+    (algebra.*solve)(given(lower), found.numbers());
+  }
+  return found.to_numpy();
+}
+
+auto inverse(Strided lower, const std::string& instructions) {
+  require(lower.shape(0) == lower.shape(1), "a triangle is square");
+  const auto algebra = dense(instructions);
+  Result found(lower.shape(0), lower.shape(0));
+  {
+    const nb::gil_scoped_release released;
+    algebra.inverse(given(lower), found.numbers());
+  }
+  return found.to_numpy();
+}
+
+void bind_dense(nb::module_& module) {
+  module.def("multiply", &multiply, "a"_a.noconvert(), "b"_a.noconvert(), "instructions"_a = "");
+  module.def("factor", &factor, "matrix"_a.noconvert(), "instructions"_a = "");
+  module.def("forward", &solve_triangle<&pellucid::Dense::forward>, "lower"_a.noconvert(), "right"_a.noconvert(),
+             "instructions"_a = "");
+  module.def("backward", &solve_triangle<&pellucid::Dense::backward>, "lower"_a.noconvert(), "right"_a.noconvert(),
+             "instructions"_a = "");
+  module.def("inverse", &inverse, "lower"_a.noconvert(), "instructions"_a = "");
+}
+
 double asymmetry(nb::ndarray<const double, nb::ndim<4>, nb::c_contig, nb::device::cpu> values) {
   require(values.shape(1) == values.shape(2), "matrices must be square");
   nb::gil_scoped_release released;
@@ -283,6 +369,7 @@ NB_MODULE(_native, module) {
   module.def("instruction_sets", &instruction_sets);
   bind_mix<std::uint64_t>(module);
   bind_mix<std::uint32_t>(module);
+  bind_dense(module);
   module.def("asymmetry", &asymmetry, "values"_a.noconvert());
   module.def("gauss_legendre", &gauss_legendre, "points"_a);
 }

@@ -109,10 +109,30 @@ struct MixTask {
   Word *other, *change;     // and for (lines, columns)
 };
 
+// to[i, j] += Σ_k a[i, k] b[k, j], k by k, or -=; the columns of `to` are adjacent.
+struct MultiplyTask {
+  const double *a, *b;
+  double* to;
+  std::size_t rows, inner, columns;
+  std::ptrdiff_t a_down, a_across, b_down, b_across, to_down;
+  bool negated;
+  bool upper;  // what is below the diagonal need not be right
+};
+
+// right = lower⁻¹ right; the columns of `right` are adjacent.
+struct SubstituteTask {
+  const double* lower;
+  double* right;
+  std::size_t rows, columns;
+  std::ptrdiff_t lower_down, lower_across, right_down;
+};
+
 struct Kernels {
   const char* instructions;
   void (*mix64)(const MixTask<std::uint64_t>& task);
   void (*mix32)(const MixTask<std::uint32_t>& task);
+  void (*multiply)(const MultiplyTask& task);
+  void (*substitute)(const SubstituteTask& task);
   SizedKernels<double> float64;
   SizedKernels<float> float32;
 

@@ -145,3 +145,20 @@ def test_a_lone_game_takes_the_design_that_suits_it():
         assert found.quality.evaluations.coalitions == 280
     assert error[smooth] < 5e-8  # what it has of order five; the other design leaves three times as much
     assert error[wild] < 1.0
+
+
+@pytest.mark.parametrize("estimator", ["auto", "odd_gp", "least_squares"])
+@pytest.mark.parametrize("outputs", [1, 3])
+def test_rows_solved_side_by_side_have_the_bits_of_rows_alone(estimator, outputs):
+    def model(X):
+        mixed = X[:, 0] * X[:, 1] + X[:, 2]
+        found = mixed / (1.0 + mixed * mixed) + X[:, 3] * X[:, 4] + 0.1 * X[:, 5]
+        return np.stack([found + k * X[:, 6] ** 2 for k in range(outputs)], axis=1)
+
+    X = rows(13)
+    ask = {"background": X, "method": Shapley(estimator), "budget": 260}
+    together = pellucid.explain(model, X, **ask)
+    for row in (0, 5, 11):
+        alone = pellucid.explain(model, X[[row]], **ask)
+        np.testing.assert_array_equal(alone.values[0], together.values[row])
+        np.testing.assert_array_equal(alone.std_error[0], together.std_error[row])

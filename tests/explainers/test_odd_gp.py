@@ -23,7 +23,7 @@ from pellucid.explainers.odd_gp import (
     strict_enough,
 )
 from pellucid.explainers.odd_gp_design import SHARE, _best, best_pairs
-from pellucid.explainers.odd_gp_fit import _loss, fit_geometric, fit_prior
+from pellucid.explainers.odd_gp_fit import _Games, _loss, fit_geometric, fit_prior
 
 from .random_games import line, products, random_game, rows, table_game
 
@@ -86,7 +86,7 @@ def test_the_kernel_does_not_overflow_and_its_values_add_up_for_many_players():
     signs = signs_of(rng.random((20, 300)) < 0.5)
     prior = Prior(np.full(300, 2.7), 1.0, 0.0, 1.0, 1.0)
     every = np.concatenate([signs, np.ones((1, 300))])
-    sinh, cosh = sinh_kernel(every, every, prior.reach)
+    sinh, cosh = sinh_kernel((every * prior.reach) @ every.T, prior.reach.sum(), 1.0)
     assert np.isfinite(sinh).all()
     assert np.isfinite(cosh).all()
     to_full = prior.linear / 300 * signs.sum(axis=1) + prior.smooth * sinh[-1, :20]
@@ -213,7 +213,7 @@ def test_the_gradient_of_the_fit_is_that_of_differences():
     rng = np.random.default_rng(3)
     signs, odd = signs_of(rng.random((15, 5)) < 0.5), rng.normal(size=(15, 3))
     logs = np.concatenate([rng.normal(size=5) - 1.0, [0.3, -0.7, -0.4, -2.0]])
-    arguments = (signs, odd, -0.8, 1.5)
+    arguments = (_Games.of(signs, odd), -0.8, 1.5)
     step = 1e-6
     differences = [
         (_loss(logs + step * e, *arguments)[0] - _loss(logs - step * e, *arguments)[0]) / (2 * step) for e in np.eye(9)

@@ -1,6 +1,7 @@
 """A bare array: one dtype, columns without names."""
 
 from collections.abc import Mapping, Sequence
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -121,7 +122,8 @@ def mixed(array: Array, others: range, requests: Sequence[tuple[int, Bool2]]) ->
     result = np.empty((sum(counts), array.shape[1]), dtype=array.dtype)
     hidden = np.ascontiguousarray(array[others.start : others.stop])
     word = None if array.dtype.hasobject else WORDS.get(array.dtype.itemsize)
-    for (row, shown), part in zip(requests, np.split(result, np.cumsum(counts)[:-1]), strict=True):
+    for (row, shown), count, end in zip(requests, counts, accumulate(counts), strict=True):
+        part = result[end - count : end]
         own = np.ascontiguousarray(array[row])
         if word is None:
             _take(hidden, own, shown, part)

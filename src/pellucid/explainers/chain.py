@@ -53,7 +53,7 @@ class Chain:
         self._base, self._choose = base, choose
         self.n_coalitions = base.n_coalitions
         self.rounding_terms = base.rounding_terms
-        self._priors = priors
+        self._priors, self.together = priors, priors is not None
         self._known: dict[int, list[Posterior]] = {}
         self._lock = Lock()
 

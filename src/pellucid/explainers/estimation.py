@@ -37,6 +37,11 @@ class Estimate:
     std_error: Float2
     methods: tuple[str, ...] = ()
 
+    def take(self, first: int, count: int) -> "Estimate":
+        """Return so many outputs from the first on."""
+        some = slice(first, first + count)
+        return Estimate(self.values[:, some], self.std_error[:, some], self.methods[some])
+
 
 class Plan(Protocol):
     """Coalitions for one number of players in nested levels, and the solver that belongs to them."""
@@ -49,6 +54,11 @@ class Plan(Protocol):
     @property
     def exact(self) -> bool:
         """Whether the last level has no error."""
+        ...
+
+    @property
+    def together(self) -> bool:
+        """Whether several rows may be solved as if they were outputs of one: no bit of an output depends on others."""
         ...
 
     @property
@@ -201,13 +211,24 @@ def _climb(plan: Plan, first: int, known: _Known, games: RowGames, tol: float | 
         cost += _evaluate(plan, level, known, games)
         if tol is None and level < last:
             continue
-        for row in list(known):
-            estimate = plan.solve(level, np.concatenate(known[row]), games.empty[row], games.full[row])
+        for row, estimate in _solve(plan, level, known, games):
             if level == last or (tol is not None and _may_stop(estimate, before.get(row), tol)):
                 solved.append(_Solved(row, estimate, coalitions, plan.rounding_terms * _largest(known[row])))
                 del known[row]
             before[row] = estimate.values
     return solved, cost
+
+
+def _solve(plan: Plan, level: int, known: _Known, games: RowGames) -> list[tuple[int, Estimate]]:
+    """Estimate every row from what is known of it."""
+    rows, outputs = list(known), games.full.shape[1]
+    parts = [rows] if plan.together and rows else [[row] for row in rows]
+    found = []
+    for some in parts:
+        values = np.concatenate([np.concatenate(known[row]) for row in some], axis=1)
+        estimate = plan.solve(level, values, games.empty[some].ravel(), games.full[some].ravel())
+        found += [(row, estimate.take(outputs * k, outputs)) for k, row in enumerate(some)]
+    return found
 
 
 def _may_stop(estimate: Estimate, before: Float2 | None, tol: float) -> bool:

@@ -27,6 +27,7 @@ class Enumeration:
     """All coalitions of n players; coalition number c shows player i when bit i of c is set."""
 
     exact = True
+    together = False
 
     def __init__(self, n: int) -> None:
         self.n = n

@@ -10,6 +10,7 @@ from pellucid._base.typing import Bool2, Float1, Float2
 from pellucid.explainers.base import Question
 from pellucid.explainers.coalitions import PairDesign
 from pellucid.explainers.estimation import Estimate
+from pellucid.explainers.products import column_sums, times
 
 
 class PairedLeastSquares:
@@ -29,6 +30,7 @@ class PairedLeastSquares:
     """
 
     exact = False
+    together = True
 
     def __init__(self, design: PairDesign, levels: Sequence[int]) -> None:
         self.design, self.pairs = design, levels
@@ -95,12 +97,12 @@ class _LinearMap:
         return cls(mean, centred, to_values, (to_values * corrected) ** 2, leverage)
 
     def solve(self, odd: Float2, total: Float1) -> tuple[Estimate, Float1]:
-        """Estimate one row, and the mean squared error of leaving out each pair in turn (outputs,)."""
+        """Estimate games side by side, and the mean squared error of leaving out each pair in turn (outputs,)."""
         n = self.to_values.shape[0]
         observed = odd - self.mean_sign[:, None] * total
-        theta = np.einsum("pj,jk->pk", self.to_values, observed)
-        residual = observed - np.einsum("jp,pk->jk", self.centred, theta)
-        variance = np.einsum("pj,jk->pk", self.to_variance, residual**2)
-        values = theta + (total - theta.sum(axis=0)) / n
+        theta = times(self.to_values, observed)
+        residual = observed - times(self.centred, theta)
+        variance = times(self.to_variance, residual**2)
+        values = theta + (total - column_sums(theta)) / n
         left_out = residual / np.maximum(1.0 - self.leverage, 1e-3)[:, None]
-        return Estimate(values, np.sqrt(variance)), np.mean(left_out**2, axis=0)
+        return Estimate(values, np.sqrt(variance)), column_sums(left_out**2) / len(left_out)

@@ -15,7 +15,7 @@ from numpy.polynomial.legendre import leggauss
 
 from pellucid._base.typing import Bool2, Float1, Float2, Int1
 from pellucid.explainers.estimation import Estimate
-from pellucid.explainers.products import factor, forward, inverse, solve_factored, times
+from pellucid.explainers.products import column_sums, factor, forward, inverse, solve_factored, times
 
 DUST = 1e-10
 """Share of the variance of interactions added to the diagonal, so that rounding leaves it positive definite."""
@@ -72,47 +72,59 @@ class Prior:
         same = times(signs, others.T)
         found = self.linear / signs.shape[1] * same + self.rough * (same == signs.shape[1])
         if self.cubic:
-            found += self.cubic * Triples.of(self.reach).kernel(signs, others)
+            found += Triples.of(self.reach, self.cubic).kernel(signs, others)
         if self.smooth:
-            found += self.smooth * sinh_kernel(signs, others, self.reach)[0]
+            z = times(signs * self.reach, others.T)
+            found += sinh_kernel(z, self.reach.sum(), self.smooth)[0]
         return np.asarray(found)
 
     def shapley(self, signs: Float2) -> Float2:
         """Shapley values of ``k(·, t)`` for every t of `signs`, of shape (pairs, players)."""
-        pairs, n = signs.shape
+        n = signs.shape[1]
         size = (signs > 0).sum(axis=1)
         # The pair's coalition holds the players with +1; its complement takes part with the opposite sign.
         inside, outside = _indicator_shapley(n, size), _indicator_shapley(n, n - size)
         alone = np.where(signs > 0, inside[:, None], -outside[:, None])
-        nodes, weights = leggauss(n // 2 + 1) if self.smooth else (np.zeros(0), np.zeros(0))
-        rho = np.tanh(self.reach)
-        integral = np.zeros((pairs, n))
-        for u, weight in zip(nodes.tolist(), weights.tolist(), strict=True):
-            factors = 1.0 + signs * (rho * u)
-            product = np.exp(np.log(factors).sum(axis=1) + _log_scale(self.reach))
-            integral += weight * product[:, None] / factors
-        found = self.linear * 2.0 / n * signs + self.smooth * signs * rho * integral + self.rough * alone
-        return np.asarray(found + self.cubic * Triples.of(self.reach).shapley(signs))
+        found = self.linear * 2.0 / n * signs + self.rough * alone
+        if self.smooth:
+            found += self.smooth * signs * np.tanh(self.reach) * self._integral(signs)
+        return np.asarray(found + Triples.of(self.reach, self.cubic).shapley(signs))
+
+    def _integral(self, signs: Float2) -> Float2:
+        """``C ∫ Π_{j≠i} (1 + ρ t u) du`` for every pair and player i, of shape (pairs, players).
+
+        As ``1 + t x = √(1 - x²) exp(t artanh x)`` for a sign t, the whole products are one product of matrices, and
+        what they are divided by to leave a player out depends on the player's sign alone.
+        """
+        nodes, weights = leggauss(len(self.reach) // 2 + 1)
+        x = np.tanh(self.reach)[:, None] * nodes
+        logs = times(signs, np.arctanh(x)) + np.log1p(-(x**2)).sum(axis=0) / 2.0 + _log_scale(self.reach)
+        whole = weights * np.exp(logs)
+        return np.where(signs > 0, times(whole, 1.0 / (1.0 + x.T)), times(whole, 1.0 / (1.0 - x.T)))
 
     def shapley_variance(self) -> Float1:
         """Prior variance of every player's Shapley value."""
         n = len(self.reach)
-        nodes, weights = leggauss(n // 2 + 1)
-        product, weight = np.outer(nodes, nodes).ravel(), np.outer(weights, weights).ravel()
-        rho = np.tanh(self.reach)
-        logs = np.full(len(product), _log_scale(self.reach))
-        for r in rho.tolist():
-            logs += np.log1p(r * product)
-        smooth = np.array([r * np.sum(weight * np.exp(logs - np.log1p(r * product))) for r in rho.tolist()])
         sizes = np.arange(1, n + 1)
         alone = np.sum(2.0 / n * _indicator_shapley(n, sizes))
-        cubic = Triples.of(self.reach).shapley(np.ones((1, n)))[0] * 2.0 / 3.0
-        return np.asarray(self.linear * 4.0 / n + self.cubic * cubic + self.smooth * smooth + self.rough * alone)
+        cubic = Triples.of(self.reach, self.cubic).shapley(np.ones((1, n)))[0] * 2.0 / 3.0
+        found = self.linear * 4.0 / n + cubic + self.rough * alone
+        return np.asarray(found + self.smooth * self._integral_variance() if self.smooth else found)
+
+    def _integral_variance(self) -> Float1:
+        """``C ρ ∫∫ Π_{j≠i} (1 + ρ u u') du du'`` for every player i."""
+        nodes, weights = leggauss(len(self.reach) // 2 + 1)
+        rho, found = np.tanh(self.reach), np.zeros(len(self.reach))
+        for u, weight in zip(nodes.tolist(), weights.tolist(), strict=True):
+            logs = np.log1p(np.outer(rho * u, nodes))
+            whole = logs.sum(axis=0) + _log_scale(self.reach)
+            found += weight * times(np.exp(whole - logs), weights[:, None])[:, 0]
+        return rho * found
 
 
 @dataclass(frozen=True, eq=False)
 class Triples:
-    """``e₃(w s t) / e₃(w)``: one term for every three players, by Newton's identities from power sums.
+    """``c e₃(w s t) / e₃(w)``: one term for every three players, by Newton's identities from power sums.
 
     Parameters
     ----------
@@ -120,7 +132,7 @@ class Triples:
     first, second, third : float
         Sums of the reaches, of their squares and of their cubes.
     scale : float
-        ``1 / e₃(w)``; 0 for fewer than three players.
+        ``c / e₃(w)`` for a variance c; 0 for fewer than three players.
     """
 
     reach: Float1
@@ -130,16 +142,26 @@ class Triples:
     scale: float
 
     @classmethod
-    def of(cls, reach: Float1) -> "Triples":
+    def of(cls, reach: Float1, variance: float) -> "Triples":
         """Prepare the sums."""
         first, second, third = (float(np.sum(reach**k)) for k in (1, 2, 3))
         whole = (first**3 - 3.0 * first * second + 2.0 * third) / 6.0
-        return cls(reach, first, second, third, 1.0 / whole if len(reach) >= 3 else 0.0)
+        return cls(reach, first, second, third, variance / whole if len(reach) >= 3 else 0.0)
 
     def kernel(self, signs: Float2, others: Float2) -> Float2:
         """The kernel between pairs, of shape (pairs, others)."""
-        z, cubes = times(signs * self.reach, others.T), times(signs * self.reach**3, others.T)
-        return np.asarray((z * (z * z - 3.0 * self.second) + 2.0 * cubes) * (self.scale / 6.0))
+        return self.of_sums(times(signs * self.reach, others.T), signs, others)[0]
+
+    def of_sums(self, z: Float2, signs: Float2, others: Float2) -> tuple[Float2, Float2]:
+        """The kernel where the sums ``z = Σ w s t`` are known, and its derivative by them."""
+        by_sums = z * z
+        by_sums -= self.second
+        by_sums *= self.scale / 2.0
+        found = by_sums - self.scale * self.second
+        found *= z
+        found += times(signs * (self.scale * self.reach**3), others.T)
+        found /= 3.0
+        return found, by_sums
 
     def shapley(self, signs: Float2) -> Float2:
         """Shapley values of the kernel's columns: a product of three players gives each of them 2/3."""
@@ -147,23 +169,28 @@ class Triples:
         others = ((x.sum(axis=1, keepdims=True) - x) ** 2 - (self.second - self.reach**2)) / 2.0
         return np.asarray(2.0 / 3.0 * self.scale * x * others)
 
-    def slope(self, signs: Float2, push: Float2, kernel: Float2) -> Float1:
-        """Gradient of ``Σ push * kernel`` by the logarithms of the reaches, for a symmetric `push`."""
+    def by_reach(self, alone: Float1, whole: float) -> Float1:
+        """Derivative of ``Σ push * kernel`` by the reaches, where its sums of reaches stay.
+
+        Of a `push`, `whole` is ``Σ push * kernel`` at variance 1, and `alone` ``Σ push * s t`` for each player.
+        """
         w = self.reach
-        z = times(signs * w, signs.T)
-        by_sums = (times(push * (z * z - self.second), signs) * signs).sum(axis=0) / 2.0
-        by_sums += w**2 * (times(push, signs) * signs).sum(axis=0) - w * np.sum(push * z)
         of_scale = (self.first**2 - self.second) / 2.0 - w * self.first + w**2
-        return np.asarray(self.scale * w * (by_sums - of_scale * np.sum(push * kernel)))
+        return np.asarray(self.scale * (w**2 * alone - w * np.sum(w * alone) - of_scale * whole))
 
 
-def sinh_kernel(signs: Float2, others: Float2, reach: Float1) -> tuple[Float2, Float2]:
-    """``sinh(z) / sinh(W)`` and ``cosh(z) / sinh(W)`` with ``z = Σ w s t`` and ``W = Σ w``, without overflow."""
-    total = reach.sum()
-    z = times(signs * reach, others.T)
-    up, down = np.exp(z - total), np.exp(-z - total)
-    scale = -1.0 / np.expm1(-2.0 * total)
-    return (up - down) * scale, (up + down) * scale
+def sinh_kernel(z: Float2, total: float, variance: float) -> tuple[Float2, Float2]:
+    """``a sinh(z) / sinh(W)`` and ``a cosh(z) / sinh(W)`` for ``|z|`` up to ``W``, the total, without overflow.
+
+    The variance a is positive.
+    """
+    shift = total + np.log(-np.expm1(-2.0 * total)) - np.log(variance)  # log(2 sinh W / a)
+    up = np.exp(z - shift)
+    # A division is quicker than another exponential, where it neither overflows nor divides by zero.
+    down = np.exp(-2.0 * shift) / up if max(total, abs(shift)) < 100.0 else np.exp(-z - shift)
+    cosh = up + down
+    up -= down
+    return up, cosh
 
 
 def _log_scale(reach: Float1) -> float:
@@ -274,20 +301,20 @@ class Posterior:
         return cls(np.ascontiguousarray(known.precision()), np.ascontiguousarray(to_values.T), left, freedom)
 
     def solve(self, odd: Float2, total: Float1) -> tuple[Estimate, Float1]:
-        """Estimate one row, and the mean squared error of leaving out each pair in turn (outputs,).
+        """Estimate games side by side, and the mean squared error of leaving out each pair in turn (outputs,).
 
         The posterior variance is scaled so that left-out pairs have the variance that was found
         (Rasmussen and Williams, 2006, equations 5.10 to 5.12, for the left-out means and variances).
         """
         n = len(self.variance)
         observed = np.concatenate([odd, total[None] / 2])
-        solved = np.einsum("ij,jk->ik", self.precision, observed)[:-1]
+        solved = times(self.precision, observed)[:-1]
         diagonal = np.diagonal(self.precision)[:-1, None]
-        scale = np.sum(solved**2 / diagonal, axis=0) / self.freedom
-        values = np.einsum("pj,jk->pk", self.to_values, observed)
-        values += (total - values.sum(axis=0)) / n
+        scale = column_sums(solved**2 / diagonal) / self.freedom
+        values = times(self.to_values, observed)
+        values += (total - column_sums(values)) / n
         error = np.sqrt(self.variance[:, None] * scale)
-        return Estimate(values, error), np.mean((solved / diagonal) ** 2, axis=0)
+        return Estimate(values, error), column_sums((solved / diagonal) ** 2) / len(solved)
 
 
 def expected_error(prior: Prior, shown: Bool2) -> float:
@@ -333,7 +360,7 @@ def average(answers: Sequence[tuple[Estimate, Float1]]) -> tuple[Estimate, Float
     on counts as error. No value is known better than single precision holds the largest. The leave-one-out error is the
     least of theirs.
     """
-    stated = np.stack([np.sum(one.std_error**2, axis=0) for one, _ in answers])
+    stated = np.stack([column_sums(one.std_error**2) for one, _ in answers])
     # A game without any odd part leaves nothing to tell the priors apart by.
     weights = np.where(stated > 0, stated.min(axis=0) / np.where(stated > 0, stated, 1.0), 1.0) ** 2
     weights /= weights.sum(axis=0)

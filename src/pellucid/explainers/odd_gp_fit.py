@@ -1,5 +1,7 @@
 """Hyper-parameters of the odd Gaussian process, by the marginal likelihood of a few rows at once."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from pellucid._base.typing import Bool2, Float1, Float2
@@ -37,7 +39,7 @@ def fit_prior(shown: Bool2, odd: Float2, spread: float) -> Prior | None:
     start = np.concatenate([np.full(n, centre), np.log([n * np.mean((size / unit) ** 2), 0.1, 0.1, 1e-3])])
     bounds = [(-9.0, 1.0)] * n + [(-12.0, 40.0), (-16.0, 12.0), (-16.0, 12.0), (-21.0, 0.0)]
     found = minimize(
-        _loss, start, args=(signs, odd / unit, centre, spread), jac=True, method="L-BFGS-B",
+        _loss, start, args=(_Games.of(signs, odd / unit), centre, spread), jac=True, method="L-BFGS-B",
         bounds=bounds, options={"maxiter": STEPS, "ftol": ENOUGH},
     ).x  # fmt: skip
     rounded = np.exp(np.round(found * GRID) / GRID)
@@ -73,32 +75,54 @@ def fit_geometric(shown: Bool2, odd: Float2) -> Prior | None:
     return best
 
 
-def _loss(logs: Float1, signs: Float2, odd: Float2, centre: float, spread: float) -> tuple[float, Float1]:
+@dataclass(frozen=True, eq=False)
+class _Games:
+    """Odd parts (pairs, columns) on one design, and the additive kernel there, which no hyper-parameter changes."""
+
+    signs: Float2
+    odd: Float2
+    additive: Float2
+
+    @classmethod
+    def of(cls, signs: Float2, odd: Float2) -> "_Games":
+        return cls(signs, odd, times(signs, signs.T) / signs.shape[1])
+
+
+def _loss(logs: Float1, known: _Games, centre: float, spread: float) -> tuple[float, Float1]:
     """Negative log marginal likelihood per game and its gradient (Rasmussen and Williams, 2006, equation 5.9)."""
+    signs, odd = known.signs, known.odd
     n, games = signs.shape[1], odd.shape[1]
-    additive = times(signs, signs.T) / n
     reach, (linear, cubic, smooth, rough) = np.exp(logs[:n]), np.exp(logs[n:])
-    triples = Triples.of(reach)
-    threes = triples.kernel(signs, signs)
-    sinh, cosh = sinh_kernel(signs, signs, reach)
-    covariance = linear * additive + cubic * threes + smooth * sinh
+    total, triples = reach.sum(), Triples.of(reach, cubic)
+    z = times(signs * reach, signs.T)
+    threes, threes_by_z = triples.of_sums(z, signs, signs)
+    sinh, cosh = sinh_kernel(z, total, smooth)
+    covariance = linear * known.additive
+    covariance += threes
+    covariance += sinh
     covariance.flat[:: len(covariance) + 1] += rough + DUST * (cubic + smooth) + ROUNDING * linear
     lower = factor(covariance)
     if lower is None:
         return 1e25, np.zeros_like(logs)
-    precision = inverse(lower)
-    solved = times(precision, odd)
+    push = inverse(lower)
+    solved = times(push, odd)
     loss = 0.5 * np.sum(solved * odd) / games + np.log(np.diagonal(lower)).sum()
     # d loss / d covariance, twice and negated.
-    push = times(solved, solved.T) / games - precision
-    total = reach.sum()
-    of_sinh, trace = np.sum(push * sinh), np.trace(push)
-    by_reach = np.sum(times(push * cosh, signs) * signs, axis=0) - of_sinh / np.tanh(total)
+    np.subtract(times(solved / games, solved.T), push, out=push)
+    trace, alone = np.trace(push), _by_player(push, signs)
+    of_threes, of_sinh = (np.einsum("ij,ij->", push, one) for one in (threes, sinh))
+    cosh += threes_by_z
+    cosh *= push
+    by_reach = _by_player(cosh, signs) - of_sinh / np.tanh(total) + triples.by_reach(alone, of_threes / cubic)
     gradient = np.empty_like(logs)
-    gradient[:n] = -0.5 * (smooth * reach * by_reach + cubic * triples.slope(signs, push, threes))
-    gradient[:n] += (logs[:n] - centre) / spread**2
-    gradient[n] = -0.5 * linear * (np.sum(push * additive) + ROUNDING * trace)
-    gradient[n + 1] = -0.5 * cubic * (np.sum(push * threes) + DUST * trace)
-    gradient[n + 2] = -0.5 * smooth * (of_sinh + DUST * trace)
+    gradient[:n] = -0.5 * reach * by_reach + (logs[:n] - centre) / spread**2
+    gradient[n] = -0.5 * linear * (alone.sum() / n + ROUNDING * trace)
+    gradient[n + 1] = -0.5 * (of_threes + DUST * cubic * trace)
+    gradient[n + 2] = -0.5 * (of_sinh + DUST * smooth * trace)
     gradient[n + 3] = -0.5 * rough * trace
     return float(loss + np.sum((logs[:n] - centre) ** 2) / (2.0 * spread**2)), gradient
+
+
+def _by_player(push: Float2, signs: Float2) -> Float1:
+    """``Σ push * s t`` for each player."""
+    return np.asarray(np.sum(times(push, signs) * signs, axis=0))

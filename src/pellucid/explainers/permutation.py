@@ -43,6 +43,7 @@ class AntitheticPermutations:
     """
 
     exact = False
+    together = False
 
     def __init__(self, n: int, pairs: int, random_state: int, *, stops: bool = False) -> None:
         self.n = n

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import TypeAlias
 
 import numpy as np
@@ -190,25 +191,25 @@ class RowGames:
         cap = max(1, mixed_cap(self._source.n_columns) // self.cost_of_one)
         pack: list[Request] = []
         packed = 0
-        for row, coalitions in requests:
-            if packed + len(coalitions) > cap:
+        for row, shown in self._by_column(requests):
+            if packed + len(shown) > cap:
                 yield from self._evaluate_pack(pack)
                 pack, packed = [], 0
-            if len(coalitions) > cap:
-                parts = [coalitions[i : i + cap] for i in range(0, len(coalitions), cap)]
+            if len(shown) > cap:
+                parts = [shown[i : i + cap] for i in range(0, len(shown), cap)]
                 yield np.concatenate([self._evaluate_pack([(row, part)])[0] for part in parts])
             else:
-                pack.append((row, coalitions))
-                packed += len(coalitions)
+                pack.append((row, shown))
+                packed += len(shown)
         yield from self._evaluate_pack(pack)
 
     def _evaluate_pack(self, pack: Sequence[Request]) -> list[Float2]:
-        """Values of coalitions that share predict calls: all rows of the background at once where they fit."""
+        """Values of coalitions of columns that share predict calls: the whole background at once where it fits."""
         if not pack:
             return []
         game, b = self._game, len(self._game.background)
-        requests = [(b + row, self._by_column(row, coalitions)) for row, coalitions in pack]
-        counts = [len(coalitions) for _, coalitions in pack]
+        requests = [(b + row, shown) for row, shown in pack]
+        counts = [len(shown) for _, shown in pack]
         if not sum(counts):
             return [np.empty((0, self.full.shape[1])) for _ in pack]
         y = None
@@ -218,18 +219,28 @@ class RowGames:
         pieces: list[list[Float3]] = []
         for first in range(0, b, step):
             others = range(first, min(b, first + step))
-            targets = None if y is None else np.repeat(y, [count * len(others) for count in counts])
+            rows = [count * len(others) for count in counts]
+            targets = None if y is None else np.repeat(y, rows)
             outputs = game.model.predict(self._source.mixed(others, requests), game.space, targets)
-            split = np.split(outputs, np.cumsum([count * len(others) for count in counts])[:-1])
+            split = (outputs[end - n : end] for n, end in zip(rows, accumulate(rows), strict=True))
             pieces.append([part.reshape(len(others), count, -1) for part, count in zip(split, counts, strict=True)])
         whole = (parts[0] if len(parts) == 1 else np.concatenate(parts) for parts in zip(*pieces, strict=True))
         return [mean_over_background(outputs) for outputs in whole]
 
-    def _by_column(self, row: int, coalitions: Bool2) -> Bool2:
-        """Which columns show the row's own cells, of shape (coalitions, columns)."""
-        shown = np.zeros((len(coalitions), self._game.n_players), dtype=bool)
-        shown[:, self.relevant[row]] = coalitions
-        return np.asarray(shown[:, self._game.players])
+    def _by_column(self, requests: Sequence[Request]) -> Iterator[Request]:
+        """Which columns show the row's own cells, of shape (coalitions, columns), for every request.
+
+        Rows mostly ask for the coalitions that the row before asked for, and the same players matter to them.
+        """
+        asked: Bool2 | None = None
+        relevant = shown = np.zeros(0, dtype=bool)
+        for row, coalitions in requests:
+            if asked is not coalitions or not np.array_equal(relevant, self.relevant[row]):
+                asked, relevant = coalitions, self.relevant[row]
+                of_players = np.zeros((len(coalitions), self._game.n_players), dtype=bool)
+                of_players[:, relevant] = coalitions
+                shown = of_players[:, self._game.players]
+            yield row, shown
 
 
 def _distinct(coalitions: Bool2) -> tuple[Bool2, Bool2, Int1]:

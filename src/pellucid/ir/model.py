@@ -191,8 +191,8 @@ class Model:
             raise ModelError(
                 f"{self.label} must return shape ({len(X)}, {len(self.outputs)}) for {len(X)} rows; got {result.shape}."
             )
-        bad = ~(np.abs(result) <= LARGEST).all(axis=1)
-        if bad.any():
+        if not np.abs(result).max(initial=0.0) <= LARGEST:  # neither is NaN
+            bad = ~(np.abs(result) <= LARGEST).all(axis=1)
             raise ModelError(
                 f"{self.label} returned NaN, infinity or numbers beyond {LARGEST:g} for {bad.sum()} of {len(X)} rows, "
                 f"first at row {int(np.argmax(bad))}. Explanations need finite outputs."
