@@ -267,7 +267,8 @@ struct Result {
   std::unique_ptr<double[]> data;
   std::size_t rows, columns;
 
-  Result(std::size_t rows_, std::size_t columns_) : data(new double[rows_ * columns_]()), rows(rows_), columns(columns_) {}
+  Result(std::size_t rows_, std::size_t columns_)
+      : data(new double[rows_ * columns_]()), rows(rows_), columns(columns_) {}
   explicit Result(pellucid::Given from) : Result(from.rows, from.columns) {
     for (std::size_t i = 0; i < rows; ++i) {
       for (std::size_t j = 0; j < columns; ++j) data[i * columns + j] = from(i, j);
@@ -310,7 +311,8 @@ nb::object factor(Strided matrix, const std::string& instructions) {
 
 template <void (pellucid::Dense::*solve)(pellucid::Given, pellucid::Numbers) const>
 auto solve_triangle(Strided lower, Strided right, const std::string& instructions) {
-  require(lower.shape(0) == lower.shape(1) && lower.shape(0) == right.shape(0), "lower must be square, and as long as right");
+  require(lower.shape(0) == lower.shape(1) && lower.shape(0) == right.shape(0),
+          "lower must be square, and as long as right");
   const auto algebra = dense(instructions);
   Result found(given(right));
   {

@@ -47,7 +47,8 @@ inline void add_part_of_tile(const MultiplyTask& task, const double* a, const do
                              std::size_t rows, std::size_t columns) {
   double room[tile_rows * tile_columns] = {}, lines[tile_rows * strip];
   for (std::size_t r = 0; r < rows; ++r) {
-    for (std::size_t c = 0; c < columns; ++c) room[r * tile_columns + c] = to[std::ptrdiff_t(r) * task.to_down + std::ptrdiff_t(c)];
+    const double* line = to + std::ptrdiff_t(r) * task.to_down;
+    for (std::size_t c = 0; c < columns; ++c) room[r * tile_columns + c] = line[c];
   }
   if (rows == tile_rows) {
     add_tile(a, task.a_down, task.a_across, b, inner, room, tile_columns);
@@ -59,7 +60,8 @@ inline void add_part_of_tile(const MultiplyTask& task, const double* a, const do
     add_tile(lines, strip, 1, b, inner, room, tile_columns);
   }
   for (std::size_t r = 0; r < rows; ++r) {
-    for (std::size_t c = 0; c < columns; ++c) to[std::ptrdiff_t(r) * task.to_down + std::ptrdiff_t(c)] = room[r * tile_columns + c];
+    double* line = to + std::ptrdiff_t(r) * task.to_down;
+    for (std::size_t c = 0; c < columns; ++c) line[c] = room[r * tile_columns + c];
   }
 }
 
@@ -80,7 +82,8 @@ void multiply(const MultiplyTask& task) {
     const std::size_t inner = task.inner - k < strip ? task.inner - k : strip;
     for (std::size_t j = 0; j < task.columns; j += tile_columns) {
       const std::size_t columns = task.columns - j < tile_columns ? task.columns - j : tile_columns;
-      pack_tile(task, task.b + std::ptrdiff_t(k) * task.b_down + std::ptrdiff_t(j) * task.b_across, inner, columns, tile);
+      const double* b = task.b + std::ptrdiff_t(k) * task.b_down + std::ptrdiff_t(j) * task.b_across;
+      pack_tile(task, b, inner, columns, tile);
       const std::size_t last = task.upper && j + columns < task.rows ? j + columns : task.rows;
       for (std::size_t i = 0; i < last; i += tile_rows) {
         const std::size_t rows = last - i < tile_rows ? last - i : tile_rows;
