@@ -1,5 +1,6 @@
 """The odd Gaussian process against enumeration: its kernel, its posterior, its errors."""
 
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
@@ -19,6 +20,7 @@ from pellucid.explainers.odd_gp import (
     Prior,
     average,
     expected_error,
+    posteriors,
     sinh_kernel,
     strict_enough,
 )
@@ -176,14 +178,31 @@ def test_the_covariance_of_both_parts_is_that_of_the_definition():
     signs = signs_of(every(n)[1 : 2 ** (n - 1)][:20])
     covariance, y = prior.covariance(signs), rng.normal(size=(20, 3))
     known = Conditioned.of(prior, signs)
-    np.testing.assert_allclose(known.precision(), np.linalg.inv(covariance), rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(known.precision(), np.diagonal(np.linalg.inv(covariance)), rtol=1e-6)
     np.testing.assert_allclose(known.squares(y), np.einsum("jk,ji,ik->k", y, np.linalg.inv(covariance), y), rtol=1e-7)
     assert known.log_determinant == pytest.approx(np.linalg.slogdet(covariance)[1])
-    to_values, left = known.values(prior)
+    np.testing.assert_allclose(known.weigh(y, known.additive(y)), np.linalg.solve(covariance, y), atol=1e-6)
+    left = known.variance_left(prior, replace(prior, linear=0.0).shapley(signs))
     shapley = prior.shapley(signs)
-    np.testing.assert_allclose(to_values, np.linalg.solve(covariance, shapley), atol=1e-7)
     expected = prior.shapley_variance() - np.einsum("jp,jp->p", shapley, np.linalg.solve(covariance, shapley))
     np.testing.assert_allclose(left, expected, atol=1e-8)
+
+
+def test_posteriors_that_share_their_interactions_are_the_means_and_variances_of_the_definition():
+    rng = np.random.default_rng(12)
+    shown, odd, total, _ = odd_game(7, rng)
+    shown, odd, signs = shown[:30], odd[:30], signs_of(np.concatenate([shown[:30], np.ones((1, 7), bool)]))
+    loose, other = prior_of(7, rng), prior_of(7, rng)
+    priors = [loose, replace(loose, rough=loose.rough / 16.0), other, Prior.geometric(7, 0.25)]
+    for prior, found in zip(priors, posteriors(((prior, 0) for prior in priors), shown), strict=True):
+        covariance, shapley, y = prior.covariance(signs), prior.shapley(signs), np.concatenate([odd, total[None] / 2])
+        weights, diagonal = np.linalg.solve(covariance, y), np.diagonal(np.linalg.inv(covariance))[:, None]
+        variance = prior.shapley_variance() - np.einsum("jp,jp->p", shapley, np.linalg.solve(covariance, shapley))
+        estimate, left_out = found.solve(odd, total)
+        np.testing.assert_allclose(estimate.values, shapley.T @ weights, atol=1e-7)
+        scale = np.mean(weights[:-1] ** 2 / diagonal[:-1], axis=0)
+        np.testing.assert_allclose(estimate.std_error, np.sqrt(variance[:, None] * scale), rtol=1e-4, atol=1e-7)
+        np.testing.assert_allclose(left_out, np.mean((weights / diagonal)[:-1] ** 2, axis=0), rtol=1e-6)
 
 
 def test_a_strict_prior_answers_where_left_out_pairs_are_for_it_and_what_it_moves_is_error():

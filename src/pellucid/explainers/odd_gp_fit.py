@@ -66,9 +66,10 @@ def fit_geometric(shown: Bool2, odd: Float2) -> Prior | None:
         return None
     signs = np.where(shown, 1.0, -1.0)
     best, least = None, np.inf
+    threes = Prior.geometric(signs.shape[1], 1.0).interactions(signs)
     for share in SHARES:
         prior = Prior.geometric(signs.shape[1], share)
-        known = Conditioned.of(prior, signs)
+        known = Conditioned.of(prior, signs, share * threes)
         loss = len(odd) * np.log(known.squares(odd)).sum() + odd.shape[1] * known.log_determinant
         if loss < least:
             best, least = prior, loss
