@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 import pellucid
 from pellucid import Shapley
+from pellucid._kernels import _native
+from pellucid._kernels.trees import instruction_sets
 from pellucid.explainers import odd_gp_design
 from pellucid.explainers.coalitions import pair_design, pairs_of_two
 from pellucid.explainers.estimation import Estimate, _half_width, _may_stop
@@ -18,6 +20,7 @@ from pellucid.explainers.odd_gp import (
     Conditioned,
     Posterior,
     Prior,
+    Triples,
     average,
     expected_error,
     posteriors,
@@ -25,7 +28,7 @@ from pellucid.explainers.odd_gp import (
     strict_enough,
 )
 from pellucid.explainers.odd_gp_design import SHARE, _best, best_pairs
-from pellucid.explainers.odd_gp_fit import _Games, _loss, fit_geometric, fit_prior
+from pellucid.explainers.odd_gp_fit import _loss, fit_geometric, fit_prior
 
 from .random_games import line, products, random_game, rows, table_game
 
@@ -88,9 +91,8 @@ def test_the_kernel_does_not_overflow_and_its_values_add_up_for_many_players():
     signs = signs_of(rng.random((20, 300)) < 0.5)
     prior = Prior(np.full(300, 2.7), 1.0, 0.0, 1.0, 1.0)
     every = np.concatenate([signs, np.ones((1, 300))])
-    sinh, cosh = sinh_kernel((every * prior.reach) @ every.T, prior.reach.sum(), 1.0)
+    sinh = sinh_kernel((every * prior.reach) @ every.T, prior.reach.sum(), 1.0)
     assert np.isfinite(sinh).all()
-    assert np.isfinite(cosh).all()
     to_full = prior.linear / 300 * signs.sum(axis=1) + prior.smooth * sinh[-1, :20]
     np.testing.assert_allclose(prior.shapley(signs).sum(axis=1), 2 * to_full, atol=1e-12)
 
@@ -232,12 +234,47 @@ def test_the_gradient_of_the_fit_is_that_of_differences():
     rng = np.random.default_rng(3)
     signs, odd = signs_of(rng.random((15, 5)) < 0.5), rng.normal(size=(15, 3))
     logs = np.concatenate([rng.normal(size=5) - 1.0, [0.3, -0.7, -0.4, -2.0]])
-    arguments = (_Games.of(signs, odd), -0.8, 1.5)
+    arguments = (signs, odd, -0.8, 1.5)
     step = 1e-6
     differences = [
         (_loss(logs + step * e, *arguments)[0] - _loss(logs - step * e, *arguments)[0]) / (2 * step) for e in np.eye(9)
     ]
     np.testing.assert_allclose(_loss(logs, *arguments)[1], differences, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("instructions", instruction_sets())
+@pytest.mark.parametrize(("pairs", "smooth"), [(15, 0.6), (70, 0.6), (70, 1e-90)])
+def test_the_likelihood_is_that_of_its_definition(pairs, smooth, instructions):
+    rng = np.random.default_rng(13)
+    n, games = 7, 3
+    signs, odd = signs_of(rng.random((pairs, n)) < 0.5), rng.normal(size=(pairs, games))
+    prior = Prior(rng.uniform(0.05, 0.5, n), 1.2, 0.8, smooth, 0.3)
+    triples, total = Triples.of(prior.reach, prior.cubic), prior.reach.sum()
+    additive = prior.linear / n + triples.scale / 3.0 * prior.reach**3
+    shift = np.log(2.0 * np.sinh(total) / smooth)
+    parts = (additive, prior.reach, -0.5 * triples.scale * triples.second, triples.scale / 6.0, shift, 0.3)
+    covariance = prior.between(signs, signs) - prior.rough * (signs @ signs.T == n) + 0.3 * np.eye(pairs)
+    found = _native.likelihood(signs, odd, *parts, instructions)
+    _, logs = np.linalg.slogdet(covariance)
+    solved = np.linalg.solve(covariance, odd)
+    assert found[0] == pytest.approx(0.5 * np.sum(odd * solved) / games + 0.5 * logs, rel=1e-9)
+    pull = np.linalg.inv(covariance) - solved @ solved.T / games
+    np.testing.assert_allclose(found[1], np.einsum("ij,ik,jk->k", pull, signs, signs), rtol=1e-8, atol=1e-8)
+    assert found[5] == pytest.approx(np.trace(pull))
+    z = (signs * prior.reach) @ signs.T
+    assert found[3] == pytest.approx(np.sum(pull * (parts[2] * z + parts[3] * z**3)))
+    assert found[4] == pytest.approx(np.sum(pull * smooth * np.sinh(z) / np.sinh(total)))
+    by_z = parts[2] + 3.0 * parts[3] * z**2 + smooth * np.cosh(z) / np.sinh(total)
+    np.testing.assert_allclose(found[2], np.einsum("ij,ik,jk->k", pull * by_z, signs, signs), rtol=1e-8, atol=1e-8)
+
+
+def test_the_likelihood_refuses_shapes_that_do_not_fit_and_has_no_value_where_nothing_is_known():
+    ones = np.ones(3)
+    with pytest.raises(ValueError, match="row for each pair"):
+        _native.likelihood(np.ones((4, 3)), np.ones((5, 2)), ones, ones, 0.0, 0.0, 0.0, 1.0)
+    with pytest.raises(ValueError, match="two weights"):
+        _native.likelihood(np.ones((4, 3)), np.ones((4, 2)), ones, np.ones(2), 0.0, 0.0, 0.0, 1.0)
+    assert _native.likelihood(np.ones((4, 3)), np.ones((4, 2)), ones, ones, 0.0, 0.0, 5.0, -9.0) is None
 
 
 def test_the_fit_finds_who_interacts():

@@ -75,15 +75,15 @@ class Prior:
             found += Triples.of(self.reach, self.cubic).kernel(signs, others)
         if self.smooth:
             z = times(signs * self.reach, others.T)
-            found += sinh_kernel(z, self.reach.sum(), self.smooth)[0]
+            found += sinh_kernel(z, self.reach.sum(), self.smooth)
         return np.asarray(found)
 
     def interactions(self, signs: Float2) -> Float2:
         """Covariance of g at pairs but for the additive part and what belongs to one pair alone."""
         z = times(signs * self.reach, signs.T)
-        found, _ = Triples.of(self.reach, self.cubic).of_sums(z, signs, signs)
+        found = Triples.of(self.reach, self.cubic).of_sums(z, signs, signs)
         if self.smooth:
-            found += sinh_kernel(z, self.reach.sum(), self.smooth)[0]
+            found += sinh_kernel(z, self.reach.sum(), self.smooth)
         return found
 
     def shapley(self, signs: Float2) -> Float2:
@@ -158,18 +158,16 @@ class Triples:
 
     def kernel(self, signs: Float2, others: Float2) -> Float2:
         """The kernel between pairs, of shape (pairs, others)."""
-        return self.of_sums(times(signs * self.reach, others.T), signs, others)[0]
+        return self.of_sums(times(signs * self.reach, others.T), signs, others)
 
-    def of_sums(self, z: Float2, signs: Float2, others: Float2) -> tuple[Float2, Float2]:
-        """The kernel where the sums ``z = Σ w s t`` are known, and its derivative by them."""
-        by_sums = z * z
-        by_sums -= self.second
-        by_sums *= self.scale / 2.0
-        found = by_sums - self.scale * self.second
+    def of_sums(self, z: Float2, signs: Float2, others: Float2) -> Float2:
+        """The kernel where the sums ``z = Σ w s t`` are known."""
+        found = z * z
+        found -= 3.0 * self.second
         found *= z
-        found += times(signs * (self.scale * self.reach**3), others.T)
-        found /= 3.0
-        return found, by_sums
+        found *= self.scale / 6.0
+        found += times(signs * (self.scale / 3.0 * self.reach**3), others.T)
+        return found
 
     def shapley(self, signs: Float2) -> Float2:
         """Shapley values of the kernel's columns: a product of three players gives each of them 2/3."""
@@ -187,25 +185,23 @@ class Triples:
         return np.asarray(self.scale * (w**2 * alone - w * np.sum(w * alone) - of_scale * whole))
 
 
-def sinh_kernel(z: Float2, total: float, variance: float) -> tuple[Float2, Float2]:
-    """``a sinh(z) / sinh(W)`` and ``a cosh(z) / sinh(W)`` for ``|z|`` up to ``W``, the total, without overflow.
-
-    The variance a is positive.
-    """
-    shift = total + np.log(-np.expm1(-2.0 * total)) - np.log(variance)  # log(2 sinh W / a)
+def sinh_kernel(z: Float2, total: float, variance: float) -> Float2:
+    """``a sinh(z) / sinh(W)`` for ``|z|`` up to ``W``, the total, without overflow; the variance a is positive."""
+    shift = log_twice_sinh(total) - float(np.log(variance))
     up = np.exp(z - shift)
     # A division is quicker than another exponential, where it neither overflows nor divides by zero.
-    down = np.exp(-2.0 * shift) / up if max(total, abs(shift)) < 100.0 else np.exp(-z - shift)
-    cosh = up + down
-    up -= down
-    return up, cosh
+    up -= np.exp(-2.0 * shift) / up if max(total, abs(shift)) < 100.0 else np.exp(-z - shift)
+    return np.asarray(up)
+
+
+def log_twice_sinh(total: float) -> float:
+    """``log(2 sinh W)``, without overflow."""
+    return float(total + np.log(-np.expm1(-2.0 * total)))
 
 
 def _log_scale(reach: Float1) -> float:
     """``log(Π cosh w / sinh Σ w)``."""
-    total = reach.sum()
-    log_sinh = total + np.log(-np.expm1(-2.0 * total)) - np.log(2.0)
-    return float(np.sum(np.logaddexp(reach, -reach) - np.log(2.0)) - log_sinh)
+    return float(np.sum(np.logaddexp(reach, -reach) - np.log(2.0)) - log_twice_sinh(reach.sum()) + np.log(2.0))
 
 
 def _indicator_shapley(n: int, size: Int1) -> Float1:
