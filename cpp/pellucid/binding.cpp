@@ -14,6 +14,7 @@
 #include "dense.hpp"
 #include "ensemble.hpp"
 #include "interventional.hpp"
+#include "likelihood.hpp"
 #include "path_dependent.hpp"
 #include "quadrature.hpp"
 #include "symmetry.hpp"
@@ -333,6 +334,29 @@ auto inverse(Strided lower, const std::string& instructions) {
   return found.to_numpy();
 }
 
+nb::object likelihood(Strided signs, Strided odd, Vector<double> additive, Vector<double> reach, double line, double cube,
+                      double shift, double alone, const std::string& instructions) {
+  const std::size_t players = signs.shape(1);
+  require(odd.shape(0) == signs.shape(0), "odd must have a row for each pair");
+  require(additive.shape(0) == players && reach.shape(0) == players, "each player needs two weights");
+  const auto algebra = dense(instructions);
+  pellucid::Likelihood found;
+  bool positive;
+  {
+    const nb::gil_scoped_release released;
+    positive = pellucid::likelihood(algebra, given(signs), given(odd),
+                                    {view(additive), view(reach), line, cube, shift, alone}, found);
+  }
+  if (!positive) return nb::none();
+  const auto copy = [](const std::vector<double>& from) {
+    auto data = std::make_unique<double[]>(from.size());
+    std::copy(from.begin(), from.end(), data.get());
+    return to_numpy(std::move(data), {from.size()});
+  };
+  return nb::make_tuple(found.loss, copy(found.additive), copy(found.reach), found.powers, found.exponentials,
+                        found.alone);
+}
+
 void bind_dense(nb::module_& module) {
   module.def("multiply", &multiply, "a"_a.noconvert(), "b"_a.noconvert(), "instructions"_a = "");
   module.def("factor", &factor, "matrix"_a.noconvert(), "instructions"_a = "");
@@ -341,6 +365,8 @@ void bind_dense(nb::module_& module) {
   module.def("backward", &solve_triangle<&pellucid::Dense::backward>, "lower"_a.noconvert(), "right"_a.noconvert(),
              "instructions"_a = "");
   module.def("inverse", &inverse, "lower"_a.noconvert(), "instructions"_a = "");
+  module.def("likelihood", &likelihood, "signs"_a.noconvert(), "odd"_a.noconvert(), "additive"_a.noconvert(),
+             "reach"_a.noconvert(), "line"_a, "cube"_a, "shift"_a, "alone"_a, "instructions"_a = "");
 }
 
 double asymmetry(nb::ndarray<const double, nb::ndim<4>, nb::c_contig, nb::device::cpu> values) {

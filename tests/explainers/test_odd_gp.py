@@ -1,5 +1,6 @@
 """The odd Gaussian process against enumeration: its kernel, its posterior, its errors."""
 
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
@@ -9,6 +10,8 @@ from hypothesis import strategies as st
 
 import pellucid
 from pellucid import Shapley
+from pellucid._kernels import _native
+from pellucid._kernels.trees import instruction_sets
 from pellucid.explainers import odd_gp_design
 from pellucid.explainers.coalitions import pair_design, pairs_of_two
 from pellucid.explainers.estimation import Estimate, _half_width, _may_stop
@@ -17,13 +20,15 @@ from pellucid.explainers.odd_gp import (
     Conditioned,
     Posterior,
     Prior,
+    Triples,
     average,
     expected_error,
+    posteriors,
     sinh_kernel,
     strict_enough,
 )
 from pellucid.explainers.odd_gp_design import SHARE, _best, best_pairs
-from pellucid.explainers.odd_gp_fit import _Games, _loss, fit_geometric, fit_prior
+from pellucid.explainers.odd_gp_fit import _loss, fit_geometric, fit_prior
 
 from .random_games import line, products, random_game, rows, table_game
 
@@ -86,9 +91,8 @@ def test_the_kernel_does_not_overflow_and_its_values_add_up_for_many_players():
     signs = signs_of(rng.random((20, 300)) < 0.5)
     prior = Prior(np.full(300, 2.7), 1.0, 0.0, 1.0, 1.0)
     every = np.concatenate([signs, np.ones((1, 300))])
-    sinh, cosh = sinh_kernel((every * prior.reach) @ every.T, prior.reach.sum(), 1.0)
+    sinh = sinh_kernel((every * prior.reach) @ every.T, prior.reach.sum(), 1.0)
     assert np.isfinite(sinh).all()
-    assert np.isfinite(cosh).all()
     to_full = prior.linear / 300 * signs.sum(axis=1) + prior.smooth * sinh[-1, :20]
     np.testing.assert_allclose(prior.shapley(signs).sum(axis=1), 2 * to_full, atol=1e-12)
 
@@ -176,14 +180,31 @@ def test_the_covariance_of_both_parts_is_that_of_the_definition():
     signs = signs_of(every(n)[1 : 2 ** (n - 1)][:20])
     covariance, y = prior.covariance(signs), rng.normal(size=(20, 3))
     known = Conditioned.of(prior, signs)
-    np.testing.assert_allclose(known.precision(), np.linalg.inv(covariance), rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(known.precision(), np.diagonal(np.linalg.inv(covariance)), rtol=1e-6)
     np.testing.assert_allclose(known.squares(y), np.einsum("jk,ji,ik->k", y, np.linalg.inv(covariance), y), rtol=1e-7)
     assert known.log_determinant == pytest.approx(np.linalg.slogdet(covariance)[1])
-    to_values, left = known.values(prior)
+    np.testing.assert_allclose(known.weigh(y, known.additive(y)), np.linalg.solve(covariance, y), atol=1e-6)
+    left = known.variance_left(prior, replace(prior, linear=0.0).shapley(signs))
     shapley = prior.shapley(signs)
-    np.testing.assert_allclose(to_values, np.linalg.solve(covariance, shapley), atol=1e-7)
     expected = prior.shapley_variance() - np.einsum("jp,jp->p", shapley, np.linalg.solve(covariance, shapley))
     np.testing.assert_allclose(left, expected, atol=1e-8)
+
+
+def test_posteriors_that_share_their_interactions_are_the_means_and_variances_of_the_definition():
+    rng = np.random.default_rng(12)
+    shown, odd, total, _ = odd_game(7, rng)
+    shown, odd, signs = shown[:30], odd[:30], signs_of(np.concatenate([shown[:30], np.ones((1, 7), bool)]))
+    loose, other = prior_of(7, rng), prior_of(7, rng)
+    priors = [loose, replace(loose, rough=loose.rough / 16.0), other, Prior.geometric(7, 0.25)]
+    for prior, found in zip(priors, posteriors(((prior, 0) for prior in priors), shown), strict=True):
+        covariance, shapley, y = prior.covariance(signs), prior.shapley(signs), np.concatenate([odd, total[None] / 2])
+        weights, diagonal = np.linalg.solve(covariance, y), np.diagonal(np.linalg.inv(covariance))[:, None]
+        variance = prior.shapley_variance() - np.einsum("jp,jp->p", shapley, np.linalg.solve(covariance, shapley))
+        estimate, left_out = found.solve(odd, total)
+        np.testing.assert_allclose(estimate.values, shapley.T @ weights, atol=1e-7)
+        scale = np.mean(weights[:-1] ** 2 / diagonal[:-1], axis=0)
+        np.testing.assert_allclose(estimate.std_error, np.sqrt(variance[:, None] * scale), rtol=1e-4, atol=1e-7)
+        np.testing.assert_allclose(left_out, np.mean((weights / diagonal)[:-1] ** 2, axis=0), rtol=1e-6)
 
 
 def test_a_strict_prior_answers_where_left_out_pairs_are_for_it_and_what_it_moves_is_error():
@@ -213,12 +234,47 @@ def test_the_gradient_of_the_fit_is_that_of_differences():
     rng = np.random.default_rng(3)
     signs, odd = signs_of(rng.random((15, 5)) < 0.5), rng.normal(size=(15, 3))
     logs = np.concatenate([rng.normal(size=5) - 1.0, [0.3, -0.7, -0.4, -2.0]])
-    arguments = (_Games.of(signs, odd), -0.8, 1.5)
+    arguments = (signs, odd, -0.8, 1.5)
     step = 1e-6
     differences = [
         (_loss(logs + step * e, *arguments)[0] - _loss(logs - step * e, *arguments)[0]) / (2 * step) for e in np.eye(9)
     ]
     np.testing.assert_allclose(_loss(logs, *arguments)[1], differences, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("instructions", instruction_sets())
+@pytest.mark.parametrize(("pairs", "smooth"), [(15, 0.6), (70, 0.6), (70, 1e-90)])
+def test_the_likelihood_is_that_of_its_definition(pairs, smooth, instructions):
+    rng = np.random.default_rng(13)
+    n, games = 7, 3
+    signs, odd = signs_of(rng.random((pairs, n)) < 0.5), rng.normal(size=(pairs, games))
+    prior = Prior(rng.uniform(0.05, 0.5, n), 1.2, 0.8, smooth, 0.3)
+    triples, total = Triples.of(prior.reach, prior.cubic), prior.reach.sum()
+    additive = prior.linear / n + triples.scale / 3.0 * prior.reach**3
+    shift = np.log(2.0 * np.sinh(total) / smooth)
+    parts = (additive, prior.reach, -0.5 * triples.scale * triples.second, triples.scale / 6.0, shift, 0.3)
+    covariance = prior.between(signs, signs) - prior.rough * (signs @ signs.T == n) + 0.3 * np.eye(pairs)
+    found = _native.likelihood(signs, odd, *parts, instructions)
+    _, logs = np.linalg.slogdet(covariance)
+    solved = np.linalg.solve(covariance, odd)
+    assert found[0] == pytest.approx(0.5 * np.sum(odd * solved) / games + 0.5 * logs, rel=1e-9)
+    pull = np.linalg.inv(covariance) - solved @ solved.T / games
+    np.testing.assert_allclose(found[1], np.einsum("ij,ik,jk->k", pull, signs, signs), rtol=1e-8, atol=1e-8)
+    assert found[5] == pytest.approx(np.trace(pull))
+    z = (signs * prior.reach) @ signs.T
+    assert found[3] == pytest.approx(np.sum(pull * (parts[2] * z + parts[3] * z**3)))
+    assert found[4] == pytest.approx(np.sum(pull * smooth * np.sinh(z) / np.sinh(total)))
+    by_z = parts[2] + 3.0 * parts[3] * z**2 + smooth * np.cosh(z) / np.sinh(total)
+    np.testing.assert_allclose(found[2], np.einsum("ij,ik,jk->k", pull * by_z, signs, signs), rtol=1e-8, atol=1e-8)
+
+
+def test_the_likelihood_refuses_shapes_that_do_not_fit_and_has_no_value_where_nothing_is_known():
+    ones = np.ones(3)
+    with pytest.raises(ValueError, match="row for each pair"):
+        _native.likelihood(np.ones((4, 3)), np.ones((5, 2)), ones, ones, 0.0, 0.0, 0.0, 1.0)
+    with pytest.raises(ValueError, match="two weights"):
+        _native.likelihood(np.ones((4, 3)), np.ones((4, 2)), ones, np.ones(2), 0.0, 0.0, 0.0, 1.0)
+    assert _native.likelihood(np.ones((4, 3)), np.ones((4, 2)), ones, ones, 0.0, 0.0, 5.0, -9.0) is None
 
 
 def test_the_fit_finds_who_interacts():

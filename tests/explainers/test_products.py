@@ -6,7 +6,16 @@ from threadpoolctl import threadpool_limits
 
 from pellucid._kernels import _native
 from pellucid._kernels.trees import instruction_sets
-from pellucid.explainers.products import column_sums, factor, forward, inverse, solve, solve_factored, times
+from pellucid.explainers.products import (
+    column_sums,
+    factor,
+    forward,
+    inverse,
+    inverse_diagonal,
+    solve,
+    solve_factored,
+    times,
+)
 
 SIZES = [1, 2, 40, 96, 97, 140, 300]
 
@@ -27,6 +36,7 @@ def _found(n: int):
         "forward": forward(lower, right),
         "solve_factored": solve_factored(lower, right),
         "inverse": inverse(lower),
+        "inverse_diagonal": inverse_diagonal(lower),
     }
 
 
@@ -50,6 +60,7 @@ def test_they_are_what_their_names_say(n):
     np.testing.assert_allclose(lower @ found["forward"], right, atol=1e-13 * scale * n)
     np.testing.assert_allclose(found["solve_factored"], np.linalg.solve(matrix, right), rtol=1e-7, atol=1e-9 * scale)
     np.testing.assert_allclose(found["inverse"], np.linalg.inv(matrix), rtol=1e-7, atol=1e-9)
+    np.testing.assert_allclose(found["inverse_diagonal"], np.diagonal(found["inverse"]), rtol=1e-7)
 
 
 @pytest.mark.parametrize("n", [3, 140])

@@ -12,7 +12,7 @@ from pellucid.explainers.base import Question
 from pellucid.explainers.coalitions import PairDesign, pair_design, pairs_of_two
 from pellucid.explainers.estimation import Estimate, Fork
 from pellucid.explainers.least_squares import PairedLeastSquares, levels
-from pellucid.explainers.odd_gp import Posterior, Prior, average, expected_error, strict_enough
+from pellucid.explainers.odd_gp import Posterior, Prior, average, expected_error, posteriors, strict_enough
 from pellucid.explainers.odd_gp_design import best_pairs, complete_after
 from pellucid.explainers.odd_gp_fit import fit_geometric, fit_prior
 from pellucid.games import MarginalGame
@@ -88,10 +88,10 @@ class Chain:
         shown = self._base.design.shown[: self._base.pairs[level]]
         if self._priors is None and odd is not None:
             some = _evenly(len(shown), FIT_PAIRS + shown.shape[1])
-            return [Posterior.of(prior, shown, spent) for prior, spent in fit_priors(shown[some], odd[some])]
+            return posteriors(fit_priors(shown[some], odd[some]), shown)
         with self._lock:
             if level not in self._known:
-                self._known[level] = [Posterior.of(prior, shown) for prior in self._priors or ()]
+                self._known[level] = posteriors(((prior, 0) for prior in self._priors or ()), shown)
             return self._known[level]
 
 

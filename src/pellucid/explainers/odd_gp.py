@@ -7,7 +7,7 @@ Every term has Shapley values in closed form, so what is known of g is known of 
 docs/odd-gp.md.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,7 +15,7 @@ from numpy.polynomial.legendre import leggauss
 
 from pellucid._base.typing import Bool2, Float1, Float2, Int1
 from pellucid.explainers.estimation import Estimate
-from pellucid.explainers.products import column_sums, factor, forward, inverse, solve_factored, times
+from pellucid.explainers.products import column_sums, factor, forward, inverse, inverse_diagonal, solve_factored, times
 
 DUST = 1e-10
 """Share of the variance of interactions added to the diagonal, so that rounding leaves it positive definite."""
@@ -75,8 +75,16 @@ class Prior:
             found += Triples.of(self.reach, self.cubic).kernel(signs, others)
         if self.smooth:
             z = times(signs * self.reach, others.T)
-            found += sinh_kernel(z, self.reach.sum(), self.smooth)[0]
+            found += sinh_kernel(z, self.reach.sum(), self.smooth)
         return np.asarray(found)
+
+    def interactions(self, signs: Float2) -> Float2:
+        """Covariance of g at pairs but for the additive part and what belongs to one pair alone."""
+        z = times(signs * self.reach, signs.T)
+        found = Triples.of(self.reach, self.cubic).of_sums(z, signs, signs)
+        if self.smooth:
+            found += sinh_kernel(z, self.reach.sum(), self.smooth)
+        return found
 
     def shapley(self, signs: Float2) -> Float2:
         """Shapley values of ``k(·, t)`` for every t of `signs`, of shape (pairs, players)."""
@@ -150,18 +158,16 @@ class Triples:
 
     def kernel(self, signs: Float2, others: Float2) -> Float2:
         """The kernel between pairs, of shape (pairs, others)."""
-        return self.of_sums(times(signs * self.reach, others.T), signs, others)[0]
+        return self.of_sums(times(signs * self.reach, others.T), signs, others)
 
-    def of_sums(self, z: Float2, signs: Float2, others: Float2) -> tuple[Float2, Float2]:
-        """The kernel where the sums ``z = Σ w s t`` are known, and its derivative by them."""
-        by_sums = z * z
-        by_sums -= self.second
-        by_sums *= self.scale / 2.0
-        found = by_sums - self.scale * self.second
+    def of_sums(self, z: Float2, signs: Float2, others: Float2) -> Float2:
+        """The kernel where the sums ``z = Σ w s t`` are known."""
+        found = z * z
+        found -= 3.0 * self.second
         found *= z
-        found += times(signs * (self.scale * self.reach**3), others.T)
-        found /= 3.0
-        return found, by_sums
+        found *= self.scale / 6.0
+        found += times(signs * (self.scale / 3.0 * self.reach**3), others.T)
+        return found
 
     def shapley(self, signs: Float2) -> Float2:
         """Shapley values of the kernel's columns: a product of three players gives each of them 2/3."""
@@ -179,25 +185,23 @@ class Triples:
         return np.asarray(self.scale * (w**2 * alone - w * np.sum(w * alone) - of_scale * whole))
 
 
-def sinh_kernel(z: Float2, total: float, variance: float) -> tuple[Float2, Float2]:
-    """``a sinh(z) / sinh(W)`` and ``a cosh(z) / sinh(W)`` for ``|z|`` up to ``W``, the total, without overflow.
-
-    The variance a is positive.
-    """
-    shift = total + np.log(-np.expm1(-2.0 * total)) - np.log(variance)  # log(2 sinh W / a)
+def sinh_kernel(z: Float2, total: float, variance: float) -> Float2:
+    """``a sinh(z) / sinh(W)`` for ``|z|`` up to ``W``, the total, without overflow; the variance a is positive."""
+    shift = log_twice_sinh(total) - float(np.log(variance))
     up = np.exp(z - shift)
     # A division is quicker than another exponential, where it neither overflows nor divides by zero.
-    down = np.exp(-2.0 * shift) / up if max(total, abs(shift)) < 100.0 else np.exp(-z - shift)
-    cosh = up + down
-    up -= down
-    return up, cosh
+    up -= np.exp(-2.0 * shift) / up if max(total, abs(shift)) < 100.0 else np.exp(-z - shift)
+    return np.asarray(up)
+
+
+def log_twice_sinh(total: float) -> float:
+    """``log(2 sinh W)``, without overflow."""
+    return float(total + np.log(-np.expm1(-2.0 * total)))
 
 
 def _log_scale(reach: Float1) -> float:
     """``log(Π cosh w / sinh Σ w)``."""
-    total = reach.sum()
-    log_sinh = total + np.log(-np.expm1(-2.0 * total)) - np.log(2.0)
-    return float(np.sum(np.logaddexp(reach, -reach) - np.log(2.0)) - log_sinh)
+    return float(np.sum(np.logaddexp(reach, -reach) - np.log(2.0)) - log_twice_sinh(reach.sum()) + np.log(2.0))
 
 
 def _indicator_shapley(n: int, size: Int1) -> Float1:
@@ -243,10 +247,10 @@ class Conditioned:
     shrinkage: float
 
     @classmethod
-    def of(cls, prior: Prior, signs: Float2) -> "Conditioned":
-        """Condition on pairs of distinct coalitions."""
-        apart = replace(prior, linear=0.0).between(signs, signs)
-        apart.flat[:: len(apart) + 1] += prior.dust
+    def of(cls, prior: Prior, signs: Float2, interactions: Float2 | None = None) -> "Conditioned":
+        """Condition on pairs of distinct coalitions, where the prior's `interactions` may be known."""
+        apart = prior.interactions(signs) if interactions is None else interactions.copy()
+        apart.flat[:: len(apart) + 1] += prior.rough + prior.dust
         of_rest = factorised(apart)
         solved = solve_factored(of_rest, signs)
         n = signs.shape[1]
@@ -255,26 +259,31 @@ class Conditioned:
         logs = np.log(np.diagonal(of_rest)).sum() + np.log(np.diagonal(lower)).sum()
         return cls(signs, of_rest, solved, scatter, float(2.0 * logs + n * np.log(prior.linear / n)), n / prior.linear)
 
+    def additive(self, observed: Float2) -> Float2:
+        """Means of a, for each column of values."""
+        return times(self.scatter, times(self.solved.T, observed))
+
     def squares(self, observed: Float2) -> Float1:
         """``yᵀ K⁻¹ y`` of each column, K being the covariance of both parts."""
-        additive = times(self.scatter, times(self.solved.T, observed))
+        additive = self.additive(observed)
         rest = forward(self.factor, observed - times(self.signs, additive))
         return np.asarray(np.sum(rest**2, axis=0) + self.shrinkage * np.sum(additive**2, axis=0))
 
-    def values(self, prior: Prior) -> tuple[Float2, Float1]:
-        """``K⁻¹ Φ``, of shape (pairs, players), and the variance left in every Shapley value."""
-        rest = replace(prior, linear=0.0)
-        shapley = rest.shapley(self.signs)
-        by_rest = solve_factored(self.factor, shapley)
-        by_additive = 2.0 * np.eye(len(self.scatter)) - times(self.solved.T, shapley)
-        scattered = times(self.scatter, by_additive)
-        left = rest.shapley_variance() - np.einsum("jp,jp->p", shapley, by_rest)
-        left = np.maximum(left, 0.0) + np.einsum("ip,ip->p", by_additive, scattered)
-        return by_rest + times(self.solved, scattered), left
+    def weigh(self, observed: Float2, additive: Float2) -> Float2:
+        """``K⁻¹ y = R⁻¹ (y - S a)`` of each column."""
+        return solve_factored(self.factor, observed - times(self.signs, additive))
 
-    def precision(self) -> Float2:
-        """``K⁻¹``."""
-        return inverse(self.factor) - times(times(self.solved, self.scatter), self.solved.T)
+    def variance_left(self, prior: Prior, shapley: Float2) -> Float1:
+        """Variance left in every Shapley value, where those of the pairs' interactions are known."""
+        by_rest = forward(self.factor, shapley)
+        by_additive = 2.0 * np.eye(len(self.scatter)) - times(self.solved.T, shapley)
+        left = replace(prior, linear=0.0).shapley_variance() - np.einsum("jp,jp->p", by_rest, by_rest)
+        return np.asarray(np.maximum(left, 0.0) + np.einsum("ip,ip->p", by_additive, times(self.scatter, by_additive)))
+
+    def precision(self) -> Float1:
+        """Diagonal of ``K⁻¹``."""
+        by_additive = np.einsum("jp,jp->j", times(self.solved, self.scatter), self.solved)
+        return np.asarray(inverse_diagonal(self.factor) - by_additive)
 
 
 @dataclass(frozen=True, eq=False)
@@ -282,23 +291,37 @@ class Posterior:
     """From odd parts (pairs, outputs) to Shapley values, for one prior and one design.
 
     The last pair of the design is the full coalition and the empty one, so values add up.
+
+    Parameters
+    ----------
+    known : Conditioned
+        The prior given the pairs.
+    shapley : float64 array of shape (players, pairs)
+        Shapley values of what the prior believes of interactions at each pair.
+    precision : float64 array of shape (pairs,)
+        Inverse variance of each pair given all others.
+    variance : float64 array of shape (players,)
+        What is left.
+    freedom : int
+        Pairs, less the hyper-parameters fitted to them.
     """
 
-    precision: Float2
-    to_values: Float2
+    known: Conditioned
+    shapley: Float2
+    precision: Float1
     variance: Float1
     freedom: int
 
     @classmethod
-    def of(cls, prior: Prior, shown: Bool2, spent: int = 0) -> "Posterior":
+    def of(cls, prior: Prior, shown: Bool2, spent: int = 0, interactions: Float2 | None = None) -> "Posterior":
         """Condition on the pairs whose shown coalitions are given, and on the two ends.
 
         `spent` hyper-parameters were fitted to the values of these very pairs: so many degrees of freedom are gone.
         """
-        known = Conditioned.of(prior, _with_ends(shown))
-        to_values, left = known.values(prior)
-        freedom = max(1, len(shown) - spent)
-        return cls(np.ascontiguousarray(known.precision()), np.ascontiguousarray(to_values.T), left, freedom)
+        signs = with_ends(shown)
+        known, shapley = Conditioned.of(prior, signs, interactions), replace(prior, linear=0.0).shapley(signs)
+        left, freedom = known.variance_left(prior, shapley), max(1, len(shown) - spent)
+        return cls(known, np.ascontiguousarray(shapley.T), known.precision(), left, freedom)
 
     def solve(self, odd: Float2, total: Float1) -> tuple[Estimate, Float1]:
         """Estimate games side by side, and the mean squared error of leaving out each pair in turn (outputs,).
@@ -308,21 +331,39 @@ class Posterior:
         """
         n = len(self.variance)
         observed = np.concatenate([odd, total[None] / 2])
-        solved = times(self.precision, observed)[:-1]
-        diagonal = np.diagonal(self.precision)[:-1, None]
+        additive = self.known.additive(observed)
+        weights = self.known.weigh(observed, additive)
+        values = 2.0 * additive + times(self.shapley, weights)
+        solved, diagonal = weights[:-1], self.precision[:-1, None]
         scale = column_sums(solved**2 / diagonal) / self.freedom
-        values = times(self.to_values, observed)
         values += (total - column_sums(values)) / n
         error = np.sqrt(self.variance[:, None] * scale)
         return Estimate(values, error), column_sums((solved / diagonal) ** 2) / len(solved)
 
 
+def posteriors(priors: Iterable[tuple[Prior, int]], shown: Bool2) -> list[Posterior]:
+    """The posterior of each prior, with the number of its hyper-parameters fitted to these very pairs.
+
+    Priors that believe the same of interactions, as strict twins do, share what they take longest to tell of them.
+    """
+    found: list[Posterior] = []
+    of: tuple[bytes, float, float] | None = None
+    for prior, spent in priors:
+        believed = (prior.reach.tobytes(), prior.cubic, prior.smooth)
+        if believed != of:
+            of, interactions = believed, prior.interactions(with_ends(shown))
+        found.append(Posterior.of(prior, shown, spent, interactions))
+    return found
+
+
 def expected_error(prior: Prior, shown: Bool2) -> float:
     """Variance left in all Shapley values together once these pairs and the two ends are known."""
-    return float(Conditioned.of(prior, _with_ends(shown)).values(prior)[1].sum())
+    signs = with_ends(shown)
+    shapley = replace(prior, linear=0.0).shapley(signs)
+    return float(Conditioned.of(prior, signs).variance_left(prior, shapley).sum())
 
 
-def _with_ends(shown: Bool2) -> Float2:
+def with_ends(shown: Bool2) -> Float2:
     """Signs of pairs, and of the pair of the full and the empty coalition."""
     return np.concatenate([np.where(shown, 1.0, -1.0), np.ones((1, shown.shape[1]))])
 

@@ -1,12 +1,11 @@
 """Hyper-parameters of the odd Gaussian process, by the marginal likelihood of a few rows at once."""
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from pellucid._base.typing import Bool2, Float1, Float2
-from pellucid.explainers.odd_gp import DUST, ROUNDING, Conditioned, Prior, Triples, sinh_kernel
-from pellucid.explainers.products import factor, inverse, solve, times
+from pellucid._kernels import _native
+from pellucid.explainers.odd_gp import DUST, ROUNDING, Conditioned, Prior, Triples, log_twice_sinh
+from pellucid.explainers.products import solve, times
 
 STEPS = 80
 """Iterations of the search at most."""
@@ -39,7 +38,7 @@ def fit_prior(shown: Bool2, odd: Float2, spread: float) -> Prior | None:
     start = np.concatenate([np.full(n, centre), np.log([n * np.mean((size / unit) ** 2), 0.1, 0.1, 1e-3])])
     bounds = [(-9.0, 1.0)] * n + [(-12.0, 40.0), (-16.0, 12.0), (-16.0, 12.0), (-21.0, 0.0)]
     found = minimize(
-        _loss, start, args=(_Games.of(signs, odd / unit), centre, spread), jac=True, method="L-BFGS-B",
+        _loss, start, args=(signs, odd / unit, centre, spread), jac=True, method="L-BFGS-B",
         bounds=bounds, options={"maxiter": STEPS, "ftol": ENOUGH},
     ).x  # fmt: skip
     rounded = np.exp(np.round(found * GRID) / GRID)
@@ -66,63 +65,38 @@ def fit_geometric(shown: Bool2, odd: Float2) -> Prior | None:
         return None
     signs = np.where(shown, 1.0, -1.0)
     best, least = None, np.inf
+    threes = Prior.geometric(signs.shape[1], 1.0).interactions(signs)
     for share in SHARES:
         prior = Prior.geometric(signs.shape[1], share)
-        known = Conditioned.of(prior, signs)
+        known = Conditioned.of(prior, signs, share * threes)
         loss = len(odd) * np.log(known.squares(odd)).sum() + odd.shape[1] * known.log_determinant
         if loss < least:
             best, least = prior, loss
     return best
 
 
-@dataclass(frozen=True, eq=False)
-class _Games:
-    """Odd parts (pairs, columns) on one design, and the additive kernel there, which no hyper-parameter changes."""
+def _loss(logs: Float1, signs: Float2, odd: Float2, centre: float, spread: float) -> tuple[float, Float1]:
+    """Negative log marginal likelihood per game and its gradient (Rasmussen and Williams, 2006, equation 5.9).
 
-    signs: Float2
-    odd: Float2
-    additive: Float2
-
-    @classmethod
-    def of(cls, signs: Float2, odd: Float2) -> "_Games":
-        return cls(signs, odd, times(signs, signs.T) / signs.shape[1])
-
-
-def _loss(logs: Float1, known: _Games, centre: float, spread: float) -> tuple[float, Float1]:
-    """Negative log marginal likelihood per game and its gradient (Rasmussen and Williams, 2006, equation 5.9)."""
-    signs, odd = known.signs, known.odd
-    n, games = signs.shape[1], odd.shape[1]
-    reach, (linear, cubic, smooth, rough) = np.exp(logs[:n]), np.exp(logs[n:])
-    total, triples = reach.sum(), Triples.of(reach, cubic)
-    z = times(signs * reach, signs.T)
-    threes, threes_by_z = triples.of_sums(z, signs, signs)
-    sinh, cosh = sinh_kernel(z, total, smooth)
-    covariance = linear * known.additive
-    covariance += threes
-    covariance += sinh
-    covariance.flat[:: len(covariance) + 1] += rough + DUST * (cubic + smooth) + ROUNDING * linear
-    lower = factor(covariance)
-    if lower is None:
+    Threes are a polynomial of the sums ``Σ w s t`` and, like the additive part, one weight for every player.
+    """
+    n = signs.shape[1]
+    reach, (linear, cubic, smooth, rough) = np.exp(logs[:n]), np.exp(logs[n:]).tolist()
+    total, triples = float(reach.sum()), Triples.of(reach, cubic)
+    alike = triples.scale / 3.0 * reach**3
+    line, cube = -0.5 * triples.scale * triples.second, triples.scale / 6.0
+    diagonal = rough + DUST * (cubic + smooth) + ROUNDING * linear
+    shift = log_twice_sinh(total) - float(np.log(smooth))
+    found = _native.likelihood(signs, odd, linear / n + alike, reach, line, cube, shift, diagonal)
+    if found is None:
         return 1e25, np.zeros_like(logs)
-    push = inverse(lower)
-    solved = times(push, odd)
-    loss = 0.5 * np.sum(solved * odd) / games + np.log(np.diagonal(lower)).sum()
-    # d loss / d covariance, twice and negated.
-    np.subtract(times(solved / games, solved.T), push, out=push)
-    trace, alone = np.trace(push), _by_player(push, signs)
-    of_threes, of_sinh = (np.einsum("ij,ij->", push, one) for one in (threes, sinh))
-    cosh += threes_by_z
-    cosh *= push
-    by_reach = _by_player(cosh, signs) - of_sinh / np.tanh(total) + triples.by_reach(alone, of_threes / cubic)
+    loss, by_weight, by_sums, of_powers, of_sinh, trace = found
+    of_threes = of_powers + float(np.sum(alike * by_weight))
+    by_reach = by_sums - of_sinh / np.tanh(total) + triples.by_reach(by_weight, of_threes / cubic)
     gradient = np.empty_like(logs)
-    gradient[:n] = -0.5 * reach * by_reach + (logs[:n] - centre) / spread**2
-    gradient[n] = -0.5 * linear * (alone.sum() / n + ROUNDING * trace)
-    gradient[n + 1] = -0.5 * (of_threes + DUST * cubic * trace)
-    gradient[n + 2] = -0.5 * (of_sinh + DUST * smooth * trace)
-    gradient[n + 3] = -0.5 * rough * trace
+    gradient[:n] = 0.5 * reach * by_reach + (logs[:n] - centre) / spread**2
+    gradient[n] = 0.5 * linear * (by_weight.sum() / n + ROUNDING * trace)
+    gradient[n + 1] = 0.5 * (of_threes + DUST * cubic * trace)
+    gradient[n + 2] = 0.5 * (of_sinh + DUST * smooth * trace)
+    gradient[n + 3] = 0.5 * rough * trace
     return float(loss + np.sum((logs[:n] - centre) ** 2) / (2.0 * spread**2)), gradient
-
-
-def _by_player(push: Float2, signs: Float2) -> Float1:
-    """``Σ push * s t`` for each player."""
-    return np.asarray(np.sum(times(push, signs) * signs, axis=0))

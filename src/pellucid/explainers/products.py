@@ -56,3 +56,15 @@ def solve_factored(lower: Float2, right: Float2) -> Float2:
 def inverse(lower: Float2) -> Float2:
     """Inverse of ``lower @ lower.T``."""
     return _native.inverse(lower)
+
+
+def inverse_diagonal(lower: Float2) -> Float1:
+    """Diagonal of the inverse of ``lower @ lower.T``: sums of squares of the columns of ``lower⁻¹``, block by block."""
+    n = len(lower)
+    if n <= SMALL_SYSTEM:
+        alone = _native.forward(lower, np.eye(n))
+        return np.asarray(np.einsum("ij,ij->j", alone, alone))
+    half = n // 2
+    first, rest = lower[:half, :half], lower[half:, half:]
+    below = _native.forward(rest, _native.backward(first, lower[half:, :half].T).T)
+    return np.concatenate([inverse_diagonal(first) + np.einsum("ij,ij->j", below, below), inverse_diagonal(rest)])
