@@ -202,7 +202,7 @@ def _answers(cells: list[dict[str, Any]]) -> str:
 def _sizes(alone: dict[str, dict[str, Any]]) -> str:
     shown = [
         "Memory is what one call takes beyond what the process holds between calls; two threads beside one by the wall "
-        "clock.\n",
+        "clock, the quickest run of each.\n",
         "| scenario | trees | leaves | depth | features on a path | explainer built, ms | memory, MiB | two threads |",
         "|---" * 8 + "|",
     ]
