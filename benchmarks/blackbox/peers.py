@@ -1,6 +1,5 @@
 """The other side of `peer.py`: its environment, made when first needed, and one process that is asked."""
 
-import os
 import pickle
 import subprocess
 from collections.abc import Callable
@@ -9,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from benchmarks.interpreter import python_312
 
 HERE = Path(__file__).parent
 ENVIRONMENT = HERE.parents[1] / "build" / "shapiq-env"
@@ -20,8 +21,7 @@ class Peer:
 
     def __init__(self) -> None:
         if not ENVIRONMENT.exists():
-            python = os.environ.get("PEER_PYTHON", "python3.12")
-            subprocess.run([python, "-m", "venv", str(ENVIRONMENT)], check=True)
+            subprocess.run([python_312(), "-m", "venv", str(ENVIRONMENT)], check=True)
             pip = [ENVIRONMENT / "bin" / "python", "-m", "pip", "install", "-q", *PACKAGES]
             subprocess.run(pip, check=True)
         self._process = subprocess.Popen(

@@ -1,9 +1,10 @@
 """An environment of Python 3.12 for the peers, as the newest of them need it; kept in the ignored `build/`."""
 
 import hashlib
-import shutil
 import subprocess
 from pathlib import Path
+
+from benchmarks.interpreter import python_312
 
 ROOT = Path(__file__).parents[2]
 HOME = ROOT / "build" / "benchmark-trees"
@@ -26,7 +27,7 @@ def ready() -> Path:
     """Make the environment where it is missing or the sources changed, and return its Python."""
     if not PYTHON.exists():
         HOME.mkdir(parents=True, exist_ok=True)
-        _run(_python(), "-m", "venv", HOME / "python")
+        _run(python_312(), "-m", "venv", HOME / "python")
     _install("peers", "\n".join(PEERS), "--upgrade", *PEERS)
     _install("checkout", sources(), "--force-reinstall", "--no-deps", str(ROOT))
     return PYTHON
@@ -45,26 +46,6 @@ def sources() -> str:
 def run_in(module: str, *arguments: str) -> list[str]:
     """Command line of one of our modules in the environment."""
     return [str(PYTHON), "-m", module, *arguments]
-
-
-def _python() -> str:
-    """Find a Python 3.12: on the path, or the newest that pyenv has."""
-    for name in ("python3.12", *_pyenv()):
-        found = shutil.which(name)
-        if found and subprocess.run([found, "--version"], capture_output=True, check=False).returncode == 0:
-            return found
-    raise SystemExit(
-        "the benchmark needs Python 3.12, because the newest peers do; there is no python3.12 on the path. "
-        "Install it (pyenv install 3.12, or your system's package python3.12 with its venv) and run again."
-    )
-
-
-def _pyenv() -> list[str]:
-    pyenv = shutil.which("pyenv")
-    if pyenv is None:
-        return []
-    listed = subprocess.run([pyenv, "prefix", "3.12"], capture_output=True, text=True, check=False)
-    return [f"{listed.stdout.strip()}/bin/python3.12"] if listed.returncode == 0 else []
 
 
 def _install(name: str, wanted: str, *arguments: str) -> None:
