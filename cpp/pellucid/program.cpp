@@ -19,9 +19,9 @@ std::vector<std::int32_t> chosen(const std::vector<bool>& used) {
   return found;
 }
 
-std::vector<std::int32_t> positions_of(const std::vector<std::int32_t>& chosen, std::size_t size) {
+std::vector<std::int32_t> positions_of(const std::vector<std::int32_t>& those, std::size_t size) {
   std::vector<std::int32_t> at(size, -1);
-  for (std::size_t i = 0; i < chosen.size(); ++i) at[std::size_t(chosen[i])] = std::int32_t(i);
+  for (std::size_t i = 0; i < those.size(); ++i) at[std::size_t(those[i])] = std::int32_t(i);
   return at;
 }
 
