@@ -11,13 +11,13 @@
 #include <string>
 #include <vector>
 
+#include "answers.hpp"
 #include "dense.hpp"
 #include "ensemble.hpp"
 #include "interventional.hpp"
 #include "likelihood.hpp"
 #include "path_dependent.hpp"
 #include "quadrature.hpp"
-#include "symmetry.hpp"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -27,6 +27,8 @@ namespace {
 template <class T>
 using Vector = nb::ndarray<const T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Table = nb::ndarray<const double, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+template <std::size_t dimensions>
+using Answer = nb::ndarray<double, nb::ndim<dimensions>, nb::c_contig, nb::device::cpu>;  // memory that is numpy's own
 
 void require(bool holds, const char* what) {
   if (!holds) throw nb::value_error(what);
@@ -131,14 +133,12 @@ struct Game {
     return to_numpy(std::move(copy), {trees.n_outputs()});
   }
 
-  auto values(Table columns, std::size_t threads) const {
+  void values(Table columns, Answer<3> to, std::size_t threads) const {
     const pellucid::Matrix rows = matrix(columns, trees.n_columns());
-    std::unique_ptr<double[]> values(new double[rows.rows * trees.n_players * trees.n_outputs()]);
-    {
-      const nb::gil_scoped_release released;
-      kind.values(rows, threads, values.get());
-    }
-    return to_numpy(std::move(values), {rows.rows, trees.n_players, trees.n_outputs()});
+    require(to.shape(0) == rows.rows && to.shape(1) == trees.n_players && to.shape(2) == trees.n_outputs(),
+            "an answer must have the shape (rows, players, outputs)");
+    const nb::gil_scoped_release released;
+    kind.values(rows, threads, to.data());
   }
 
   // The pairs that interact, (pairs, 2).
@@ -167,15 +167,13 @@ struct Game {
     return to_numpy(std::move(values), {rows.rows, positions.size(), trees.n_outputs()});
   }
 
-  auto interactions(Table columns, std::size_t threads) const {
+  void interactions(Table columns, Answer<4> to, std::size_t threads) const {
     const pellucid::Matrix rows = matrix(columns, trees.n_columns());
-    const std::size_t players = trees.n_players;
-    std::unique_ptr<double[]> values(new double[rows.rows * players * players * trees.n_outputs()]);
-    {
-      const nb::gil_scoped_release released;
-      kind.interactions(rows, threads, values.get());
-    }
-    return to_numpy(std::move(values), {rows.rows, players, players, trees.n_outputs()});
+    require(to.shape(0) == rows.rows && to.shape(1) == trees.n_players && to.shape(2) == trees.n_players &&
+                to.shape(3) == trees.n_outputs(),
+            "an answer must have the shape (rows, players, players, outputs)");
+    const nb::gil_scoped_release released;
+    kind.interactions(rows, threads, to.data());
   }
 };
 
@@ -207,8 +205,8 @@ template <class Kind>
 nb::class_<Game<Kind>> bind_game(nb::module_& module, const char* name) {
   return nb::class_<Game<Kind>>(module, name)
       .def("base", &Game<Kind>::base)
-      .def("values", &Game<Kind>::values, "columns"_a.noconvert(), "threads"_a)
-      .def("interactions", &Game<Kind>::interactions, "columns"_a.noconvert(), "threads"_a)
+      .def("values", &Game<Kind>::values, "columns"_a.noconvert(), "to"_a.noconvert(), "threads"_a)
+      .def("interactions", &Game<Kind>::interactions, "columns"_a.noconvert(), "to"_a.noconvert(), "threads"_a)
       .def("pairs", &Game<Kind>::pairs)
       .def("pair_values", &Game<Kind>::pair_values, "columns"_a.noconvert(), "chosen"_a.noconvert(), "threads"_a);
 }
@@ -369,10 +367,29 @@ void bind_dense(nb::module_& module) {
              "reach"_a.noconvert(), "line"_a, "cube"_a, "shift"_a, "alone"_a, "instructions"_a = "");
 }
 
+void both_classes(Vector<double> values, Answer<2> to, std::size_t threads) {
+  require(to.shape(0) == values.shape(0) && to.shape(1) == 2, "each value needs two places");
+  const nb::gil_scoped_release released;
+  pellucid::both_classes(values.data(), values.size(), threads, to.data());
+}
+
+void add_lines(nb::ndarray<const double, nb::ndim<3>, nb::c_contig, nb::device::cpu> values, Answer<2> sums,
+               std::size_t threads) {
+  require(sums.shape(0) == values.shape(0) && sums.shape(1) == values.shape(2), "each row needs a sum of its lines");
+  const nb::gil_scoped_release released;
+  pellucid::add_lines(values.data(), values.shape(0), values.shape(1), values.shape(2), threads, sums.data());
+}
+
 double asymmetry(nb::ndarray<const double, nb::ndim<4>, nb::c_contig, nb::device::cpu> values) {
   require(values.shape(1) == values.shape(2), "matrices must be square");
-  nb::gil_scoped_release released;
+  const nb::gil_scoped_release released;
   return pellucid::asymmetry(values.data(), values.shape(0), values.shape(1), values.shape(3));
+}
+
+void bind_answers(nb::module_& module) {
+  module.def("both_classes", &both_classes, "values"_a.noconvert(), "to"_a.noconvert(), "threads"_a);
+  module.def("add_lines", &add_lines, "values"_a.noconvert(), "sums"_a.noconvert(), "threads"_a);
+  module.def("asymmetry", &asymmetry, "values"_a.noconvert());
 }
 
 }  // namespace
@@ -398,6 +415,6 @@ NB_MODULE(_native, module) {
   bind_mix<std::uint64_t>(module);
   bind_mix<std::uint32_t>(module);
   bind_dense(module);
-  module.def("asymmetry", &asymmetry, "values"_a.noconvert());
+  bind_answers(module);
   module.def("gauss_legendre", &gauss_legendre, "points"_a);
 }

@@ -4,6 +4,7 @@
 #include <stdexcept>
 #include <vector>
 
+#include "answers.hpp"
 #include "cohort_walk.hpp"
 
 namespace pellucid {
@@ -75,8 +76,8 @@ const LeafTables& Interventional::pair_tables(std::size_t threads) const {
 void Interventional::walk(const LeafTables& tables, const Matrix& rows, bool pairs, std::size_t threads, double* values) const {
   const std::size_t players = trees_.n_players;
   const std::size_t size = rows.rows * players * trees_.n_outputs() * (pairs ? players : 1);
+  if (tables.all_in_tables()) return;  // who looks up begins from nothing
   std::fill_n(values, size, 0.0);
-  if (tables.all_in_tables()) return;
   for (const Piece& piece : pieces_) {
     cohort_walk(trees_, semivalue_, rows, piece, tables.walked(), pairs, threads, values);
   }
@@ -120,19 +121,19 @@ void Interventional::interactions(const Matrix& rows, std::size_t threads, doubl
   const std::size_t outputs = trees_.n_outputs(), players = trees_.n_players, line = players * outputs;
   std::vector<double> sums(rows.rows * line);
   this->values(rows, threads, sums.data());
-  for (std::size_t row = 0; row < rows.rows; ++row) {
-    for (std::size_t i = 0; i < players; ++i) {
-      double* to = values + (row * players + i) * line;
-      const double* sum = sums.data() + (row * players + i) * outputs;
+  in_stretches(rows.rows * players, line, threads, [&](std::size_t first, std::size_t end) {
+    for (std::size_t at = first; at < end; ++at) {
+      double *to = values + at * line, *main = to + at % players * outputs;
+      const double* sum = sums.data() + at * outputs;
       for (std::size_t k = 0; k < outputs; ++k) {
         double rest = sum[k];
         for (std::size_t j = 0; j < players; ++j) {
-          if (j != i) rest -= to[j * outputs + k];
+          if (j != at % players) rest -= to[j * outputs + k];
         }
-        to[i * outputs + k] = rest;
+        main[k] = rest;
       }
     }
-  }
+  });
 }
 
 }  // namespace pellucid

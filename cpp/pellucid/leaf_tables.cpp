@@ -282,6 +282,7 @@ void LeafTables::explain(const Matrix& rows, std::size_t threads, Store store) c
 void LeafTables::values(const Matrix& rows, std::size_t threads, double* values) const {
   const std::size_t outputs = trees_.n_outputs(), size = trees_.n_players * outputs;
   explain(rows, threads, [&](const Block& block, std::size_t place, std::size_t row) {
+    if (all_in_tables_) std::fill_n(values + row * size, size, 0.0);
     for (std::size_t i = 0; i < used_.players.size(); ++i) {
       double* to = values + row * size + std::size_t(used_.players[i]) * outputs;
       for (std::size_t k = 0; k < outputs; ++k) to[k] += block.sum(i, k, place);
@@ -292,6 +293,7 @@ void LeafTables::values(const Matrix& rows, std::size_t threads, double* values)
 void LeafTables::interactions(const Matrix& rows, std::size_t threads, double* values) const {
   const std::size_t outputs = trees_.n_outputs(), line = trees_.n_players * outputs, size = trees_.n_players * line;
   explain(rows, threads, [&](const Block& block, std::size_t place, std::size_t row) {
+    if (all_in_tables_) std::fill_n(values + row * size, size, 0.0);
     for (std::size_t j = 0, pair = 0; j < used_.players.size(); ++j) {
       for (std::size_t i = 0; i < j; ++i, ++pair) {
         const std::size_t first = std::size_t(used_.players[i]), second = std::size_t(used_.players[j]);

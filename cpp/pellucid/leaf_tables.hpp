@@ -32,11 +32,11 @@ class LeafTables {
   void count(const Piece& piece, std::size_t threads);
   void finish(double background_rows, std::size_t threads);
 
-  // Adds to values (rows, players, outputs); for tables of values.
+  // Adds to values (rows, players, outputs), or fills them where all leaves have tables; for tables of values.
   void values(const Matrix& rows, std::size_t threads, double* values) const;
 
-  // Adds the pairs' halves to values (rows, players, players, outputs), in both places; the diagonal stays. For tables of
-  // interactions.
+  // As values, the pairs' halves: (rows, players, players, outputs), in both places and nothing on the diagonal. For
+  // tables of interactions.
   void interactions(const Matrix& rows, std::size_t threads, double* values) const;
 
  private:

@@ -10,6 +10,7 @@ import numpy as np
 from pellucid._base.errors import AdditivityError, ColumnError, InputError, UnsupportedRequestError
 from pellucid._base.progress import Progress
 from pellucid._base.typing import Array, Names
+from pellucid._kernels.answers import sums_of_features
 from pellucid.adapters import as_model
 from pellucid.adapters.function_of_rows import ASKED_AGAIN, prove_deterministic, prove_row_by_row
 from pellucid.adapters.proof import prove
@@ -329,7 +330,7 @@ class Explainer:
 
     def _residual(self, attribution: Attribution, predicted: Array, table: Table, target: Array | None) -> float:
         """Compare the sum with the ORIGINAL model's output; a promise that is broken raises."""
-        sums = np.einsum("rfo->ro", attribution.values)  # five times as fast as sum(axis=1) where there are two outputs
+        sums = sums_of_features(attribution.values, n_jobs=self._question.n_jobs)
         gap = np.abs(attribution.base_values + sums - predicted)
         residual = float(gap.max(initial=0.0))
         if attribution.sums and not residual <= attribution.bound:

@@ -1,5 +1,6 @@
 """Exact Shapley values of tree ensembles: the door to the compiled kernels."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -104,18 +105,26 @@ def interventional(
 class _Game:
     """A game of one ensemble, made ready to be solved for any rows. Thread-safe."""
 
-    def __init__(self, trees: TreeEnsemble, native: "_native._Game") -> None:
-        self._trees, self._native = trees, native
+    def __init__(self, trees: TreeEnsemble, n_features: int, native: "_native._Game") -> None:
+        self._trees, self._n_features, self._native = trees, n_features, native
         self.base: Float1 = native.base()
         """Outputs when every feature is hidden, (outputs,)."""
 
     def values(self, columns: Float2, *, n_jobs: int | None = None) -> Float3:
-        """Return each feature's value, (rows, features, outputs)."""
-        return self._native.values(_rows(columns, self._trees, "columns"), thread_count(n_jobs))
+        """Return each feature's value, (rows, features, outputs), read-only."""
+        return self._answer(self._native.values, columns, 1, n_jobs)
 
     def interactions(self, columns: Float2, *, n_jobs: int | None = None) -> Array:
-        """Return interactions (rows, features, features, outputs); lines of a matrix add up to the values."""
-        return self._native.interactions(_rows(columns, self._trees, "columns"), thread_count(n_jobs))
+        """Return interactions (rows, features, features, outputs), read-only; a matrix's lines add up to the values."""
+        return self._answer(self._native.interactions, columns, 2, n_jobs)
+
+    def _answer(self, fill: Callable[..., None], columns: Float2, axes: int, n_jobs: int | None) -> Array:
+        """Memory of numpy's own is first touched by the threads, and need not be copied by whoever keeps it."""
+        rows = _rows(columns, self._trees, "columns")
+        answer = np.empty((len(rows), *[self._n_features] * axes, len(self.base)))
+        fill(rows, answer, thread_count(n_jobs))
+        answer.flags.writeable = False
+        return answer
 
     @cached_property
     def pairs(self) -> Int2:
@@ -154,7 +163,7 @@ class PathDependent(_Game):
     ) -> None:
         ensemble = _native_ensemble(trees, groups, n_features)
         kind = _native.PathDependentFloat32 if dtype == "float32" else _native.PathDependent
-        super().__init__(trees, kind(ensemble, index.a, index.b, index.banzhaf, instructions))
+        super().__init__(trees, n_features, kind(ensemble, index.a, index.b, index.banzhaf, instructions))
 
 
 class Interventional(_Game):
@@ -192,7 +201,7 @@ class Interventional(_Game):
                 f"values against background rows take trees with up to 4,000 features on one path ({error}). Leave out "
                 "background= for path-dependent values."
             ) from error
-        super().__init__(trees, native)
+        super().__init__(trees, n_features, native)
 
 
 def instruction_sets() -> list[str]:

@@ -8,6 +8,7 @@ import numpy as np
 
 from pellucid._base.errors import InputError, UnsupportedRequestError
 from pellucid._base.typing import Array, Float2, Float3
+from pellucid._kernels.answers import sums_of_features
 from pellucid._kernels.trees import SHAPLEY, Index, Interventional, PathDependent
 from pellucid.explainers.base import Attribution, Needs, Question
 from pellucid.explainers.interactions import PairValues, check_size, largest_pairs, pairs_of_feature
@@ -134,8 +135,8 @@ class BoundTree:
         check_size(len(X), X.n_columns**2, len(self.model.outputs))
         pairs = self.game.interactions(self.encoding.transform(X), n_jobs=self.n_jobs)
         pairs = _widened(pairs, X.n_columns, axes=(1, 2))
-        values = pairs.sum(axis=1)  # as over axis 2, but whole lines at a time
-        return self.model.structure_effects(pairs), self._attribution(values)
+        values = sums_of_features(pairs, n_jobs=self.n_jobs)
+        return self.model.structure_effects(pairs, n_jobs=self.n_jobs), self._attribution(values)
 
     def pairs(self, X: Table, feature: int | None, top: int | None) -> tuple[PairValues, Attribution]:
         """Return the interactions of one feature, or the largest, and all Shapley values; errors as `interactions`."""
@@ -157,7 +158,7 @@ class BoundTree:
         bases = np.tile(self.game.base, (len(values), 1))
         rows = f"{self.n_background} background rows (interventional)"
         return Attribution(
-            values=self.model.structure_effects(values),
+            values=self.model.structure_effects(values, n_jobs=self.n_jobs),
             base_values=self.model.structure_outputs(bases),
             evaluations=Evaluations(),
             sums=self.index == SHAPLEY,

@@ -8,6 +8,7 @@ import numpy as np
 
 from pellucid._base.errors import InputError, ModelError, UnsupportedRequestError
 from pellucid._base.typing import Array, Float2, Int1, Names
+from pellucid._kernels.answers import both_classes
 from pellucid.ir.linear import LinearForm
 from pellucid.ir.space import Space, log_odds
 from pellucid.ir.trees import LARGEST, TreeEnsemble
@@ -120,15 +121,9 @@ class Model:
         whole = 1.0 if self.raw_space is Space.PROBABILITY else 0.0
         return np.concatenate([whole - values, values], axis=-1) if self.mirrored else values
 
-    def structure_effects(self, values: Array) -> Array:
+    def structure_effects(self, values: Array, *, n_jobs: int | None = None) -> Array:
         """Turn what moves the structure's outputs (last axis) into what moves the model's: the same, or ``(-v, v)``."""
-        if not self.mirrored:
-            return values
-        both = np.empty((*values.shape[:-1], 2))
-        np.negative(values[..., 0], out=both[..., 0])
-        both[..., 1] = values[..., 0]
-        both.flags.writeable = False  # so that whoever keeps it need not copy it
-        return both
+        return both_classes(values, n_jobs=n_jobs) if self.mirrored else values
 
     def _loss(self, X: Table, y: Array | None) -> Float2:
         """Squared error, or minus the log of the true class's probability."""
