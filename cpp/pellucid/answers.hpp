@@ -5,7 +5,6 @@
 #include <cmath>
 #include <cstddef>
 #include <numeric>
-#include <vector>
 
 #include "parallel.hpp"
 
@@ -50,27 +49,35 @@ inline void add_lines(const double* values, std::size_t rows, std::size_t lines,
   });
 }
 
-// Sum of all |values[r, i, j, k] - values[r, j, i, k]| of matrices (n, size, size, depth): 0 where all halves are equal
-// and all numbers finite. Columns are laid out as lines first, beside which they are short work.
-inline double asymmetry(const double* values, std::size_t n, std::size_t size, std::size_t depth) {
-  constexpr std::size_t lanes = 8;  // sums side by side, so that none waits for the other
-  const std::size_t line = size * depth;
-  double side[lanes] = {};
-  std::vector<double> column(divided_up(line, lanes) * lanes);
+// asymmetry, with a depth known beforehand where it is not 0.
+template <std::size_t fixed>
+double asymmetry_of(const double* values, std::size_t n, std::size_t size, std::size_t any_depth) {
+  constexpr std::size_t at_once = 4, most = at_once * std::max<std::size_t>(1, fixed);  // so that no sum waits for itself
+  const std::size_t depth = fixed ? fixed : any_depth, line = size * depth;
+  double side[most] = {};
   for (const double* end = values + n * size * line; values != end; values += size * line) {
     for (std::size_t i = 0; i < size; ++i) {
       const double *upper = values + i * line + i * depth, *lower = upper;
-      const std::size_t count = line - i * depth, whole = count / lanes * lanes;
-      for (double* to = column.data(); to != column.data() + count; to += depth, lower += line) {
-        for (std::size_t k = 0; k < depth; ++k) to[k] = lower[k];
+      const auto add = [&](std::size_t j) {
+        for (std::size_t k = 0; k < depth; ++k) {
+          side[(j * depth + k) % most] += std::abs(upper[j * depth + k] - lower[j * line + k]);
+        }
+      };
+      std::size_t left = size - i;
+      for (; left >= at_once; left -= at_once, upper += at_once * depth, lower += at_once * line) {
+        for (std::size_t j = 0; j < at_once; ++j) add(j);
       }
-      for (std::size_t first = 0; first < whole; first += lanes) {
-        for (std::size_t k = 0; k < lanes; ++k) side[k] += std::abs(upper[first + k] - column[first + k]);
-      }
-      for (std::size_t k = whole; k < count; ++k) side[k - whole] += std::abs(upper[k] - column[k]);
+      for (std::size_t j = 0; j < left; ++j) add(j);
     }
   }
-  return std::accumulate(side, side + lanes, 0.0);
+  return std::accumulate(side, side + most, 0.0);
+}
+
+// Sum of all |values[r, i, j, k] - values[r, j, i, k]| of matrices (n, size, size, depth): 0 where all halves are equal
+// and all numbers finite.
+inline double asymmetry(const double* values, std::size_t n, std::size_t size, std::size_t depth) {
+  const auto sum = depth == 1 ? asymmetry_of<1> : depth == 2 ? asymmetry_of<2> : asymmetry_of<0>;
+  return sum(values, n, size, depth);
 }
 
 }  // namespace pellucid
