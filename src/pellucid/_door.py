@@ -346,7 +346,7 @@ class Explainer:
         return residual
 
     def _provenance(self, attribution: Attribution, table: Table, seconds: float) -> Provenance:
-        hashes = {"rows": table.digest(), **self._background_hash}
+        hashes = {"rows": table.digest(n_jobs=self._question.n_jobs), **self._background_hash}
         method = self.choice.method
         return Provenance(
             method=method.name,

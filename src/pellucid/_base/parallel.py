@@ -30,8 +30,8 @@ def thread_count(n_jobs: int | None) -> int:
 
 def map_ordered(work: Callable[[Item], Result], items: Iterable[Item], n_jobs: int | None = None) -> list[Result]:
     """Apply `work` to every item, in threads, and return the results in the order of the items."""
-    threads = thread_count(n_jobs)
-    if threads == 1:
+    threads, items = thread_count(n_jobs), list(items)
+    if threads == 1 or len(items) < 2:
         return [work(item) for item in items]
     with ThreadPoolExecutor(threads) as pool:
         return list(pool.map(work, items))
