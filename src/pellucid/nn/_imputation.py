@@ -37,37 +37,35 @@ def linear_imputation(x: Tensor, mask: Tensor, rows: Sequence[int], random_state
             "hide='linear' is for pictures of shape (rows, channels, height, width) with attributions of shape (rows, "
             f"1, height, width); got {tuple(x.shape)} and {tuple(mask.shape)}. Sum the attributions over channels."
         )
-    pictures, hidden = x.detach().double().cpu().numpy(), mask[:, 0].cpu().numpy()
-    which, *place = hidden.nonzero()
-    known = _smoothed(np.where(hidden[:, None], 0.0, pictures))[which, :, *place] / 12  # without itself, which is 0
-    total = (_smoothed(np.ones(x.shape[2:])) - 4)[*place] / 12
-    ends = hidden.sum(axis=(1, 2)).cumsum()
-    filled = np.empty_like(known)
-    gaps = _gaps(hidden)
+    pictures = np.moveaxis(x.detach().double().cpu().numpy(), 1, -1).copy()
+    hidden = mask[:, 0].cpu().numpy()
+    known = _smoothed(np.where(hidden[..., None], 0.0, pictures))[hidden] / 12  # without itself, which is 0
+    weight = (_smoothed(np.ones((1, *x.shape[2:]))) - 4) / 12
+    total = np.broadcast_to(weight, hidden.shape)[hidden]
+    gaps, ends, filled = _gaps(hidden), hidden.sum(axis=(1, 2)).cumsum(), np.empty_like(known)
     for picture, start, end in zip(pictures, [0, *ends], ends, strict=False):
-        if end - start == picture[0].size:
-            filled[start:end] = picture.mean(axis=(1, 2))
+        if end - start == hidden[0].size:
+            filled[start:end] = picture.mean(axis=(0, 1))
         elif end > start:
             filled[start:end] = _solved(gaps[:, start:end], total[start:end], known[start:end])
     drawn, of_picture = np.unique(rows, return_inverse=True)
     noise = np.stack([stream(random_state, "nn.linear_imputation", row).normal(size=x.shape[1:]) for row in drawn])
-    result = pictures.copy()
-    result[which, :, *place] = filled + NOISE * noise[of_picture[which], :, *place]
-    return torch.from_numpy(result).to(x)
+    pictures[hidden] = filled + NOISE * np.moveaxis(noise, 1, -1)[of_picture][hidden]
+    return torch.from_numpy(np.moveaxis(pictures, -1, 1)).to(x).contiguous()
 
 
-def _smoothed(x: Array) -> Array:
+def _smoothed(pictures: Array) -> Array:
     """Each pixel's sum over itself and its neighbours, weighed 1, 2, 1 down and across: 12 times the weights, 4 itself.
 
     Nothing lies beyond the border.
     """
-    for axis in (-2, -1):
-        turned = x.swapaxes(axis, 0)
+    for axis in (1, 2):
+        turned = pictures.swapaxes(axis, 0)
         found = 2 * turned
         found[1:] += turned[:-1]
         found[:-1] += turned[1:]
-        x = found.swapaxes(axis, 0)
-    return x
+        pictures = found.swapaxes(axis, 0)
+    return pictures
 
 
 def _gaps(hidden: Array) -> Array:
