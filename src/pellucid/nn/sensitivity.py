@@ -178,7 +178,7 @@ def max_sensitivity(
     generator = torch.Generator().manual_seed(random_state)
     for part in torch.cartesian_prod(torch.arange(n_samples), torch.arange(len(x))).split(batch_size):
         at = part[:, 1].to(x.device)
-        steps = radius * (2 * torch.rand(len(part), *x.shape[1:], generator=generator, dtype=torch.float64) - 1)
+        steps = torch.empty(len(part), *x.shape[1:], dtype=torch.float64).uniform_(-radius, radius, generator=generator)
         moved = _explained(explain, model, with_first(inputs, x[at] + steps.to(x), at), len(at))
         change = (moved - plain[part[:, 1]]).norm(dim=1)
         largest.scatter_reduce_(0, part[:, 1], change, "amax")
