@@ -333,7 +333,7 @@ def _explained(explain: Explain, model: Any, inputs: Any, n: int) -> Tensor:
 
 def _ranked(values: Tensor) -> Float2:
     """Centred ranks of absolute values, of unit length by row; zeros where all are the same."""
-    table = np.stack([ranks(row) for row in values.abs().numpy()])
+    table = ranks(values.abs().numpy())
     table = table - table.mean(axis=1, keepdims=True)
     length = np.linalg.norm(table, axis=1, keepdims=True)
     return np.asarray(np.divide(table, length, out=np.zeros_like(table), where=length > 0))
