@@ -50,18 +50,19 @@ def page(rows: list[Row], missing: list[str]) -> str:
 
 HEAD = """# Networks beside the peers
 
-Written by `python -m benchmarks.nn`; do not edit by hand. Ratios are of processor seconds of one thread, ours
-and the peer's in turn, median of the pairs. A plain forward pass is one of the same rows without gradients. Memory is the peak of a process of
-its own beyond a forward pass.
+Written by `python -m benchmarks.nn`; do not edit by hand. Ratios are of processor seconds of one thread, ours and the
+peer's in turn, median of the pairs. A plain forward pass is one of the same rows without gradients. Memory is the peak
+of a process of its own beyond a forward pass.
 """
 FOOT = """
 Where a target is not met the table says so. Target 6 is met where the work is beside the network, and not where it is
 the network's own: quantus 0.6 asks it in batches, as ours does, and the passes that pixel flipping, max-sensitivity
 and infidelity cannot do without take most of our time, even on LeNet, a network of 44,000 parameters. No
 implementation that asks as often can be faster than these passes. Of quantus' time in the grid pointing game nearly
-all goes into checking what it is given. Infidelity is given the same noise on all sides. What several attributions have in common is asked once (`faithfulness`), which spares a quarter of the passes
-for five methods in six steps. What stands in for hidden words is the mask token; relevance of a word is the sum over
-its embedding. quantus and zennit name torchvision's classes as they load; stand-ins are given where it is missing.
+all goes into checking what it is given. Infidelity is given the same noise on all sides. What several attributions
+have in common is asked once (`faithfulness`), which spares a quarter of the passes for five methods in six steps. What
+stands in for hidden words is the mask token; relevance of a word is the sum over its embedding. quantus and zennit
+name torchvision's classes as they load; stand-ins are given where it is missing.
 """
 
 
