@@ -55,8 +55,8 @@ peer's in turn, median of the pairs. A plain forward pass is one of the same row
 of a process of its own beyond a forward pass.
 """
 FOOT = """
-Where a target is not met the table says so. Target 6 is met where the work is beside the network, and not where it is
-the network's own: quantus 0.6 asks it in batches, as ours does, and the passes that pixel flipping, max-sensitivity
+Where a target is not met the table says so. Target 6 is not met where the network's own work is a large part:
+quantus 0.6 asks it in batches, as ours does, and the passes that pixel flipping, max-sensitivity
 and infidelity cannot do without take most of our time, even on LeNet, a network of 44,000 parameters. No
 implementation that asks as often can be faster than these passes. Of quantus' time in the grid pointing game nearly
 all goes into checking what it is given. Infidelity is given the same noise on all sides. What several attributions
