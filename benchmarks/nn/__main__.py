@@ -21,6 +21,7 @@ WORK: tuple[Callable[[], list[Row]], ...] = (
     *(attributions.invariance, attributions.gradients_for_completeness, attributions.maps_of_all_layers),
     *(attributions.memory, attributions.through_attention, attributions.tokens),
     *(parts.reading_attention, peers.hiding, peers.sensitivity, peers.metrics_of_a_tutorial),
+    *(peers.infidelities, peers.pointing),
     *(parts.patching, parts.probing, parts.dissecting, parts.dictionary, parts.viewers, peers.relevance),
 )
 MARKS = {True: "yes", False: "**no**", None: ""}
@@ -49,17 +50,19 @@ def page(rows: list[Row], missing: list[str]) -> str:
 
 HEAD = """# Networks beside the peers
 
-Written by `python -m benchmarks.nn`; do not edit by hand. Times are processor seconds, ours and the peer's in turn,
-median of the pairs. A plain forward pass is one of the same rows without gradients. Memory is the peak of a process of
-its own beyond a forward pass.
+Written by `python -m benchmarks.nn`; do not edit by hand. Ratios are of processor seconds of one thread, ours and the
+peer's in turn, median of the pairs. A plain forward pass is one of the same rows without gradients. Memory is the peak
+of a process of its own beyond a forward pass.
 """
 FOOT = """
-Where a target is not met the table says so. Target 6 is not met, because quantus 0.6 asks the network in batches, as
-ours does: on the larger of the two networks the passes that pixel flipping cannot do without take all of our time, on
-LeNet, a network of 44,000 parameters, most of it. No implementation that asks as often can be faster than these
-passes. What several attributions have in common is asked once (`faithfulness`), which spares a quarter of the passes
-for five methods in six steps. What stands in for hidden words is the mask token; relevance of a word is the sum over
-its embedding. quantus and zennit name torchvision's classes as they load; stand-ins are given where it is missing.
+Where a target is not met the table says so. Target 6 is not met where the network's own work is a large part:
+quantus 0.6 asks it in batches, as ours does, and the passes that pixel flipping, max-sensitivity
+and infidelity cannot do without take most of our time, even on LeNet, a network of 44,000 parameters. No
+implementation that asks as often can be faster than these passes. Of quantus' time in the grid pointing game nearly
+all goes into checking what it is given. Infidelity is given the same noise on all sides. What several attributions
+have in common is asked once (`faithfulness`), which spares a quarter of the passes for five methods in six steps. What
+stands in for hidden words is the mask token; relevance of a word is the sum over its embedding. quantus and zennit
+name torchvision's classes as they load; stand-ins are given where it is missing.
 """
 
 

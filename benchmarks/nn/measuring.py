@@ -4,6 +4,8 @@ import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import torch
+
 from benchmarks import timing
 from benchmarks.timing import Ratio
 
@@ -24,5 +26,13 @@ def cpu_seconds(work: Callable[[], Any]) -> float:
 
 
 def interleaved(ours: Callable[[], Any], peer: Callable[[], Any], repeats: int = 3) -> Ratio:
-    """Run both once unmeasured, then in turn, in processor seconds."""
-    return timing.interleaved(ours, peer, repeats, clock=time.process_time)
+    """Run both once unmeasured, then in turn, in processor seconds of one thread.
+
+    Of several threads the one that waits for the others spins, and its spinning would count as work.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        return timing.interleaved(ours, peer, repeats, clock=time.process_time)
+    finally:
+        torch.set_num_threads(threads)

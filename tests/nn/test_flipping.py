@@ -1,4 +1,5 @@
 from fractions import Fraction
+from itertools import product
 from math import floor
 
 import numpy as np
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from pellucid._base.errors import InputError, ModelError
-from pellucid.nn._imputation import NEIGHBOURS, linear_imputation
+from pellucid.nn._imputation import linear_imputation
 from pellucid.nn.attribution import attribute
 from pellucid.nn.flipping import flipping, flippings
 
@@ -140,9 +141,15 @@ def test_imputed_pixels_are_the_mean_of_their_neighbours():
         filled = linear_imputation(x, mask, [0, 1], 0).numpy()
     np.testing.assert_array_equal(filled[~mask.expand_as(x).numpy()], x.numpy()[~mask.expand_as(x).numpy()])
     for row, _, i, j in np.argwhere(mask.numpy()):
-        near = [(w, i + a, j + b) for (a, b), w in NEIGHBOURS if 0 <= i + a < 6 and 0 <= j + b < 7]
+        near = [
+            (1 / 12 if y != i and k != j else 1 / 6, y, k)
+            for y, k in product((i - 1, i, i + 1), (j - 1, j, j + 1))
+            if (y, k) != (i, j) and 0 <= y < 6 and 0 <= k < 7
+        ]
         wanted = sum(w * filled[row, :, y, k] for w, y, k in near) / sum(w for w, _, _ in near)
         np.testing.assert_allclose(filled[row, :, i, j], wanted, atol=1e-9)
+    together = linear_imputation(x, mask, [0, 1], 0)
+    assert torch.equal(together[1:], linear_imputation(x[1:], mask[1:], [1], 0))
     all_hidden = linear_imputation(x, torch.ones_like(mask), [0, 1], 0)
     np.testing.assert_allclose(all_hidden.mean((2, 3)), x.mean((2, 3)), atol=0.01)
 

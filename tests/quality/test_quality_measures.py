@@ -47,6 +47,7 @@ class Distorted:
 def test_rank_correlation_is_spearman_s(pairs):
     a, b = np.array(pairs, dtype=float).T
     np.testing.assert_array_equal(ranks(a) + 1, rankdata(a))
+    np.testing.assert_array_equal(ranks(np.stack([a, b])) + 1, rankdata([a, b], axis=1))
     found = rank_correlation(a[None, :, None], b[None, :, None])[0]
     if np.ptp(a) > 0 and np.ptp(b) > 0:
         assert found == pytest.approx(spearmanr(a, b).statistic, abs=1e-12)

@@ -9,13 +9,12 @@ from torch import Tensor
 
 from pellucid._base.errors import InputError
 from pellucid._base.randomness import stream
-from pellucid._base.typing import Array, Bool2, Float1, Float2
+from pellucid._base.typing import Array, Float1, Float2
 
-NEIGHBOURS = tuple(
-    ((dy, dx), 1 / 6 if dy == 0 or dx == 0 else 1 / 12) for dy in (-1, 0, 1) for dx in (-1, 0, 1) if dy or dx
-)
-FOLLOWING = tuple((step, weight) for step, weight in NEIGHBOURS if step > (0, 0))
-"""Those that come later in reading order; the others come up from the other side."""
+FOLLOWING = np.array([(0, 1), (1, -1), (1, 0), (1, 1)])
+"""Steps down and right to the neighbours that come later in reading order; the others come up from the other side."""
+WEIGHTS = np.array([1 / 6, 1 / 12, 1 / 6, 1 / 12])
+"""Theirs: those of direct and of diagonal neighbours."""
 NOISE = 0.01
 
 
@@ -38,49 +37,57 @@ def linear_imputation(x: Tensor, mask: Tensor, rows: Sequence[int], random_state
             "hide='linear' is for pictures of shape (rows, channels, height, width) with attributions of shape (rows, "
             f"1, height, width); got {tuple(x.shape)} and {tuple(mask.shape)}. Sum the attributions over channels."
         )
-    pictures, hidden = x.detach().double().cpu().numpy(), mask[:, 0].cpu().numpy()
-    total, known = _neighbourhoods(np.where(hidden[:, None], 0.0, pictures))
-    noise = {
-        row: NOISE * stream(random_state, "nn.linear_imputation", row).normal(size=pictures.shape[1:])
-        for row in set(rows)
-    }
-    result = pictures.copy()
-    for picture, its, sums, row in zip(result, hidden, known, rows, strict=True):
-        if not its.any():
-            continue
-        filled = picture.mean(axis=(1, 2))[:, None] if its.all() else _solved(its, total[its], sums[:, its])
-        picture[:, its] = filled + noise[row][:, its]
-    return torch.from_numpy(result).to(x)
+    pictures = np.moveaxis(x.detach().double().cpu().numpy(), 1, -1).copy()
+    hidden = mask[:, 0].cpu().numpy()
+    known = _smoothed(np.where(hidden[..., None], 0.0, pictures))[hidden] / 12  # without itself, which is 0
+    weight = (_smoothed(np.ones((1, *x.shape[2:]))) - 4) / 12
+    total = np.broadcast_to(weight, hidden.shape)[hidden]
+    gaps, ends, filled = _gaps(hidden), hidden.sum(axis=(1, 2)).cumsum(), np.empty_like(known)
+    for picture, start, end in zip(pictures, [0, *ends], ends, strict=False):
+        if end - start == hidden[0].size:
+            filled[start:end] = picture.mean(axis=(0, 1))
+        elif end > start:
+            filled[start:end] = _solved(gaps[:, start:end], total[start:end], known[start:end])
+    drawn, of_picture = np.unique(rows, return_inverse=True)
+    noise = np.stack([stream(random_state, "nn.linear_imputation", row).normal(size=x.shape[1:]) for row in drawn])
+    pictures[hidden] = filled + NOISE * np.moveaxis(noise, 1, -1)[of_picture][hidden]
+    return torch.from_numpy(np.moveaxis(pictures, -1, 1)).to(x).contiguous()
 
 
-def _neighbourhoods(seen: Array) -> tuple[Float2, Array]:
-    """Each pixel's sum of its neighbours' weights, and of its neighbours, weighed: those that are hidden are 0."""
-    height, width = seen.shape[2:]
-    total, known = np.zeros((height, width)), np.zeros(seen.shape)
-    for (down, right), weight in FOLLOWING:
-        here = (slice(0, height - down), slice(max(0, -right), width - max(0, right)))
-        there = (slice(down, height), slice(max(0, right), width + min(0, right)))
-        for mine, other in ((here, there), (there, here)):
-            total[mine] += weight
-            known[:, :, *mine] += weight * seen[:, :, *other]
-    return total, known
+def _smoothed(pictures: Array) -> Array:
+    """Each pixel's sum over itself and its neighbours, weighed 1, 2, 1 down and across: 12 times the weights, 4 itself.
+
+    Nothing lies beyond the border.
+    """
+    for axis in (1, 2):
+        turned = pictures.swapaxes(axis, 0)
+        found = 2 * turned
+        found[1:] += turned[:-1]
+        found[:-1] += turned[1:]
+        pictures = found.swapaxes(axis, 0)
+    return pictures
 
 
-def _solved(hidden: Bool2, total: Float1, known: Float2) -> Float2:
-    """Solve the system of one picture: its hidden pixels, of shape (channels, hidden).
+def _gaps(hidden: Array) -> Array:
+    """How far behind each unknown its neighbours that follow it come, 0 where they are not hidden.
+
+    Unknowns are the hidden pixels of all pictures in reading order; the shape is (neighbours, unknowns).
+    """
+    framed = np.pad(hidden, ((0, 0), (0, 1), (1, 1)))
+    places = np.flatnonzero(framed)
+    number = framed.ravel().cumsum(dtype=np.int32)
+    after = places + (FOLLOWING @ (framed.shape[2], 1))[:, None]
+    return np.where(framed.ravel()[after], number[after] - number[places], 0)
+
+
+def _solved(gaps: Array, total: Float1, known: Float2) -> Float2:
+    """Solve the system of one picture: its hidden pixels, of shape (hidden, channels).
 
     Hidden pixels are unknowns in reading order, so each depends on few that follow it: the matrix is a narrow band,
     and positive definite, because every group of hidden pixels touches a known one.
     """
-    count = len(total)
-    framed = np.full((hidden.shape[0] + 2, hidden.shape[1] + 2), -1)
-    framed[1:-1, 1:-1][hidden] = np.arange(count)
-    number, width = framed.ravel(), framed.shape[1]
-    places = np.flatnonzero(number >= 0)
-    after = [number[places + down * width + right] for (down, right), _ in FOLLOWING]
-    gaps = [np.where(other < 0, 0, other - np.arange(count)) for other in after]
-    band = np.zeros((1 + max(int(gap.max()) for gap in gaps), count))
-    for gap, (_, weight) in zip(gaps, FOLLOWING, strict=True):
-        band[gap, np.arange(count)] = -weight
-    band[0] = total  # where there is no such neighbour the gap is 0
-    return np.asarray(dpbsv(band, known.T, lower=1, overwrite_ab=1)[1].T)
+    unknown = np.arange(len(total))
+    band = np.zeros((len(total), 1 + gaps.max()))
+    band[unknown, gaps] = -WEIGHTS[:, None]
+    band[:, 0] = total  # where there is no such neighbour the gap is 0
+    return np.asarray(dpbsv(band.T, known, lower=1, overwrite_ab=1)[1])

@@ -57,14 +57,14 @@ def rows_of(value: Any, rows: Tensor, n: int) -> Any:
 
 def with_first(inputs: Any, x: Tensor, rows: Tensor) -> Any:
     """Return these rows of the inputs with `x` in the place of the first tensor."""
+    if isinstance(inputs, Tensor):
+        return x
     part = taken(inputs, rows)
     if isinstance(part, Mapping):
         name = next(name for name, value in part.items() if isinstance(value, Tensor))
         return {**part, name: x}
-    if isinstance(part, tuple):
-        at = next(i for i, value in enumerate(part) if isinstance(value, Tensor))
-        return (*part[:at], x, *part[at + 1 :])
-    return x
+    at = next(i for i, value in enumerate(part) if isinstance(value, Tensor))
+    return (*part[:at], x, *part[at + 1 :])
 
 
 def batches(data: Any, batch_size: int | None) -> Iterator[Any]:

@@ -180,7 +180,7 @@ def rank_methods(scores: Mapping[str, Mapping[str, Any]], *, random_state: int =
             "scores must be finite, with one number for each of at least 2 rows; their shape (methods, metrics, "
             f"rows) is {values.shape}."
         )
-    order = np.stack([[1 + ranks(-values[:, k, i]) for i in range(values.shape[2])] for k in range(len(metrics))])
+    order = 1 + ranks(-values.transpose(1, 2, 0))
     by_row: Float2 = order.mean(axis=0)
     n = len(methods)
     spread = ((by_row - (n + 1) / 2) ** 2).sum(axis=1) * 12 / (n**3 - n)

@@ -191,16 +191,13 @@ def _jobs(counts: Sequence[Tensor], n_steps: int) -> tuple[Array, Array]:
     parts = torch.stack(list(counts)).cpu().numpy()[:, None, :, None]
     steps = np.arange(n_steps + 1)
     hidden = (2 * steps * parts + n_steps) // (2 * n_steps)  # nearest whole number, in whole numbers
-    shape = (len(parts), 2, parts.shape[2], n_steps + 1)
-    order, side, row = (
-        np.broadcast_to(axis, shape).copy() for axis in np.ogrid[: shape[0], : shape[1], : shape[2], :1][:3]
-    )
-    hidden = np.broadcast_to(hidden, shape)
+    shape = (len(parts), 2, parts.shape[2], parts.max() + 1)
+    order, side, row, _ = np.ogrid[: shape[0], : shape[1], : shape[2], :1]
     same = (hidden == 0) | (hidden == parts)  # nothing, or everything: whatever the order
-    order[same], side[same] = 0, 0
     hidden = np.where(same & (hidden > 0), parts[:1], hidden)
-    jobs, places = np.unique(np.stack([order, side, row, hidden], axis=-1).reshape(-1, 4), axis=0, return_inverse=True)
-    return jobs, places.reshape(-1)
+    numbers_of_jobs = np.ravel_multi_index((order * ~same, side * ~same, row, hidden), shape)
+    jobs, places = np.unique(numbers_of_jobs, return_inverse=True)
+    return np.stack(np.unravel_index(jobs, shape), axis=1), places.ravel()
 
 
 def _together(orders: Array, batch_size: int) -> Iterator[int]:
@@ -213,10 +210,13 @@ def _together(orders: Array, batch_size: int) -> Iterator[int]:
 
 def _mask(ranks: Tensor, counts: Tensor, backwards: Tensor, gone: Tensor) -> Tensor:
     """Which parts are hidden, so many from one end of the order; parts that stay come after all others."""
-    shape = (-1, *[1] * (ranks.ndim - 1))
-    count = counts.reshape(shape)
-    turned = torch.where(backwards.reshape(shape) & (ranks < count), count - 1 - ranks, ranks)
-    return turned < torch.minimum(gone.reshape(shape), count)
+    first, end = torch.where(backwards, counts - gone, 0), torch.where(backwards, counts, gone)
+    return (ranks >= _beside(first, ranks)) & (ranks < _beside(end, ranks))
+
+
+def _beside(values: Tensor, parts: Tensor) -> Tensor:
+    """Shape one number per row so that it meets all the row's parts."""
+    return values.to(parts.dtype).reshape(-1, *[1] * (parts.ndim - 1))
 
 
 def _ranks(attributions: Any, players: Any, x: Tensor, random_state: int) -> tuple[Tensor, Tensor]:
@@ -244,7 +244,8 @@ def _ranks(attributions: Any, players: Any, x: Tensor, random_state: int) -> tup
     shuffle = torch.randperm(values[0].numel(), generator=generator).to(x.device)
     flat = torch.where(movable, values, -torch.inf).flatten(1)[:, shuffle]
     order = shuffle[flat.argsort(dim=1, descending=True, stable=True)]
-    ranks = torch.empty_like(order).scatter_(1, order, torch.arange(order.shape[1], device=x.device).expand_as(order))
+    positions = torch.arange(order.shape[1], dtype=torch.int32, device=x.device).expand_as(order)
+    ranks = torch.empty_like(order, dtype=torch.int32).scatter_(1, order, positions)
     return ranks.reshape(values.shape), counts
 
 

@@ -178,7 +178,7 @@ def max_sensitivity(
     generator = torch.Generator().manual_seed(random_state)
     for part in torch.cartesian_prod(torch.arange(n_samples), torch.arange(len(x))).split(batch_size):
         at = part[:, 1].to(x.device)
-        steps = radius * (2 * torch.rand(len(part), *x.shape[1:], generator=generator, dtype=torch.float64) - 1)
+        steps = torch.empty(len(part), *x.shape[1:], dtype=torch.float64).uniform_(-radius, radius, generator=generator)
         moved = _explained(explain, model, with_first(inputs, x[at] + steps.to(x), at), len(at))
         change = (moved - plain[part[:, 1]]).norm(dim=1)
         largest.scatter_reduce_(0, part[:, 1], change, "amax")
@@ -333,7 +333,7 @@ def _explained(explain: Explain, model: Any, inputs: Any, n: int) -> Tensor:
 
 def _ranked(values: Tensor) -> Float2:
     """Centred ranks of absolute values, of unit length by row; zeros where all are the same."""
-    table = np.stack([ranks(row) for row in values.abs().numpy()])
+    table = ranks(values.abs().numpy())
     table = table - table.mean(axis=1, keepdims=True)
     length = np.linalg.norm(table, axis=1, keepdims=True)
     return np.asarray(np.divide(table, length, out=np.zeros_like(table), where=length > 0))

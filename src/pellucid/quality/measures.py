@@ -8,7 +8,7 @@ import numpy as np
 from pellucid._base.errors import InputError
 from pellucid._base.numbers import interval_text
 from pellucid._base.randomness import stream
-from pellucid._base.typing import Float1, Float2, Float3
+from pellucid._base.typing import Array, Float1, Float2, Float3
 from pellucid.explanation import Explanation
 from pellucid.ir import Model, Space
 from pellucid.table import Table
@@ -91,11 +91,19 @@ def top_overlap(a: Float3, b: Float3, k: int) -> Float1:
     return _by_row(a, b, lambda x, y: len(set(_top(x, k)) & set(_top(y, k))) / min(k, len(x)))
 
 
-def ranks(values: Float1) -> Float1:
-    """Ranks from 0, ties at their mean."""
-    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
-    last = np.cumsum(counts)
-    return np.asarray((last - (counts + 1) / 2)[inverse])
+def ranks(values: Array) -> Array:
+    """Ranks from 0 along the last axis, ties at their mean; what is not a number ties at the end."""
+    order = values.argsort(axis=-1)
+    risen = np.take_along_axis(values, order, axis=-1)
+    rises = (risen[..., 1:] != risen[..., :-1]) & ~np.isnan(risen[..., :-1])
+    edge = np.ones((*values.shape[:-1], 1), dtype=bool)
+    place = np.arange(values.shape[-1])
+    first = np.maximum.accumulate(np.where(np.concatenate([edge, rises], axis=-1), place, 0), axis=-1)
+    last = np.where(np.concatenate([rises, edge], axis=-1), place, len(place))
+    last = np.minimum.accumulate(last[..., ::-1], axis=-1)[..., ::-1]
+    found = np.empty(values.shape)
+    np.put_along_axis(found, order, (first + last) / 2, axis=-1)
+    return found
 
 
 def _top(values: Float1, k: int) -> list[int]:
