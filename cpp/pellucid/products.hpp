@@ -67,9 +67,14 @@ inline void add_part_of_tile(const MultiplyTask& task, const double* a, const do
 
 // Lines of b's tile one after the other, zeros beyond its end; negated where the product is taken away.
 inline void pack_tile(const MultiplyTask& task, const double* b, std::size_t inner, std::size_t columns, double* tile) {
+  const bool side_by_side = columns == tile_columns && task.b_across == 1;
+  const auto sign = Pack<double>::of(task.negated ? -1.0 : 1.0);
   for (std::size_t k = 0; k < inner; ++k) {
     const double* from = b + std::ptrdiff_t(k) * task.b_down;
-    for (std::size_t c = 0; c < tile_columns; ++c) {
+    for (std::size_t c = 0; side_by_side && c < tile_columns; c += wide) {
+      (sign * load_anywhere(from + c)).store(tile + k * tile_columns + c);
+    }
+    for (std::size_t c = 0; !side_by_side && c < tile_columns; ++c) {
       const double one = c < columns ? from[std::ptrdiff_t(c) * task.b_across] : 0.0;
       tile[k * tile_columns + c] = task.negated ? -one : one;
     }

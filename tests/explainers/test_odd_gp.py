@@ -12,11 +12,11 @@ import pellucid
 from pellucid import Shapley
 from pellucid._kernels import _native
 from pellucid._kernels.trees import instruction_sets
-from pellucid.explainers import odd_gp_design
 from pellucid.explainers.coalitions import pair_design, pairs_of_two
 from pellucid.explainers.estimation import Estimate, _half_width, _may_stop
 from pellucid.explainers.exact import Enumeration
 from pellucid.explainers.odd_gp import (
+    DUST,
     Conditioned,
     Posterior,
     Prior,
@@ -27,7 +27,7 @@ from pellucid.explainers.odd_gp import (
     sinh_kernel,
     strict_enough,
 )
-from pellucid.explainers.odd_gp_design import SHARE, _best, best_pairs
+from pellucid.explainers.odd_gp_design import SHARE, TIE, _best, _take, best_pairs
 from pellucid.explainers.odd_gp_fit import _loss, fit_geometric, fit_prior
 
 from .random_games import line, products, random_game, rows, table_game
@@ -366,16 +366,64 @@ def test_each_pair_leaves_less_variance_than_any_other_would(begun):
 
 
 def test_the_design_does_not_depend_on_how_ties_are_rounded(monkeypatch):
-    gain = odd_gp_design._gain
     expected = best_pairs.__wrapped__(9, 60, 0).shown
-    rng = np.random.default_rng(0)
+    shapley, rng = Prior.shapley, np.random.default_rng(0)
 
     def rounded_otherwise(*arguments):
-        found = gain(*arguments)
-        return found * (1.0 + 1e-13 * rng.normal(size=len(found)))
+        found = shapley(*arguments)
+        return found * (1.0 + 1e-13 * rng.normal(size=found.shape))
 
-    monkeypatch.setattr(odd_gp_design, "_gain", rounded_otherwise)
+    monkeypatch.setattr(Prior, "shapley", rounded_otherwise)
     np.testing.assert_array_equal(best_pairs.__wrapped__(9, 60, 0).shown, expected)
+
+
+def most_telling(signs, begun, steps):
+    """Positions taken one by one after those begun with, and the gains of all, by conditioning all that is left."""
+    prior = Prior.geometric(signs.shape[1], SHARE)
+    left, values = prior.covariance(signs), prior.shapley(signs)
+    taken, gain = list(range(begun)), np.full(len(signs), np.inf)
+    for step in range(begun + steps + 1):
+        if step >= begun:
+            gain = np.sum(values**2, axis=1) / np.maximum(np.diagonal(left), DUST)
+            gain[taken] = -1.0
+        if step == begun + steps:
+            return taken[begun:], gain
+        best = step if step < begun else int((gain >= gain.max() * (1.0 - TIE)).argmax())
+        taken += [best] if step >= begun else []
+        column = left[:, best].copy()
+        values -= np.outer(column, values[best]) / column[best]
+        left -= np.outer(column, column) / column[best]
+    raise AssertionError
+
+
+@pytest.mark.parametrize("instructions", instruction_sets())
+@pytest.mark.parametrize(
+    # fewer candidates than a tile, more steps than are remembered, all that there are, more players than a word has bits
+    ("n", "candidates", "begun", "steps"),
+    [(5, 11, 1, 5), (12, 500, 1, 150), (8, 128, 20, 108), (9, 200, 3, 0), (70, 300, 1, 40), (20, 401, 21, 200)],
+)
+def test_the_most_telling_are_taken_one_by_one(n, candidates, begun, steps, instructions, monkeypatch):
+    rng = np.random.default_rng(n)
+    others = rng.random((candidates, n)) < 0.5 if n > 12 else rng.permutation(every(n)[2 ** (n - 1) : -1])
+    shown = np.concatenate([np.ones((1, n), bool), others])[:candidates]
+    take_best = _native.take_best
+    monkeypatch.setattr(_native, "take_best", lambda *arguments: take_best(*arguments, instructions))
+    taken, gain = _take(shown, begun, steps)
+    expected, left = most_telling(signs_of(shown), begun, steps)
+    assert taken.tolist() == expected
+    some = left > 0
+    np.testing.assert_allclose(gain[some], left[some], rtol=1e-7, atol=1e-12)
+    assert not gain[~some].any()
+
+
+def test_candidates_that_do_not_fit_are_refused():
+    shown, rows, values, distance = np.ones((4, 3), bool), np.ones((4, 1)), np.ones((4, 3)), np.ones(4)
+    with pytest.raises(ValueError, match="rows and values"):
+        _native.take_best(shown, distance, 1.0, rows[:3], values, 1, 0.0, 0.0)
+    with pytest.raises(ValueError, match="a value and a distance"):
+        _native.take_best(shown, distance[:3], 1.0, rows, values, 1, 0.0, 0.0)
+    with pytest.raises(ValueError, match="no more can be taken"):
+        _native.take_best(shown, distance, 1.0, rows, values, 4, 0.0, 0.0)
 
 
 def test_the_best_pairs_leave_much_less_variance_than_pairs_by_leverage():

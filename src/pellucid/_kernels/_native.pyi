@@ -1,6 +1,6 @@
 from typing import Any
 
-from numpy import bool_, float64, int32, uint32
+from numpy import bool_, float64, int32, int64, uint32
 from numpy.typing import NDArray
 
 class Ensemble:
@@ -69,5 +69,17 @@ def likelihood(
     alone: float,
     instructions: str = "",
 ) -> tuple[float, NDArray[float64], NDArray[float64], float, float, float] | None: ...
+def take_best(
+    shown: NDArray[bool_],
+    of_distance: NDArray[float64],
+    variance: float,
+    rows: NDArray[float64],
+    values: NDArray[float64],
+    steps: int,
+    tie: float,
+    dust: float,
+    instructions: str = "",
+) -> tuple[NDArray[int64], NDArray[float64]]: ...
+def mean(lines: NDArray[float64]) -> NDArray[float64]: ...
 def asymmetry(values: NDArray[float64]) -> float: ...
 def gauss_legendre(points: int) -> tuple[NDArray[float64], NDArray[float64]]: ...
