@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "pool.hpp"
 #include "program.hpp"
 
 namespace pellucid {
@@ -127,42 +128,12 @@ struct SubstituteTask {
   std::ptrdiff_t lower_down, lower_across, right_down;
 };
 
-// Candidates in tiles of `tile_columns` (see candidates.cpp). What is said of them lies tile by tile, line by line.
-struct Pool {
-  static constexpr std::size_t window = 64;  // steps after which a column is forgotten
-  std::size_t tiles, room, players, words;  // players are whole multiples of tile_rows
-  double dust;
-  const std::uint64_t* shown;   // (candidates, words): a bit for each player
-  const double* of_distance;
-  double* rows;                 // (tiles, room, tile_columns): a line for each that is taken
-  double* along;                // (tiles, window, tile_columns): of the last ones, over and over
-  double* values;               // (tiles, players, tile_columns)
-  double *squares, *variance, *gain;  // (candidates,): the values', summed; what is left to know; the one by the other
-};
-
-// covariance[a, c] = of_distance - Σ own rows, product[a, c] = values·values, for those that are looked ahead at.
-struct AheadTask {
-  Pool pool;
-  std::size_t ahead, known;     // a whole multiple of tile_rows; lines of rows
-  const std::uint64_t* shown;   // (ahead, words)
-  const double *own, *values;   // (ahead, known), negated; (ahead, players)
-  double *covariance, *product; // (ahead, candidates)
-};
-
-// values -= rows directions of the steps from the first on; and squares and gains anew.
-struct CatchUpTask {
-  Pool pool;
-  std::size_t first, steps;
-  const double* directions;  // (steps, players), negated
-};
-
-// A new line of rows and of what is along it, from a column that was looked ahead at before the steps since.
-struct TakeTask {
-  Pool pool;
-  std::size_t since, known;  // at most a window ago
-  const double *own, *lost;  // of each step since, negated
-  double scale, norm;
-  const double *covariance, *product;
+// Of sums z, two powers line z + cube z³, two exponentials exp(z - shift) - exp(-z - shift) and the derivative by z; the
+// powers take the place of the sums, and both are added to `whole`.
+struct InteractTask {
+  double line, cube, shift, product;  // exp(-2 shift), or 0 where the second exponential is not to be had by division
+  std::size_t count;                  // a whole multiple of the lanes; every row at a multiple of 64 bytes
+  double *whole, *powers, *exponentials, *by_z;
 };
 
 struct Kernels {
@@ -172,6 +143,7 @@ struct Kernels {
   void (*mix32)(const MixTask<std::uint32_t>& task);
   void (*multiply)(const MultiplyTask& task);
   void (*substitute)(const SubstituteTask& task);
+  void (*interact)(const InteractTask& task);
   void (*look_ahead)(const AheadTask& task);
   void (*catch_up)(const CatchUpTask& task);
   void (*take)(const TakeTask& task);

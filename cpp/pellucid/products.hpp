@@ -67,14 +67,9 @@ inline void add_part_of_tile(const MultiplyTask& task, const double* a, const do
 
 // Lines of b's tile one after the other, zeros beyond its end; negated where the product is taken away.
 inline void pack_tile(const MultiplyTask& task, const double* b, std::size_t inner, std::size_t columns, double* tile) {
-  const bool side_by_side = columns == tile_columns && task.b_across == 1;
-  const auto sign = Pack<double>::of(task.negated ? -1.0 : 1.0);
   for (std::size_t k = 0; k < inner; ++k) {
     const double* from = b + std::ptrdiff_t(k) * task.b_down;
-    for (std::size_t c = 0; side_by_side && c < tile_columns; c += wide) {
-      (sign * load_anywhere(from + c)).store(tile + k * tile_columns + c);
-    }
-    for (std::size_t c = 0; !side_by_side && c < tile_columns; ++c) {
+    for (std::size_t c = 0; c < tile_columns; ++c) {
       const double one = c < columns ? from[std::ptrdiff_t(c) * task.b_across] : 0.0;
       tile[k * tile_columns + c] = task.negated ? -one : one;
     }
@@ -104,19 +99,44 @@ void multiply(const MultiplyTask& task) {
   }
 }
 
-// right = lower⁻¹ right, line by line.
-void substitute(const SubstituteTask& task) {
+// right = lower⁻¹ right for some packs of columns, which stay in registers while a line of them is made.
+template <std::size_t packs>
+PELLUCID_INLINE void substitute_columns(const SubstituteTask& task, double* right) {
   for (std::size_t i = 0; i < task.rows; ++i) {
-    double* own = task.right + std::ptrdiff_t(i) * task.right_down;
     const double* line = task.lower + std::ptrdiff_t(i) * task.lower_down;
+    double* own = right + std::ptrdiff_t(i) * task.right_down;
+    Pack<double> sum[packs];
+    for (std::size_t p = 0; p < packs; ++p) sum[p] = load_anywhere(own + p * wide);
     for (std::size_t k = 0; k < i; ++k) {
-      const double* known = task.right + std::ptrdiff_t(k) * task.right_down;
-      const double factor = -line[std::ptrdiff_t(k) * task.lower_across];
-      for (std::size_t c = 0; c < task.columns; ++c) own[c] = fma(factor, known[c], own[c]);
+      const double* known = right + std::ptrdiff_t(k) * task.right_down;
+      const auto factor = Pack<double>::of(-line[std::ptrdiff_t(k) * task.lower_across]);
+      for (std::size_t p = 0; p < packs; ++p) sum[p] = fma(factor, load_anywhere(known + p * wide), sum[p]);
     }
-    const double diagonal = line[std::ptrdiff_t(i) * task.lower_across];
-    for (std::size_t c = 0; c < task.columns; ++c) own[c] /= diagonal;
+    const auto diagonal = Pack<double>::of(line[std::ptrdiff_t(i) * task.lower_across]);
+    for (std::size_t p = 0; p < packs; ++p) {
+      const auto found = sum[p] / diagonal;
+      std::memcpy(own + p * wide, &found, sizeof found);
+    }
   }
+}
+
+// The same for one column.
+inline void substitute_column(const SubstituteTask& task, double* right) {
+  for (std::size_t i = 0; i < task.rows; ++i) {
+    const double* line = task.lower + std::ptrdiff_t(i) * task.lower_down;
+    double sum = right[std::ptrdiff_t(i) * task.right_down];
+    for (std::size_t k = 0; k < i; ++k) {
+      sum = fma(-line[std::ptrdiff_t(k) * task.lower_across], right[std::ptrdiff_t(k) * task.right_down], sum);
+    }
+    right[std::ptrdiff_t(i) * task.right_down] = sum / line[std::ptrdiff_t(i) * task.lower_across];
+  }
+}
+
+void substitute(const SubstituteTask& task) {
+  std::size_t c = 0;
+  for (; c + 4 * wide <= task.columns; c += 4 * wide) substitute_columns<4>(task, task.right + c);
+  for (; c + wide <= task.columns; c += wide) substitute_columns<1>(task, task.right + c);
+  for (; c < task.columns; ++c) substitute_column(task, task.right + c);
 }
 
 }  // namespace
