@@ -12,10 +12,12 @@
 #include <vector>
 
 #include "answers.hpp"
+#include "candidates.hpp"
 #include "dense.hpp"
 #include "ensemble.hpp"
 #include "interventional.hpp"
 #include "likelihood.hpp"
+#include "mean.hpp"
 #include "path_dependent.hpp"
 #include "quadrature.hpp"
 
@@ -99,6 +101,12 @@ nb::ndarray<nb::numpy, T> to_numpy(std::unique_ptr<T[]> data, std::initializer_l
   T* raw = data.release();
   nb::capsule owner(raw, [](void* p) noexcept { delete[] static_cast<T*>(p); });
   return nb::ndarray<nb::numpy, T>(raw, shape, owner);
+}
+
+auto to_numpy(const std::vector<double>& from) {
+  auto data = std::make_unique<double[]>(from.size());
+  std::copy(from.begin(), from.end(), data.get());
+  return to_numpy(std::move(data), {from.size()});
 }
 
 const pellucid::Kernels& kernels_for(const std::string& instructions) {
@@ -346,13 +354,28 @@ nb::object likelihood(Strided signs, Strided odd, Vector<double> additive, Vecto
                                     {view(additive), view(reach), line, cube, shift, alone}, found);
   }
   if (!positive) return nb::none();
-  const auto copy = [](const std::vector<double>& from) {
-    auto data = std::make_unique<double[]>(from.size());
-    std::copy(from.begin(), from.end(), data.get());
-    return to_numpy(std::move(data), {from.size()});
-  };
-  return nb::make_tuple(found.loss, copy(found.additive), copy(found.reach), found.powers, found.exponentials,
+  return nb::make_tuple(found.loss, to_numpy(found.additive), to_numpy(found.reach), found.powers, found.exponentials,
                         found.alone);
+}
+
+nb::tuple take_best(nb::ndarray<const bool, nb::ndim<2>, nb::c_contig, nb::device::cpu> shown,
+                    Vector<double> of_distance, double variance, Strided rows, Strided values, std::size_t steps,
+                    double tie, double dust, const std::string& instructions) {
+  const std::size_t candidates = shown.shape(0), players = shown.shape(1);
+  require(rows.shape(0) == candidates && values.shape(0) == candidates, "each candidate needs rows and values");
+  require(values.shape(1) == players && of_distance.shape(0) == players + 1, "each player needs a value and a distance");
+  require(rows.shape(1) + steps <= candidates, "no more can be taken than there are");
+  const pellucid::Kernels& kernels = kernels_for(instructions);
+  pellucid::Taken found;
+  {
+    const nb::gil_scoped_release released;
+    const std::span<const std::uint8_t> flags{reinterpret_cast<const std::uint8_t*>(shown.data()), shown.size()};
+    found = pellucid::take_best(kernels, {flags, view(of_distance), variance, given(rows), given(values)}, steps, tie,
+                                dust);
+  }
+  auto order = std::make_unique<std::int64_t[]>(steps);
+  std::copy(found.order.begin(), found.order.end(), order.get());
+  return nb::make_tuple(to_numpy(std::move(order), {steps}), to_numpy(found.gain));
 }
 
 void bind_dense(nb::module_& module) {
@@ -365,6 +388,19 @@ void bind_dense(nb::module_& module) {
   module.def("inverse", &inverse, "lower"_a.noconvert(), "instructions"_a = "");
   module.def("likelihood", &likelihood, "signs"_a.noconvert(), "odd"_a.noconvert(), "additive"_a.noconvert(),
              "reach"_a.noconvert(), "line"_a, "cube"_a, "shift"_a, "alone"_a, "instructions"_a = "");
+  module.def("take_best", &take_best, "shown"_a.noconvert(), "of_distance"_a.noconvert(), "variance"_a,
+             "rows"_a.noconvert(), "values"_a.noconvert(), "steps"_a, "tie"_a, "dust"_a, "instructions"_a = "");
+}
+
+auto mean(Table lines) {
+  require(lines.shape(0) > 0, "a mean needs at least one line");
+  const std::size_t columns = lines.shape(1);
+  auto found = std::make_unique_for_overwrite<double[]>(columns);
+  {
+    const nb::gil_scoped_release released;
+    pellucid::mean(lines.data(), lines.shape(0), columns, found.get());
+  }
+  return to_numpy(std::move(found), {columns});
 }
 
 void both_classes(Vector<double> values, Answer<2> to, std::size_t threads) {
@@ -387,6 +423,7 @@ double asymmetry(nb::ndarray<const double, nb::ndim<4>, nb::c_contig, nb::device
 }
 
 void bind_answers(nb::module_& module) {
+  module.def("mean", &mean, "lines"_a.noconvert());
   module.def("both_classes", &both_classes, "values"_a.noconvert(), "to"_a.noconvert(), "threads"_a);
   module.def("add_lines", &add_lines, "values"_a.noconvert(), "sums"_a.noconvert(), "threads"_a);
   module.def("asymmetry", &asymmetry, "values"_a.noconvert());

@@ -48,6 +48,8 @@ class Dense {
   // to = (lower lowerᵀ)⁻¹.
   void inverse(Given lower, Numbers to) const;
 
+  const Kernels& kernels() const { return kernels_; }
+
  private:
   void multiply(Given a, Given b, Numbers to, bool negated, bool upper) const;
   void upper_inverse(Given lower, Numbers to) const;

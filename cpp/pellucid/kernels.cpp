@@ -1,6 +1,8 @@
 // Compiled once for each instruction set: everything that works on rows side by side.
+#include "interacting.hpp"
 #include "mixing.hpp"
 #include "path_walk.hpp"
+#include "pool_walk.hpp"
 #include "products.hpp"
 #include "row_walk.hpp"
 #include "table_walk.hpp"
@@ -31,16 +33,16 @@ constexpr SizedKernels<Real> sized_kernels{block_kernels<Real, (Pack<Real>::lane
 
 #if defined(__AVX512F__)
 extern const Kernels kernels_avx512{
-    "avx512", mix<std::uint64_t>, mix<std::uint32_t>, multiply, substitute,
-    sized_kernels<double>, sized_kernels<float>};
+    "avx512", tile_rows, tile_columns, mix<std::uint64_t>, mix<std::uint32_t>, multiply, substitute, interact,
+    look_ahead, catch_up, take, sized_kernels<double>, sized_kernels<float>};
 #elif defined(__AVX2__)
 extern const Kernels kernels_avx2{
-    "avx2", mix<std::uint64_t>, mix<std::uint32_t>, multiply, substitute,
-    sized_kernels<double>, sized_kernels<float>};
+    "avx2", tile_rows, tile_columns, mix<std::uint64_t>, mix<std::uint32_t>, multiply, substitute, interact,
+    look_ahead, catch_up, take, sized_kernels<double>, sized_kernels<float>};
 #else
 extern const Kernels kernels_generic{
-    "generic", mix<std::uint64_t>, mix<std::uint32_t>, multiply, substitute,
-    sized_kernels<double>, sized_kernels<float>};
+    "generic", tile_rows, tile_columns, mix<std::uint64_t>, mix<std::uint32_t>, multiply, substitute, interact,
+    look_ahead, catch_up, take, sized_kernels<double>, sized_kernels<float>};
 #endif
 
 }  // namespace pellucid

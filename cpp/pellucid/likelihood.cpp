@@ -5,18 +5,20 @@
 #include <cmath>
 #include <numeric>
 
+#include "scratch.hpp"
+
 namespace pellucid {
 namespace {
 
-// Squares side by side, in memory that is asked for once.
+// Squares side by side, in memory that is asked for once; every row begins where a vector may.
 class Squares {
  public:
-  Squares(std::size_t many, std::size_t n) : data_(many * n * n), n_(n) {}
-  Numbers operator[](std::size_t i) { return {data_.data() + i * n_ * n_, n_, n_, std::ptrdiff_t(n_), 1}; }
+  Squares(std::size_t many, std::size_t n) : n_(n), line_((n + 7) / 8 * 8), room_(many * n * line_ * sizeof(double)) {}
+  Numbers operator[](std::size_t i) { return {room_.numbers() + i * n_ * line_, n_, n_, std::ptrdiff_t(line_), 1}; }
 
  private:
-  std::vector<double> data_;
-  std::size_t n_;
+  std::size_t n_, line_;
+  Scratch room_;
 };
 
 // to = Σᵢ weightᵢ sᵢ tᵢ of every two pairs, where `to` is 0.
@@ -46,49 +48,32 @@ std::vector<double> by_player(const Dense& algebra, Given upper, Given signs) {
   return found;
 }
 
-// Of p(z): both powers, both exponentials and the derivative by z.
-struct Parts {
-  double powers, exponentials, by_z;
-};
-
-class Interactions {
- public:
-  explicit Interactions(const Covariance& belief)
-      : belief_(belief), product_(std::exp(-2.0 * belief.shift)),
-        total_(std::accumulate(belief.reach.begin(), belief.reach.end(), 0.0)) {}
-
-  Parts of(double z) const {
-    const double up = std::exp(z - belief_.shift), squared = belief_.cube * z * z;
-    // A division is quicker than another exponential, where it neither overflows nor divides by zero.
-    const double down = std::max(total_, std::abs(belief_.shift)) < 100.0 ? product_ / up : std::exp(-z - belief_.shift);
-    return {(belief_.line + squared) * z, up - down, belief_.line + 3.0 * squared + up + down};
+// Interactions at and above the diagonal, from the sums z that `powers` holds: added to `upper`, and their parts.
+void interact(const Kernels& kernels, const Covariance& belief, Numbers upper, Numbers powers, Numbers exponentials,
+              Numbers by_z) {
+  constexpr std::size_t lanes = 8;  // of any vector, at most
+  const double total = std::accumulate(belief.reach.begin(), belief.reach.end(), 0.0);
+  // Dividing neither overflows nor divides by zero.
+  const bool divide = std::max(total, std::abs(belief.shift)) < 100.0;
+  const double product = divide ? std::exp(-2.0 * belief.shift) : 0.0;
+  for (std::size_t i = 0; i < upper.rows; ++i) {
+    const std::size_t first = i / lanes * lanes, count = (upper.columns + lanes - 1) / lanes * lanes - first;
+    kernels.interact({belief.line, belief.cube, belief.shift, product, count, &upper(i, first), &powers(i, first),
+                      &exponentials(i, first), &by_z(i, first)});
   }
-
- private:
-  const Covariance& belief_;
-  double product_, total_;
-};
+}
 
 }  // namespace
 
 bool likelihood(const Dense& algebra, Given signs, Given odd, const Covariance& belief, Likelihood& found) {
   const std::size_t pairs = signs.rows, games = odd.columns;
-  const Interactions interactions(belief);
   Squares squares(5, pairs);
   const Numbers upper = squares[0], powers = squares[1], exponentials = squares[2], by_z = squares[3],
                 pull = squares[4];
   weigh(algebra, signs, belief.additive, upper);
   weigh(algebra, signs, belief.reach, powers);
-  for (std::size_t i = 0; i < pairs; ++i) {
-    for (std::size_t j = i; j < pairs; ++j) {
-      const Parts parts = interactions.of(powers(i, j));
-      powers(i, j) = parts.powers;
-      exponentials(i, j) = parts.exponentials;
-      by_z(i, j) = parts.by_z;
-      upper(i, j) += parts.powers + parts.exponentials;
-    }
-    upper(i, i) += belief.alone;
-  }
+  interact(algebra.kernels(), belief, upper, powers, exponentials, by_z);
+  for (std::size_t i = 0; i < pairs; ++i) upper(i, i) += belief.alone;
   if (!algebra.factor(upper)) return false;
   algebra.inverse(upper.transposed().constant(), pull);
 

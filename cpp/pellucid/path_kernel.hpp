@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "pool.hpp"
 #include "program.hpp"
 
 namespace pellucid {
@@ -127,12 +128,25 @@ struct SubstituteTask {
   std::ptrdiff_t lower_down, lower_across, right_down;
 };
 
+// Of sums z, two powers line z + cube z³, two exponentials exp(z - shift) - exp(-z - shift) and the derivative by z; the
+// powers take the place of the sums, and both are added to `whole`.
+struct InteractTask {
+  double line, cube, shift, product;  // exp(-2 shift), or 0 where the second exponential is not to be had by division
+  std::size_t count;                  // a whole multiple of the lanes; every row at a multiple of 64 bytes
+  double *whole, *powers, *exponentials, *by_z;
+};
+
 struct Kernels {
   const char* instructions;
+  std::size_t tile_rows, tile_columns;
   void (*mix64)(const MixTask<std::uint64_t>& task);
   void (*mix32)(const MixTask<std::uint32_t>& task);
   void (*multiply)(const MultiplyTask& task);
   void (*substitute)(const SubstituteTask& task);
+  void (*interact)(const InteractTask& task);
+  void (*look_ahead)(const AheadTask& task);
+  void (*catch_up)(const CatchUpTask& task);
+  void (*take)(const TakeTask& task);
   SizedKernels<double> float64;
   SizedKernels<float> float32;
 

@@ -99,19 +99,44 @@ void multiply(const MultiplyTask& task) {
   }
 }
 
-// right = lower⁻¹ right, line by line.
-void substitute(const SubstituteTask& task) {
+// right = lower⁻¹ right for some packs of columns, which stay in registers while a line of them is made.
+template <std::size_t packs>
+PELLUCID_INLINE void substitute_columns(const SubstituteTask& task, double* right) {
   for (std::size_t i = 0; i < task.rows; ++i) {
-    double* own = task.right + std::ptrdiff_t(i) * task.right_down;
     const double* line = task.lower + std::ptrdiff_t(i) * task.lower_down;
+    double* own = right + std::ptrdiff_t(i) * task.right_down;
+    Pack<double> sum[packs];
+    for (std::size_t p = 0; p < packs; ++p) sum[p] = load_anywhere(own + p * wide);
     for (std::size_t k = 0; k < i; ++k) {
-      const double* known = task.right + std::ptrdiff_t(k) * task.right_down;
-      const double factor = -line[std::ptrdiff_t(k) * task.lower_across];
-      for (std::size_t c = 0; c < task.columns; ++c) own[c] = fma(factor, known[c], own[c]);
+      const double* known = right + std::ptrdiff_t(k) * task.right_down;
+      const auto factor = Pack<double>::of(-line[std::ptrdiff_t(k) * task.lower_across]);
+      for (std::size_t p = 0; p < packs; ++p) sum[p] = fma(factor, load_anywhere(known + p * wide), sum[p]);
     }
-    const double diagonal = line[std::ptrdiff_t(i) * task.lower_across];
-    for (std::size_t c = 0; c < task.columns; ++c) own[c] /= diagonal;
+    const auto diagonal = Pack<double>::of(line[std::ptrdiff_t(i) * task.lower_across]);
+    for (std::size_t p = 0; p < packs; ++p) {
+      const auto found = sum[p] / diagonal;
+      std::memcpy(own + p * wide, &found, sizeof found);
+    }
   }
+}
+
+// The same for one column.
+inline void substitute_column(const SubstituteTask& task, double* right) {
+  for (std::size_t i = 0; i < task.rows; ++i) {
+    const double* line = task.lower + std::ptrdiff_t(i) * task.lower_down;
+    double sum = right[std::ptrdiff_t(i) * task.right_down];
+    for (std::size_t k = 0; k < i; ++k) {
+      sum = fma(-line[std::ptrdiff_t(k) * task.lower_across], right[std::ptrdiff_t(k) * task.right_down], sum);
+    }
+    right[std::ptrdiff_t(i) * task.right_down] = sum / line[std::ptrdiff_t(i) * task.lower_across];
+  }
+}
+
+void substitute(const SubstituteTask& task) {
+  std::size_t c = 0;
+  for (; c + 4 * wide <= task.columns; c += 4 * wide) substitute_columns<4>(task, task.right + c);
+  for (; c + wide <= task.columns; c += wide) substitute_columns<1>(task, task.right + c);
+  for (; c < task.columns; ++c) substitute_column(task, task.right + c);
 }
 
 }  // namespace

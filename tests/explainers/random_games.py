@@ -43,3 +43,13 @@ def line(X):
 
 def rows(n, count=12, seed=5):
     return np.random.default_rng(seed).normal(size=(count, n))
+
+
+def every(n):
+    """All coalitions of n players."""
+    return ((np.arange(2**n)[:, None] >> np.arange(n)) & 1) == 1
+
+
+def signs_of(shown):
+    """1 for players that are shown, -1 for the others."""
+    return np.where(shown, 1.0, -1.0)

@@ -12,7 +12,6 @@ import pellucid
 from pellucid import Shapley
 from pellucid._kernels import _native
 from pellucid._kernels.trees import instruction_sets
-from pellucid.explainers import odd_gp_design
 from pellucid.explainers.coalitions import pair_design, pairs_of_two
 from pellucid.explainers.estimation import Estimate, _half_width, _may_stop
 from pellucid.explainers.exact import Enumeration
@@ -22,23 +21,13 @@ from pellucid.explainers.odd_gp import (
     Prior,
     Triples,
     average,
-    expected_error,
     posteriors,
     sinh_kernel,
     strict_enough,
 )
-from pellucid.explainers.odd_gp_design import SHARE, _best, best_pairs
 from pellucid.explainers.odd_gp_fit import _loss, fit_geometric, fit_prior
 
-from .random_games import line, products, random_game, rows, table_game
-
-
-def every(n):
-    return ((np.arange(2**n)[:, None] >> np.arange(n)) & 1) == 1
-
-
-def signs_of(shown):
-    return np.where(shown, 1.0, -1.0)
+from .random_games import every, line, products, random_game, rows, signs_of, table_game
 
 
 def prior_of(n, rng):
@@ -268,6 +257,26 @@ def test_the_likelihood_is_that_of_its_definition(pairs, smooth, instructions):
     np.testing.assert_allclose(found[2], np.einsum("ij,ik,jk->k", pull * by_z, signs, signs), rtol=1e-8, atol=1e-8)
 
 
+@pytest.mark.parametrize("instructions", instruction_sets())
+@pytest.mark.parametrize("size", [0.1, 1.0, 9.0])
+def test_exponentials_keep_all_digits_but_the_last(size, instructions):
+    # Beside so much that is alone, the likelihood's derivative is the sum of the exponentials of one pair with itself.
+    reach = np.array([size])
+    for shift in np.linspace(-15.0, 15.0, 61):
+        found = _native.likelihood(
+            np.ones((1, 1)), np.zeros((1, 1)), reach * 0, reach, 0.0, 0.0, shift, 1e30, instructions
+        )
+        assert found[4] * 1e30 == pytest.approx(np.exp(size - shift) - np.exp(-size - shift), rel=4e-15 / size)
+
+
+@pytest.mark.parametrize("instructions", instruction_sets())
+def test_what_is_too_small_for_an_exponential_is_next_to_nothing(instructions):
+    some = np.full(3, 300.0)
+    found = _native.likelihood(np.ones((1, 3)), np.zeros((1, 1)), some * 0, some, 0.0, 0.0, 900.0, 1.0, instructions)
+    assert found[0] == pytest.approx(0.5 * np.log(2.0))
+    assert np.isfinite(found[4])
+
+
 def test_the_likelihood_refuses_shapes_that_do_not_fit_and_has_no_value_where_nothing_is_known():
     ones = np.ones(3)
     with pytest.raises(ValueError, match="row for each pair"):
@@ -331,58 +340,6 @@ def test_the_average_counts_disagreement_as_error():
     found, error = average([(sure, np.array([1e-3])), (other, np.array([1.0]))])
     assert found.values[0, 0] == pytest.approx(1.0, abs=1e-5)
     assert error[0] == 1e-3
-
-
-# --- the design -------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("complete", [False, True])
-@pytest.mark.parametrize(("n", "pairs"), [(6, 21), (6, 31), (11, 90), (13, 400), (40, 900), (150, 400)])
-def test_the_best_pairs_are_distinct_and_drawn_by_the_seed(n, pairs, complete):
-    if complete and pairs < pairs_of_two(n):
-        return
-    design = best_pairs(n, pairs, 1, complete=complete)
-    whole = {row.tobytes() for row in design.shown} | {row.tobytes() for row in ~design.shown}
-    assert len(whole) == 2 * pairs
-    np.testing.assert_array_equal(design.shown.sum(axis=1), design.size)
-    assert np.all((design.size >= 1) & (2 * design.size <= n))
-    assert not complete or np.sum(design.size <= 2) >= pairs_of_two(n)
-    if pairs_of_two(n) < pairs < 2 ** (n - 1) - 1:
-        other = {row.tobytes() for row in best_pairs(n, pairs, 2, complete=complete).shown}
-        assert other - {row.tobytes() for row in design.shown}
-
-
-@pytest.mark.parametrize("begun", [0, 3])
-def test_each_pair_leaves_less_variance_than_any_other_would(begun):
-    rng = np.random.default_rng(7)
-    shown = every(9)[1:256][rng.permutation(255)[:60]]
-    prior, taken = Prior.geometric(9, SHARE), _best(shown, begun, 25)
-    assert taken[:begun] == list(range(begun))
-    for step in range(begun, 25):
-        left = [
-            np.inf if j in taken[:step] else expected_error(prior, shown[[*taken[:step], j]]) for j in range(len(shown))
-        ]
-        assert left[taken[step]] == pytest.approx(min(left), rel=1e-6)
-
-
-def test_the_design_does_not_depend_on_how_ties_are_rounded(monkeypatch):
-    gain = odd_gp_design._gain
-    expected = best_pairs.__wrapped__(9, 60, 0).shown
-    rng = np.random.default_rng(0)
-
-    def rounded_otherwise(*arguments):
-        found = gain(*arguments)
-        return found * (1.0 + 1e-13 * rng.normal(size=len(found)))
-
-    monkeypatch.setattr(odd_gp_design, "_gain", rounded_otherwise)
-    np.testing.assert_array_equal(best_pairs.__wrapped__(9, 60, 0).shown, expected)
-
-
-def test_the_best_pairs_leave_much_less_variance_than_pairs_by_leverage():
-    for n, pairs in ((12, 60), (12, 120), (30, 150)):
-        prior = Prior.geometric(n, 1 / 16)
-        by_leverage = expected_error(prior, pair_design(n, pairs, 0).shown)
-        assert expected_error(prior, best_pairs(n, pairs, 0).shown) < 0.7 * by_leverage
 
 
 # --- what is learned from a game itself ---------------------------------------------------------------------------

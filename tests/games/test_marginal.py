@@ -175,6 +175,17 @@ def test_the_mean_over_the_background_does_not_depend_on_its_neighbours(b, outpu
     np.testing.assert_allclose(together, values.mean(axis=0), atol=1e-11)
 
 
+@pytest.mark.parametrize(("b", "cells"), [(1, 3), (7, 1), (100, 1023), (30, 2500)])
+def test_the_mean_over_the_background_is_counted_from_the_first_row_and_added_up_in_order(b, cells):
+    values = np.random.default_rng(cells).normal(size=(b, cells, 1))
+    total = np.zeros((cells, 1))
+    for line in values:
+        total += line - values[0]
+    np.testing.assert_array_equal(mean_over_background(values), values[0] + total / b)
+    turned = np.asfortranarray(values)
+    np.testing.assert_array_equal(mean_over_background(turned), mean_over_background(values))
+
+
 def test_the_mean_of_equal_outputs_is_that_output():
     values = np.random.default_rng(0).normal(size=(1, 500, 2)) ** 5
     for b in (3, 7, 40, 100):

@@ -1,6 +1,6 @@
 from typing import Any
 
-from numpy import bool_, float64, int32, uint32
+from numpy import bool_, float64, int32, int64, uint32
 from numpy.typing import NDArray
 
 class Ensemble:
@@ -71,5 +71,17 @@ def likelihood(
 ) -> tuple[float, NDArray[float64], NDArray[float64], float, float, float] | None: ...
 def both_classes(values: NDArray[float64], to: NDArray[float64], threads: int) -> None: ...
 def add_lines(values: NDArray[float64], sums: NDArray[float64], threads: int) -> None: ...
+def take_best(
+    shown: NDArray[bool_],
+    of_distance: NDArray[float64],
+    variance: float,
+    rows: NDArray[float64],
+    values: NDArray[float64],
+    steps: int,
+    tie: float,
+    dust: float,
+    instructions: str = "",
+) -> tuple[NDArray[int64], NDArray[float64]]: ...
+def mean(lines: NDArray[float64]) -> NDArray[float64]: ...
 def asymmetry(values: NDArray[float64]) -> float: ...
 def gauss_legendre(points: int) -> tuple[NDArray[float64], NDArray[float64]]: ...

@@ -11,7 +11,7 @@ two ends they determine the Shapley values of every game whose odd part has no i
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import combinations
+from itertools import combinations, islice
 from math import comb, inf
 
 import numpy as np
@@ -84,9 +84,7 @@ def pair_design(n: int, pairs: int, random_state: int, *, complete: bool = False
     shown = np.zeros((pairs, n), dtype=bool)
     for k in np.unique(size).tolist():
         at = np.flatnonzero(size == k)
-        draws = _draws(n, k, random_state)
-        for position in at.tolist():
-            shown[position, next(draws)] = True
+        shown[at[:, None], list(islice(_draws(n, k, random_state), len(at)))] = True
     shown.flags.writeable = size.flags.writeable = False
     return PairDesign(shown, size)
 
@@ -104,14 +102,22 @@ def _sizes(n: int, pairs: int, *, complete: bool) -> Iterator[int]:
         left[1:2] -= twos
         singles += twos
     share = np.where(2 * np.arange(1, half + 1) == n, 1.0, 2.0)
-    credit = np.zeros(half)
+    credit = np.where(left > 0, 0.0, -inf)
+    added = _shared(share, left)
     for _ in range(pairs - singles):
-        share[left <= 0] = 0.0
-        credit += share / share.sum()
-        k = int(np.where(share > 0, credit, -inf).argmax())
+        credit += added
+        k = int(credit.argmax())
         credit[k] -= 1.0
         left[k] -= 1
         yield k + 1
+        if left[k] <= 0:
+            credit[k], added = -inf, _shared(share, left)
+
+
+def _shared(share: Float1, left: Float1) -> Float1:
+    """What every size that is not used up is owed by each pair."""
+    owed = np.where(left > 0, share, 0.0)
+    return np.asarray(owed / max(owed.sum(), 1.0))
 
 
 def _spread(size: Int1) -> Int1:

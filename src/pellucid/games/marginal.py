@@ -10,6 +10,7 @@ import numpy as np
 from pellucid._base.errors import InputError, UnsupportedRequestError
 from pellucid._base.typing import Array, Bool1, Bool2, Float1, Float2, Float3, Int1, Int2
 from pellucid._base.words import counted
+from pellucid._kernels import _native
 from pellucid.ir import Model, Space
 from pellucid.table import Table
 
@@ -281,12 +282,7 @@ def mean_over_background(outputs: Float3) -> Float2:
     feature that the model ignores changes no bit. A running sum keeps the bits of one coalition independent of
     how many are averaged with it.
     """
-    first = outputs[0]
-    flat = outputs.reshape(len(outputs), -1)
-    if flat.shape[1] == 1:  # a single column would be added up in pairs
-        flat = np.repeat(flat, 2, axis=1)
-    total = np.add.reduce(flat - flat[0], axis=0)[: first.size].reshape(first.shape)
-    return np.asarray(first + total / len(outputs))
+    return _native.mean(np.ascontiguousarray(outputs.reshape(len(outputs), -1))).reshape(outputs.shape[1:])
 
 
 def predict_gathered(model: Model, source: Table, index: Int2, space: Space, y: Array | None) -> Float2:
