@@ -1,7 +1,7 @@
 """The doors: `explain` and `Explainer`."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, is_dataclass, replace
 from typing import Any
 
@@ -173,6 +173,7 @@ class Explainer:
         """
         started = time.perf_counter()
         table = self._aligned(Table.of(X))
+        digest = table.begin_digest(self._question.n_jobs)
         target = self._target(y, table)
         attribution = self._bound.explain(table, target)
         predicted = self.model.predict(self._as_the_method_sees(table), self.space, target)
@@ -194,7 +195,7 @@ class Explainer:
                 top_stability=attribution.top_stability,
                 warnings=attribution.warnings,
             ),
-            provenance=self._provenance(attribution, table, time.perf_counter() - started),
+            provenance=self._provenance(attribution, digest, time.perf_counter() - started),
             data=table,
         )
         return explanation if self.output is None else explanation.take(outputs=self.output)
@@ -210,6 +211,7 @@ class Explainer:
         """
         started = time.perf_counter()
         table, std_error = self._aligned(Table.of(X)), None
+        digest = table.begin_digest(self._question.n_jobs)
         budget = self._question.budget
         if isinstance(self._bound, BoundMatrix):
             values, sums = self._bound.interactions(table)
@@ -237,7 +239,7 @@ class Explainer:
                 evaluations=sums.evaluations,
                 warnings=sums.warnings,
             ),
-            provenance=self._provenance(sums, table, time.perf_counter() - started),
+            provenance=self._provenance(sums, digest, time.perf_counter() - started),
             data=table,
             std_error=std_error,
         )
@@ -270,6 +272,7 @@ class Explainer:
         if feature is None and top is None:
             raise InputError("pairs needs feature=, top= or both; interactions() has all pairs.")
         table = self._aligned(Table.of(X))
+        digest = table.begin_digest(self._question.n_jobs)
         at = None if feature is None else named_positions(feature, table.names, "feature")[0]
         found, sums = bound.pairs(table, at, top)
         predicted = self.model.predict(table, self.space)
@@ -283,7 +286,7 @@ class Explainer:
             outputs=tuple(outputs[k] for k in kept),
             space=self.model.resolve(self.space),
             quality=Quality(residual=residual, bound=sums.bound, warnings=sums.warnings),
-            provenance=self._provenance(sums, table, time.perf_counter() - started),
+            provenance=self._provenance(sums, digest, time.perf_counter() - started),
             data=table,
         )
 
@@ -345,8 +348,8 @@ class Explainer:
             )
         return residual
 
-    def _provenance(self, attribution: Attribution, table: Table, seconds: float) -> Provenance:
-        hashes = {"rows": table.digest(n_jobs=self._question.n_jobs), **self._background_hash}
+    def _provenance(self, attribution: Attribution, digest: Callable[[], str], seconds: float) -> Provenance:
+        hashes = {"rows": digest(), **self._background_hash}
         method = self.choice.method
         return Provenance(
             method=method.name,

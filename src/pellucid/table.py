@@ -7,13 +7,13 @@ names, kinds, missing values, and gathering of cells from several rows.
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 import numpy as np
 
 from pellucid._base.errors import ColumnError, InputError
-from pellucid._base.parallel import map_ordered
+from pellucid._base.parallel import begun
 from pellucid._base.typing import Array, Bool1, Bool2, Float2, Int1, Int2, Names
 from pellucid._base.words import did_you_mean
 from pellucid._containers import Container, Kind, container_of
@@ -26,8 +26,11 @@ __all__ = ["Kind", "Table", "Vocabulary", "listed", "row_positions"]
 Vocabulary: TypeAlias = Mapping[str, tuple[Any, ...]]
 """For each column that is not a number: its values, sorted; a value's code is its position."""
 
-PLAIN_CELLS = 1 << 16
-"""Cells that are copied at once for a digest, by whole columns."""
+PLAIN_CELLS = 1 << 20
+"""Cells of an array that are copied at once for its digest."""
+
+LONG = 1 << 17
+"""Cells whose digest takes longer than to begin a thread."""
 
 _NUMBERS = ("number", "bool")
 
@@ -293,30 +296,31 @@ class Table:
                 raise InputError(f"column {name!r:.80} is not a number and the vocabulary has no values for it.")
         return result
 
-    def digest(self, *, n_jobs: int | None = None) -> str:
-        """Hexadecimal SHA-256 of names, kinds and the columns' own: equal for equal data, whatever the container.
+    def digest(self) -> str:
+        """Hexadecimal SHA-256 of names and cells: equal for equal data, whatever the container.
 
         Numbers count as float64; text and categories are the same thing.
         """
-        kinds = tuple("string" if kind == "category" else kind for kind in self.kinds)
-        sha = hashlib.sha256(repr((self.names, kinds, self.n_rows)).encode("utf-8", "surrogatepass"))
-        step = max(1, PLAIN_CELLS // max(1, self.n_rows))
-        parts = [range(first, min(first + step, self.n_columns)) for first in range(0, self.n_columns, step)]
-        for digests in map_ordered(self._column_digests, parts, n_jobs):
-            sha.update(digests)
+        sha = hashlib.sha256(repr((self.names, self.n_rows)).encode("utf-8", "surrogatepass"))
+        for kind, cells in zip(self.kinds, self._plain_cells(), strict=True):
+            sha.update({"category": "string"}.get(kind, kind).encode())
+            sha.update(cells)
         return sha.hexdigest()
 
-    def _column_digests(self, columns: range) -> bytes:
-        return b"".join(hashlib.sha256(cells).digest() for cells in self._plain_cells(columns))
+    def begin_digest(self, n_jobs: int | None) -> Callable[[], str]:
+        """Call what is returned for the digest when the rest is done: threads make that of a long table meanwhile."""
+        return begun(self.digest, n_jobs if self.n_rows * self.n_columns >= LONG else None)
 
-    def _plain_cells(self, columns: range) -> Iterator[Any]:
-        """The bytes of some columns that lie side by side: equal for equal data."""
+    def _plain_cells(self) -> Iterator[Any]:
+        """The bytes of each column: equal for equal data."""
         native = self.native
         if isinstance(native, np.ndarray) and native.dtype.kind in "biuf":
-            yield from _plain_floats(native[:, columns.start : columns.stop].T)
+            step = max(1, PLAIN_CELLS // max(1, self.n_rows))
+            for first in range(0, self.n_columns, step):
+                yield from _plain_floats(native[:, first : first + step].T)
             return
-        for j in columns:
-            if self.kinds[j] in _NUMBERS:
+        for j, kind in enumerate(self.kinds):
+            if kind in _NUMBERS:
                 yield _plain_floats(self._container.floats(j))
             else:
                 yield repr(self._container.objects(j).tolist()).encode("utf-8", "surrogatepass")

@@ -191,3 +191,13 @@ def test_a_method_without_interactions_says_so() -> None:
     explainer = pellucid.Explainer(lambda x: x[:, 0] * x[:, 1], np.ones((3, 2)), method="permutation")
     with pytest.raises(UnsupportedRequestError, match="need a tree ensemble"):
         explainer.interactions(np.ones((1, 2)))
+
+
+@pytest.mark.parametrize("n_rows", [3, 20_000])
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_the_rows_are_hashed_whatever_their_number_and_that_of_the_threads(n_rows: int, n_jobs: int) -> None:
+    columns, y = load_diabetes(return_X_y=True)
+    tree = RandomForestRegressor(n_estimators=1, max_depth=2, random_state=0).fit(columns, y)
+    rows = np.resize(columns, (n_rows, columns.shape[1]))
+    found = pellucid.explain(tree, rows, n_jobs=n_jobs)
+    assert found.provenance.hashes["rows"] == Table.of(rows).digest()

@@ -30,8 +30,18 @@ def thread_count(n_jobs: int | None) -> int:
 
 def map_ordered(work: Callable[[Item], Result], items: Iterable[Item], n_jobs: int | None = None) -> list[Result]:
     """Apply `work` to every item, in threads, and return the results in the order of the items."""
-    threads, items = thread_count(n_jobs), list(items)
-    if threads == 1 or len(items) < 2:
+    threads = thread_count(n_jobs)
+    if threads == 1:
         return [work(item) for item in items]
     with ThreadPoolExecutor(threads) as pool:
         return list(pool.map(work, items))
+
+
+def begun(work: Callable[[], Result], n_jobs: int | None = None) -> Callable[[], Result]:
+    """Begin `work` beside what follows where there is more than one thread; call what is returned for its result."""
+    if thread_count(n_jobs) == 1:
+        return work
+    with_others = ThreadPoolExecutor(1)
+    result = with_others.submit(work).result
+    with_others.shutdown(wait=False)
+    return result
