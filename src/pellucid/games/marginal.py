@@ -23,6 +23,11 @@ CELL_CAP = 1 << 23
 """Cells of the table given to one predict call at most; wide tables get fewer rows."""
 MIXED_CELLS = 1 << 19
 """Cells with hidden ones at once: an allocator hands larger pieces back, and clears them anew for the next call."""
+LARGEST_KEPT = 31 << 20
+"""Bytes of a piece that, handed back once, teach glibc to keep smaller ones, such as a model's own between two calls.
+
+It learns so from any array of up to 32 MiB; until it has, a network of a few thousand weights takes half as long again.
+"""
 LARGEST_EXACT_INTEGER = 2**53
 """Beyond it two different integers may be the same float64."""
 
@@ -130,6 +135,7 @@ class RowGames:
     """
 
     def __init__(self, game: MarginalGame, X: Table, y: Array | None) -> None:
+        np.empty(LARGEST_KEPT, dtype=np.uint8)  # handed back at once, and never touched
         self._game = game
         self._source = game.background.stack(X)
         self._y = y
