@@ -64,7 +64,7 @@ def stop(name: str, share: float, seed: int, rows: int, *, measure: bool = True)
     return kept(f"tol-{name}-{share}-{seed}-{rows}", measured if measure else None)
 
 
-def overheads(tasks: Any, turns: int = 3, *, measure: bool = True) -> list[dict[str, Any]]:
+def overheads(tasks: Any, turns: int = 5, *, measure: bool = True) -> list[dict[str, Any]]:
     """Overhead over many rows, the methods in turn."""
     found = [
         kept(
