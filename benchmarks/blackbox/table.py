@@ -11,6 +11,11 @@ from benchmarks.blackbox import overhead, tolerance
 OURS = "pellucid"
 EXACT = 2.0**-46
 """Relative squared errors below it are rounding of single precision: they count as this much."""
+COLOURS = (
+    *("#000000", "#8c8c8c"),
+    *("#e45756", "#72b7b2", "#54a24b", "#eeca3b", "#b279a2", "#ff9da6", "#9d755d", "#4c78a8", "#f58518"),
+)
+"""Of the methods in the order of their names: black and grey are ours."""
 HEAD = """# Black-box Shapley values beside the peers
 
 Written by `python -m benchmarks.blackbox --full`; do not edit by hand. Games with known exact values (tree ensembles
@@ -88,6 +93,7 @@ def chart(cells: list[dict[str, Any]], path: Path) -> None:
             if one["error"] is not None and np.mean(one["error"]) < 1.0
         ]
     )
+    methods = sorted(frame["method"].unique())  # ours come first
     panel = (
         alt.Chart(frame, width=210, height=150)
         .mark_line(point=True)
@@ -98,7 +104,7 @@ def chart(cells: list[dict[str, Any]], path: Path) -> None:
             alt.Y("mean(error):Q", title="relative squared error")
             .scale(type="log", domainMin=EXACT, clamp=True)
             .axis(values=[1e-1, 1e-4, 1e-7, 1e-10, 1e-13], format=".0e"),
-            alt.Color("method:N", title=None),
+            alt.Color("method:N", title=None).scale(domain=methods, range=COLOURS[: len(methods)]),
             alt.Facet("task:N", columns=3, title=None),
         )
     )

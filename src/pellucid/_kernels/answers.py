@@ -27,5 +27,5 @@ def sums_of_features(values: Array, *, n_jobs: int | None = None) -> Array:
 
 
 def have_equal_halves(matrices: Array) -> bool:
-    """Whether matrices (n, size, size, depth) are finite and the same when transposed, bit for bit."""
+    """Whether matrices (n, size, size, depth) are finite, and exactly the same when transposed."""
     return _native.asymmetry(np.ascontiguousarray(matrices, dtype=np.float64)) == 0.0
