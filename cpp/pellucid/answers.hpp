@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <cstddef>
 #include <numeric>
@@ -49,7 +50,8 @@ inline void add_lines(const double* values, std::size_t rows, std::size_t lines,
   });
 }
 
-// asymmetry, with a depth known beforehand where it is not 0.
+// Sum of all |values[r, i, j, k] - values[r, j, i, k]|, with a depth known beforehand where `fixed` is not 0: 0 where
+// all halves are equal and all numbers finite.
 template <std::size_t fixed>
 double asymmetry_of(const double* values, std::size_t n, std::size_t size, std::size_t any_depth) {
   constexpr std::size_t at_once = 4, most = at_once * std::max<std::size_t>(1, fixed);  // so that no sum waits for itself
@@ -73,11 +75,16 @@ double asymmetry_of(const double* values, std::size_t n, std::size_t size, std::
   return std::accumulate(side, side + most, 0.0);
 }
 
-// Sum of all |values[r, i, j, k] - values[r, j, i, k]| of matrices (n, size, size, depth): 0 where all halves are equal
-// and all numbers finite.
-inline double asymmetry(const double* values, std::size_t n, std::size_t size, std::size_t depth) {
-  const auto sum = depth == 1 ? asymmetry_of<1> : depth == 2 ? asymmetry_of<2> : asymmetry_of<0>;
-  return sum(values, n, size, depth);
+// Whether matrices (n, size, size, depth) are finite and exactly the same when transposed.
+inline bool have_equal_halves(const double* values, std::size_t n, std::size_t size, std::size_t depth,
+                              std::size_t threads) {
+  const auto asymmetry = depth == 1 ? asymmetry_of<1> : depth == 2 ? asymmetry_of<2> : asymmetry_of<0>;
+  const std::size_t matrix = size * size * depth;
+  std::atomic<bool> equal{true};
+  in_stretches(n, matrix, threads, [&](std::size_t first, std::size_t end) {
+    if (!(asymmetry(values + first * matrix, end - first, size, depth) == 0.0)) equal = false;  // NaN is not 0
+  });
+  return equal;
 }
 
 }  // namespace pellucid

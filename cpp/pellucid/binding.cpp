@@ -416,17 +416,18 @@ void add_lines(nb::ndarray<const double, nb::ndim<3>, nb::c_contig, nb::device::
   pellucid::add_lines(values.data(), values.shape(0), values.shape(1), values.shape(2), threads, sums.data());
 }
 
-double asymmetry(nb::ndarray<const double, nb::ndim<4>, nb::c_contig, nb::device::cpu> values) {
+bool have_equal_halves(nb::ndarray<const double, nb::ndim<4>, nb::c_contig, nb::device::cpu> values,
+                       std::size_t threads) {
   require(values.shape(1) == values.shape(2), "matrices must be square");
   const nb::gil_scoped_release released;
-  return pellucid::asymmetry(values.data(), values.shape(0), values.shape(1), values.shape(3));
+  return pellucid::have_equal_halves(values.data(), values.shape(0), values.shape(1), values.shape(3), threads);
 }
 
 void bind_answers(nb::module_& module) {
   module.def("mean", &mean, "lines"_a.noconvert());
   module.def("both_classes", &both_classes, "values"_a.noconvert(), "to"_a.noconvert(), "threads"_a);
   module.def("add_lines", &add_lines, "values"_a.noconvert(), "sums"_a.noconvert(), "threads"_a);
-  module.def("asymmetry", &asymmetry, "values"_a.noconvert());
+  module.def("have_equal_halves", &have_equal_halves, "values"_a.noconvert(), "threads"_a);
 }
 
 }  // namespace

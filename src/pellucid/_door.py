@@ -242,6 +242,7 @@ class Explainer:
             provenance=self._provenance(sums, digest, time.perf_counter() - started),
             data=table,
             std_error=std_error,
+            n_jobs=self._question.n_jobs,
         )
         return found if self.output is None else _outputs_of(found, self.output)
 

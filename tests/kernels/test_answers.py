@@ -10,11 +10,20 @@ RNG = np.random.default_rng(0)
 
 
 @pytest.mark.parametrize("shape", [(0, 3, 3, 1), (2, 0, 0, 1), (1, 1, 1, 2), (4, 5, 5, 1), (3, 7, 7, 3), (2, 9, 9, 2)])
-def test_it_is_the_difference_of_the_halves(shape):
+def test_halves_are_equal_where_transposing_changes_nothing(shape):
     values = RNG.normal(size=shape)
-    difference = np.abs(values - values.swapaxes(1, 2)).sum() / 2
-    assert _native.asymmetry(values) == pytest.approx(difference, rel=1e-13)
+    assert have_equal_halves(values) == np.array_equal(values, values.swapaxes(1, 2))
     assert have_equal_halves(values + values.swapaxes(1, 2))
+
+
+@pytest.mark.parametrize("n_jobs", [1, 3])
+def test_every_matrix_of_many_counts(n_jobs):
+    matrices = np.ones((300, 30, 30, 1))
+    assert have_equal_halves(matrices, n_jobs=n_jobs)
+    for i in (0, 150, 299):
+        matrices[i, 29, 3] = 2.0
+        assert not have_equal_halves(matrices, n_jobs=n_jobs)
+        matrices[i, 29, 3] = 1.0
 
 
 @pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf])
@@ -32,7 +41,7 @@ def test_every_cell_counts(number, depth):
 
 def test_only_square_matrices_have_halves():
     with pytest.raises(ValueError, match="square"):
-        _native.asymmetry(np.zeros((1, 2, 3, 1)))
+        _native.have_equal_halves(np.zeros((1, 2, 3, 1)), 1)
 
 
 @pytest.mark.parametrize("n_jobs", [1, 3])

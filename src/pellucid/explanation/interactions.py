@@ -1,6 +1,6 @@
 """`Interactions`: how pairs of features move an output together."""
 
-from dataclasses import dataclass
+from dataclasses import InitVar, dataclass
 from typing import Any
 
 import numpy as np
@@ -40,6 +40,8 @@ class Interactions(Saved):
     provenance : Provenance
     data : Table or None
         The explained rows.
+    n_jobs : int, optional
+        Threads that check the values; the number is not kept.
 
     Raises
     ------
@@ -56,8 +58,9 @@ class Interactions(Saved):
     provenance: Provenance
     data: Table | None = None
     std_error: Array | None = None
+    n_jobs: InitVar[int | None] = None
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, n_jobs: int | None) -> None:
         axes = "(rows, features, features, outputs)"
         rows = rank(self.values, 4, "values", axes)[0]
         freeze_names(self, "features")
@@ -66,7 +69,7 @@ class Interactions(Saved):
         if self.std_error is not None:
             freeze(self, "std_error", self.values.shape, axes)
         freeze(self, "base_values", (rows, len(self.outputs)), "(rows, outputs)")
-        if not have_equal_halves(self.values):  # those of the kernels have
+        if not have_equal_halves(self.values, n_jobs=n_jobs):  # those of the kernels have
             freeze(self, "values", self.values.shape, axes)
             gap = np.abs(self.values - self.values.swapaxes(1, 2)).max()
             if gap > _ASYMMETRY * np.abs(self.values).max():

@@ -186,7 +186,8 @@ class Model:
             raise ModelError(
                 f"{self.label} must return shape ({len(X)}, {len(self.outputs)}) for {len(X)} rows; got {result.shape}."
             )
-        if not np.abs(result).max(initial=0.0) <= LARGEST:  # neither is NaN
+        # NaN passes neither comparison
+        if not (result.max(initial=0.0) <= LARGEST and result.min(initial=0.0) >= -LARGEST):
             bad = ~(np.abs(result) <= LARGEST).all(axis=1)
             raise ModelError(
                 f"{self.label} returned NaN, infinity or numbers beyond {LARGEST:g} for {bad.sum()} of {len(X)} rows, "
