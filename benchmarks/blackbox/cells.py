@@ -64,13 +64,13 @@ def stop(name: str, share: float, seed: int, rows: int, *, measure: bool = True)
     return kept(f"tol-{name}-{share}-{seed}-{rows}", measured if measure else None)
 
 
-def overheads(tasks: Any, turns: int = 5, *, measure: bool = True) -> list[dict[str, Any]]:
-    """Overhead over many rows, the methods in turn."""
+def overheads(tasks: Any, turns: int = 3, *, measure: bool = True) -> list[dict[str, Any]]:
+    """Overhead over many rows, the methods in turn; turns of a task lie apart, so that no busy minute has them all."""
     found = [
         kept(
             f"overhead-{name}-{turn}",
             (lambda name=name, turn=turn: {"task": name, "ms": overhead.overhead(name, turn)}) if measure else None,
         )
-        for name in overhead.TASKS if name in tasks for turn in range(turns)
+        for turn in range(turns) for name in overhead.TASKS if name in tasks
     ]  # fmt: skip
     return [one for one in found if one is not None]
