@@ -41,13 +41,31 @@ class Crew:
         ------
         RefusedError, TooSlowError
         """
+        self.begin(do, **details)
+        return self.reply(do, limit=limit)
+
+    def begin(self, do: str, **details: Any) -> None:
+        """Ask without waiting for the answer.
+
+        Raises
+        ------
+        RefusedError
+        """
         assert self._process.stdin is not None
-        assert self._process.stdout is not None
         try:
             self._process.stdin.write(json.dumps({"do": do, **details}) + "\n")
             self._process.stdin.flush()
         except BrokenPipeError:
             raise RefusedError(f"its process ended before it could {do}") from None
+
+    def reply(self, do: str, *, limit: float) -> dict[str, Any]:
+        """Return the answer to what was begun.
+
+        Raises
+        ------
+        RefusedError, TooSlowError
+        """
+        assert self._process.stdout is not None
         if not select.select([self._process.stdout], [], [], limit)[0]:
             self.close()
             raise TooSlowError(f"more than {limit:.0f} s to {do}")

@@ -5,7 +5,7 @@ import math
 import os
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +76,7 @@ def _kept(folder: Path, name: str, stamp: str, measure: Callable[[], dict[str, A
 def summary(result: dict[str, Any]) -> str:
     """One line for whoever waits."""
     if "pairs" not in result:
-        return f"{result['mib']:.0f} MiB, two threads {result['two']:.2f}x"
+        return f"{result['mib']:.0f} MiB, two threads {result['two']:.2f}x, two processes {result['processes']:.2f}x"
     return f"{ratio(result):.1f}x over {result['peer']}, {result['agreement']}"
 
 
@@ -180,19 +180,43 @@ def _verdict(difference: float, gaps: list[float], tolerance: float, peer: str) 
 
 def _alone(key: str, effort: Effort) -> dict[str, Any]:
     rows = min(SCENARIOS[key].rows, effort.most_rows)
-    with Crew(OURS) as one, Crew(OURS) as two:
+    with Crew(OURS) as one, Crew(OURS) as twin, Crew(OURS) as two:
         limit = 10 * effort.limit
         built = one.ask("build", scenario=key, peer=OURS, limit=limit)["built"]
+        twin.ask("build", scenario=key, peer=OURS, limit=limit)
         two.ask("build", scenario=key, peer=OURS, threads=2, limit=limit)
-        pairs = _pairs(one, rows, two, rows, replace(effort, repeats=3 * effort.repeats))
-        # the quickest of each: a core that something else takes meanwhile is no lack of ours
-        quickest = [min(run["wall"] - run["predict_wall"] for run in runs) for runs in zip(*pairs, strict=True)]
+        runs, quickest = _quickest(one, twin, two, rows, effort)
         return {
             "scenario": key,
             "own_rows": rows,
             "built": built,
-            "runs": [own for own, _ in pairs],
-            "two": quickest[0] / quickest[1],
+            "runs": runs,
+            "two": quickest["one"] / quickest["two"],
+            "processes": 2 * quickest["one"] / quickest["processes"],
             "mib": one.ask("memory", rows=rows, limit=limit)["mib"],
             **one.ask("describe", limit=limit),
         }
+
+
+def _quickest(one: Crew, twin: Crew, two: Crew, rows: int, effort: Effort) -> tuple[list[Any], dict[str, float]]:
+    """Runs of one thread, and the quickest of these, of two threads, and of two processes side by side.
+
+    What two processes do that share nothing says what the machine's processors give at that time.
+    """
+    for worker in (twin, two):
+        _calls(worker, rows, effort)
+    calls, first = _calls(one, rows, effort)
+    limit, runs = effort.limit, []
+    spent: dict[str, list[float]] = {"one": [], "two": [], "processes": []}
+    for _ in range(int(np.clip(effort.cell / (3 * calls * first), 1, 9 * effort.repeats))):
+        runs.append(one.ask("run", rows=rows, calls=calls, limit=limit))
+        spent["one"].append(_own(runs[-1]))
+        spent["two"].append(_own(two.ask("run", rows=rows, calls=calls, limit=limit)))
+        for worker in (one, twin):
+            worker.begin("run", rows=rows, calls=calls)
+        spent["processes"].append(max(_own(worker.reply("run", limit=limit)) for worker in (one, twin)))
+    return runs, {name: min(seconds) for name, seconds in spent.items()}
+
+
+def _own(run: dict[str, float]) -> float:
+    return run["wall"] - run["predict_wall"]
