@@ -13,7 +13,6 @@ namespace {
 constexpr std::size_t most_single_rows = 1;  // two take less time side by side
 constexpr std::size_t most_together = 16;    // blocks of rows that go through a tree one after the other
 constexpr std::size_t most_numbers = std::size_t(1) << 16;  // that these read and add to: they stay in the cache
-constexpr std::size_t shared_rounds = 2;     // so that a thread that is done sooner takes over from the others
 constexpr std::size_t least_splits = 1024;   // of a chunk of trees: so many are worth a thread's while
 
 // Where chunks of trees begin, and the end. Each is large beside the sums that it adds to.
@@ -199,7 +198,7 @@ void PathDependent<Real>::explain(const Matrix& rows, std::size_t threads, const
   if (blocks < threads && n_chunks() > 1 && !pairs) return explain_by_chunks(rows, threads, kernels, store);
   const std::size_t per_row = 1 + used_.n_inputs() + 3 * shape_.players * shape_.outputs;
   const std::size_t fitting = pairs ? 1 : std::clamp<std::size_t>(most_numbers / (per_row * per_block), 1, most_together);
-  const std::size_t together = per_item(blocks, fitting, threads, threads > 1 ? shared_rounds : 1);
+  const std::size_t together = per_item(blocks, fitting, threads);
   const std::size_t many = together * per_block;
   parallel_for(divided_up(rows.rows, many), threads, [&] {
     return [&, walk = std::make_shared<Blocks>(*this, kernels, pairs, together)](std::size_t item) {
