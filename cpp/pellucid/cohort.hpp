@@ -44,6 +44,13 @@ struct alignas(8 * words) CohortOf {
     return std::size_t((((sum & wide) + ((sum >> 8) & wide)) * 0x0001000100010001) >> 48);
   }
 
+  // This set, or none.
+  CohortOf only_if(bool really) const {
+    CohortOf kept;
+    for (std::size_t i = 0; i < words; ++i) kept.bits[i] = bits[i] & -std::uint64_t(really);
+    return kept;
+  }
+
   // The same set where all of it is among the first rows.
   template <std::size_t fewer>
   CohortOf<fewer> among_first() const {

@@ -2,11 +2,11 @@
 #pragma once
 
 #include <cstddef>
-#include <vector>
 
 #include "cohort.hpp"
 #include "ensemble.hpp"
 #include "semivalue.hpp"
+#include "walked_trees.hpp"
 
 namespace pellucid {
 
@@ -14,8 +14,8 @@ namespace pellucid {
 inline constexpr std::size_t most_decided = 4000;
 
 // Adds sums over the piece's background rows to values (rows, players, outputs), or with `pairs` the halves of
-// interactions to values (rows, players, players, outputs), in both places; enters only `walked` nodes.
+// interactions to values (rows, players, players, outputs), in both places.
 void cohort_walk(const Ensemble& trees, const Semivalue& semivalue, const Matrix& rows, const Piece& piece,
-                 const std::vector<bool>& walked, bool pairs, std::size_t threads, double* values);
+                 const WalkedTrees& walked, bool pairs, std::size_t threads, double* values);
 
 }  // namespace pellucid

@@ -47,7 +47,7 @@ void sum_over_subsets(double* terms, std::size_t players) {
 LeafTables::LeafTables(const Ensemble& trees, const Semivalue& semivalue, std::size_t table_players,
                        const Kernels& kernels, bool pairs)
     : trees_(trees), semivalue_(semivalue), table_players_(std::min(table_players, most_players)), kernels_(kernels),
-      pairs_(pairs), used_(trees), walked_(trees.feature.size(), false),
+      pairs_(pairs), used_(trees), marked_(trees.feature.size(), false),
       shape_{1, 1, trees.width, used_.players.size(), trees.n_outputs(), 1} {
   for (std::size_t tree = 0; tree < trees.roots.size(); ++tree) {
     programs_.push_back(compile(trees, used_, tree));
@@ -57,6 +57,7 @@ LeafTables::LeafTables(const Ensemble& trees, const Semivalue& semivalue, std::s
   }
   first_leaf_.push_back(leaves_.size());
   tables_.resize(n_numbers_);
+  walked_ = WalkedTrees(trees, marked_);
 }
 
 // The leaves in the program's order.
@@ -89,9 +90,9 @@ void LeafTables::add_leaf(std::int32_t node, const std::vector<Split>& path, con
   leaves_.push_back({node, fits, conditions_.size(), path.size(), players_.size(), n_players, n_numbers_, entries, false});
   if (!fits) {
     all_in_tables_ = false;
-    walked_[std::size_t(node)] = true;
-    for (auto above = path.rbegin(); above != path.rend() && !walked_[std::size_t(above->node)]; ++above) {
-      walked_[std::size_t(above->node)] = true;
+    marked_[std::size_t(node)] = true;
+    for (auto above = path.rbegin(); above != path.rend() && !marked_[std::size_t(above->node)]; ++above) {
+      marked_[std::size_t(above->node)] = true;
     }
     return;
   }

@@ -10,6 +10,7 @@
 #include "path_kernel.hpp"
 #include "scratch.hpp"
 #include "semivalue.hpp"
+#include "walked_trees.hpp"
 
 namespace pellucid {
 
@@ -21,8 +22,8 @@ class LeafTables {
   LeafTables(const Ensemble& trees, const Semivalue& semivalue, std::size_t table_players, const Kernels& kernels,
              bool pairs);
 
-  // For each node, whether a leaf without a table lies below.
-  const std::vector<bool>& walked() const { return walked_; }
+  // The nodes that a leaf without a table lies below.
+  const WalkedTrees& walked() const { return walked_; }
   bool all_in_tables() const { return all_in_tables_; }
 
   const Used& used() const { return used_; }
@@ -80,7 +81,8 @@ class LeafTables {
   std::vector<std::int32_t> players_;
   std::size_t n_numbers_ = 0;
   std::vector<double> tables_;  // per leaf: gain, loss; or both, one, none
-  std::vector<bool> walked_;
+  std::vector<bool> marked_;  // per node, whether it is walked
+  WalkedTrees walked_;
   bool all_in_tables_ = true;
   Shape shape_;
 };
