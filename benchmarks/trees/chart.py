@@ -9,6 +9,8 @@ import vl_convert
 from pellucid.plot import theme
 
 MARKS = ("must", "aim")
+WIDER = {"left": 40, "right": 40, "top": 5, "bottom": 5}
+"""Pixels for letters that are wider where the picture is seen than where it was drawn."""
 
 
 def draw(lines: list[dict[str, Any]]) -> str:
@@ -17,7 +19,7 @@ def draw(lines: list[dict[str, Any]]) -> str:
         {
             "key": line["scenario"].title,
             "ratio": line["ratio"],
-            "text": f"{line['ratio']:.0f}x over {line['peer']}",
+            "text": f"{line['ratio']:.{0 if line['ratio'] >= 10 else 1}f}x over {line['peer']}",
             "must": line["scenario"].must,
             "aim": line["scenario"].aim,
         }
@@ -41,5 +43,5 @@ def draw(lines: list[dict[str, Any]]) -> str:
         title="Faster than the best peer; orange: must, blue: aim",
         description="Ratio of the best peer's time to ours for each scenario.",
         height=theme.rows_height([row["key"] for row in rows]),
-    )
+    ).properties(padding=WIDER)
     return str(vl_convert.vegalite_to_svg(chart.to_json()))

@@ -201,9 +201,9 @@ def _answers(cells: list[dict[str, Any]]) -> str:
 
 def _sizes(alone: dict[str, dict[str, Any]]) -> str:
     shown = [
-        "Memory is what one call takes beyond what the process holds between calls; two threads beside one by the wall "
-        "clock, the quickest run of each. Two processes of one thread each, which share nothing, say what the two\n"
-        "processors gave in the same minute: others use the machine, too.\n",
+        "Memory is what one call takes beyond what the process holds between calls; two threads beside one by the\n"
+        "wall clock, the quickest run of each. Two processes of one thread each, which share nothing, say what the\n"
+        "two processors gave in the same minute: others use the machine, too.\n",
         "| scenario | trees | leaves | depth | features on a path | explainer built, ms | memory, MiB | two threads | "
         "two processes |",
         "|---" * 9 + "|",
