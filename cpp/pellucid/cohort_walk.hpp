@@ -10,7 +10,8 @@
 
 namespace pellucid {
 
-// The walk goes one call deeper for each player that it decides; more on one path could overflow the stack.
+// The walk goes one call deeper for each player that it decides; more on one path could overflow the stack. The weights
+// of so many, which are kept for whoever gets there, take 64 MB a thread; those of forty take 7 kB.
 inline constexpr std::size_t most_decided = 4000;
 
 // Adds sums over the piece's background rows to values (rows, players, outputs), or with `pairs` the halves of

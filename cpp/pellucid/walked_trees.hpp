@@ -27,7 +27,9 @@ class WalkedTrees {
   WalkedTrees(const Ensemble& trees, const std::vector<bool>& marked);
 
   // The root's place is 0; a tree may have no nodes.
-  std::span<const Node> tree(std::size_t i) const { return std::span(nodes_).subspan(first_[i], first_[i + 1] - first_[i]); }
+  std::span<const Node> tree(std::size_t i) const {
+    return std::span(nodes_).subspan(first_[i], first_[i + 1] - first_[i]);
+  }
   std::size_t largest() const { return largest_; }
 
  private:
