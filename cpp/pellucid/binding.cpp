@@ -240,27 +240,25 @@ using Words = nb::ndarray<const Word, nb::ndim<2>, nb::c_contig, nb::device::cpu
 
 template <class Word>
 void mix(Words<Word> others, Vector<Word> row, nb::ndarray<const bool, nb::ndim<2>, nb::c_contig, nb::device::cpu> shown,
-         nb::ndarray<Word, nb::ndim<2>, nb::c_contig, nb::device::cpu> result) {
-  constexpr std::size_t tile_words = 2048, long_enough = 128;
-  const std::size_t columns = others.shape(1);
-  const std::size_t tile = 1 + tile_words / (columns + 1), lines = 1 + long_enough / (columns + 1);
+         nb::ndarray<Word, nb::ndim<2>, nb::c_contig, nb::device::cpu> result, const std::string& instructions) {
+  constexpr std::size_t long_enough = 128;
+  const std::size_t columns = others.shape(1), lines = 1 + long_enough / (columns + 1);
   require(row.shape(0) == columns && shown.shape(1) == columns && result.shape(1) == columns,
           "all arrays must have the same columns");
   require(result.shape(0) == others.shape(0) * shown.shape(0), "result must have a row for each pair of other and line");
+  const pellucid::Kernels& kernels = kernels_for(instructions);
   nb::gil_scoped_release released;
-  std::vector<Word> room((tile + 2 * lines) * columns);
-  Word *mask = room.data(), *other = mask + tile * columns, *change = other + lines * columns;
+  std::vector<Word> room(2 * lines * columns);
   const pellucid::MixTask<Word> task{others.data(), row.data(), shown.data(), others.shape(0), shown.shape(0), columns,
-                                     result.data(), tile, lines, mask, other, change};
-  const pellucid::Kernels& best = *pellucid::kernels().front();
-  if constexpr (sizeof(Word) == 8) best.mix64(task);
-  else best.mix32(task);
+                                     result.data(), lines, room.data(), room.data() + lines * columns};
+  if constexpr (sizeof(Word) == 8) kernels.mix64(task);
+  else kernels.mix32(task);
 }
 
 template <class Word>
 void bind_mix(nb::module_& module) {
   module.def("mix", &mix<Word>, "others"_a.noconvert(), "row"_a.noconvert(), "shown"_a.noconvert(),
-             "result"_a.noconvert());
+             "result"_a.noconvert(), "instructions"_a = "");
 }
 
 using Strided = nb::ndarray<const double, nb::ndim<2>, nb::device::cpu>;

@@ -105,9 +105,8 @@ struct MixTask {
   const bool* shown;   // (shown, columns)
   std::size_t n_others, n_shown, columns;
   Word* result;        // (others, shown, columns)
-  std::size_t tile, lines;  // lines of `shown` that are widened at once, and that are written at once
-  Word* mask;          // room for (tile, columns)
-  Word *other, *change;     // and for (lines, columns)
+  std::size_t lines;   // that are written as one
+  Word *own, *other;   // room for (lines, columns) each
 };
 
 // to[i, j] += Σ_k a[i, k] b[k, j], k by k, or -=; the columns of `to` are adjacent.

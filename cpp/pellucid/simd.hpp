@@ -10,6 +10,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <type_traits>
 
 #if defined(__AVX2__) || defined(__AVX512F__)
@@ -30,8 +31,8 @@
 namespace pellucid {
 namespace {
 
-// What an instruction set must know of each kind of number: a register of them, a mask of its lanes, and the operations
-// that have no operator. Rows are compared, and a table is looked up, in doubles only; `join` makes of two masks of doubles
+// What an instruction set must know of each kind of number: a register of them, a mask of its lanes (`where` reads one),
+// and the operations that have no operator. Rows are compared, and a table is looked up, in doubles only; `join` makes of two masks of doubles
 // one of floats.
 template <class Real>
 struct Registers;
@@ -51,6 +52,10 @@ struct Registers<double> {
   using Vector = __m512d;
   using Mask = MaskOf<__mmask8>;
   static PELLUCID_INLINE Vector of(double value) { return _mm512_set1_pd(value); }
+  static PELLUCID_INLINE Mask where(const bool* yes) {
+    const __m128i bytes = _mm_loadu_si64(yes);
+    return {__mmask8(_mm_test_epi8_mask(bytes, bytes))};
+  }
   static PELLUCID_INLINE Vector fma(Vector a, Vector b, Vector c) { return _mm512_fmadd_pd(a, b, c); }
   static PELLUCID_INLINE Mask up_to(Vector a, Vector b) { return {_mm512_cmp_pd_mask(a, b, _CMP_LE_OQ)}; }
   static PELLUCID_INLINE Vector choose(Mask m, Vector yes, Vector no) { return _mm512_mask_blend_pd(m.lanes, no, yes); }
@@ -62,6 +67,10 @@ struct Registers<float> {
   using Vector = __m512;
   using Mask = MaskOf<__mmask16>;
   static PELLUCID_INLINE Vector of(float value) { return _mm512_set1_ps(value); }
+  static PELLUCID_INLINE Mask where(const bool* yes) {
+    const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(yes));
+    return {_mm_test_epi8_mask(bytes, bytes)};
+  }
   static PELLUCID_INLINE Vector fma(Vector a, Vector b, Vector c) { return _mm512_fmadd_ps(a, b, c); }
   static PELLUCID_INLINE Vector choose(Mask m, Vector yes, Vector no) { return _mm512_mask_blend_ps(m.lanes, no, yes); }
   static PELLUCID_INLINE Vector or_zero(Mask m, Vector yes) { return _mm512_maskz_mov_ps(m.lanes, yes); }
@@ -90,6 +99,11 @@ struct Registers<double> {
   using Vector = __m256d;
   using Mask = pellucid::Mask;
   static PELLUCID_INLINE Vector of(double value) { return _mm256_set1_pd(value); }
+  static PELLUCID_INLINE Mask where(const bool* yes) {
+    std::int32_t bytes;  // _mm_loadu_si32 is wrong in early compilers
+    std::memcpy(&bytes, yes, sizeof bytes);
+    return {_mm256_sub_epi64(_mm256_setzero_si256(), _mm256_cvtepu8_epi64(_mm_cvtsi32_si128(bytes)))};
+  }
   static PELLUCID_INLINE Vector fma(Vector a, Vector b, Vector c) { return _mm256_fmadd_pd(a, b, c); }
   static PELLUCID_INLINE Mask up_to(Vector a, Vector b) {
     return {_mm256_castpd_si256(_mm256_cmp_pd(a, b, _CMP_LE_OQ))};
@@ -105,6 +119,9 @@ struct Registers<float> {
   using Vector = __m256;
   using Mask = pellucid::Mask;
   static PELLUCID_INLINE Vector of(float value) { return _mm256_set1_ps(value); }
+  static PELLUCID_INLINE Mask where(const bool* yes) {
+    return {_mm256_sub_epi32(_mm256_setzero_si256(), _mm256_cvtepu8_epi32(_mm_loadu_si64(yes)))};
+  }
   static PELLUCID_INLINE Vector fma(Vector a, Vector b, Vector c) { return _mm256_fmadd_ps(a, b, c); }
   static PELLUCID_INLINE Vector choose(Mask m, Vector yes, Vector no) {
     return _mm256_blendv_ps(no, yes, _mm256_castsi256_ps(m.lanes));
@@ -127,6 +144,10 @@ struct Registers {
     friend PELLUCID_INLINE Mask operator~(Mask a) { return {~a.lanes}; }
   };
   static PELLUCID_INLINE Vector of(Real value) { return value - Vector{}; }
+  static PELLUCID_INLINE Mask where(const bool* yes) {
+    if constexpr (sizeof(Real) == 8) return {-Bits{yes[0], yes[1]}};
+    else return {-Bits{yes[0], yes[1], yes[2], yes[3]}};
+  }
   static PELLUCID_INLINE Vector fma(Vector a, Vector b, Vector c) { return a * b + c; }
   static PELLUCID_INLINE Mask up_to(Vector a, Vector b) { return {std::bit_cast<Bits>(a <= b)}; }
   static PELLUCID_INLINE Vector choose(Mask m, Vector yes, Vector no) {
@@ -161,6 +182,7 @@ struct Registers {
   using Mask = pellucid::Mask;
   using Bits = std::conditional_t<sizeof(Real) == 8, std::uint64_t, std::uint32_t>;
   static PELLUCID_INLINE Real of(Real value) { return value; }
+  static PELLUCID_INLINE Mask where(const bool* yes) { return Mask::all(*yes); }
   static PELLUCID_INLINE Real fma(Real a, Real b, Real c) { return a * b + c; }
   static PELLUCID_INLINE Mask up_to(Real a, Real b) { return Mask::all(a <= b); }
   static PELLUCID_INLINE Real choose(Mask m, Real yes, Real no) {
@@ -184,6 +206,13 @@ struct Pack {
   static PELLUCID_INLINE Pack of(Real value) { return {Known::of(value)}; }
   static PELLUCID_INLINE Pack load(const Real* from) { return {*reinterpret_cast<const Vector*>(from)}; }
   PELLUCID_INLINE void store(Real* to) const { *reinterpret_cast<Vector*>(to) = x; }
+  // The same from and to any place, bit for bit.
+  static PELLUCID_INLINE Pack load_any(const void* from) {
+    Pack found;
+    std::memcpy(&found.x, from, sizeof found.x);
+    return found;
+  }
+  PELLUCID_INLINE void store_any(void* to) const { std::memcpy(to, &x, sizeof x); }
   friend PELLUCID_INLINE Pack operator+(Pack a, Pack b) { return {a.x + b.x}; }
   friend PELLUCID_INLINE Pack operator-(Pack a, Pack b) { return {a.x - b.x}; }
   friend PELLUCID_INLINE Pack operator*(Pack a, Pack b) { return {a.x * b.x}; }

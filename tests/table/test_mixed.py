@@ -6,6 +6,7 @@ import polars as pl
 import pytest
 
 from pellucid import Table
+from pellucid._kernels import _native
 
 NUMBERS = np.random.default_rng(0).normal(size=(7, 3))
 TABLES = {
@@ -66,3 +67,17 @@ def test_tables_of_any_size_are_mixed_bit_for_bit(columns, lines, dtype):
                                for row, s in ((3, shown), (0, ~shown))])  # fmt: skip
     assert found.dtype == dtype
     assert found.tobytes() == expected.tobytes()
+
+
+@pytest.mark.parametrize("instructions", _native.instruction_sets())
+@pytest.mark.parametrize("word", [np.uint32, np.uint64])
+@pytest.mark.parametrize(("columns", "lines"), [(1, 1), (3, 50), (8, 33), (17, 9), (64, 5), (131, 3), (0, 2)])
+def test_every_instruction_set_mixes_any_bits_at_any_address(columns, lines, word, instructions):
+    rng = np.random.default_rng(columns)
+    cells = rng.integers(np.iinfo(word).max, size=(4, columns), dtype=word, endpoint=True)  # NaNs of all kinds
+    shown = rng.random((lines, columns)) < 0.5
+    room = np.full(3 * lines * columns + 2, 7, dtype=word)
+    result = room[1:-1].reshape(3 * lines, columns)
+    _native.mix(cells[:3], cells[3], shown, result, instructions)
+    assert result.tobytes() == np.where(shown, cells[3], cells[:3, None]).tobytes()
+    assert room[0] == room[-1] == 7
