@@ -186,14 +186,18 @@ class Model:
             raise ModelError(
                 f"{self.label} must return shape ({len(X)}, {len(self.outputs)}) for {len(X)} rows; got {result.shape}."
             )
-        # NaN passes neither comparison
-        if not (result.max(initial=0.0) <= LARGEST and result.min(initial=0.0) >= -LARGEST):
+        if not _bounded(result):
             bad = ~(np.abs(result) <= LARGEST).all(axis=1)
             raise ModelError(
                 f"{self.label} returned NaN, infinity or numbers beyond {LARGEST:g} for {bad.sum()} of {len(X)} rows, "
                 f"first at row {int(np.argmax(bad))}. Explanations need finite outputs."
             )
         return result
+
+
+def _bounded(values: Float2) -> bool:
+    """Whether all are finite and at most `LARGEST`; squares add up to so little only where all are far below it."""
+    return bool(np.vdot(values, values) <= LARGEST) or bool((np.abs(values) <= LARGEST).all())
 
 
 def _numbers(values: Any) -> Float2 | None:
