@@ -2,7 +2,6 @@
 #pragma once
 
 #include <algorithm>
-#include <atomic>
 #include <cmath>
 #include <cstddef>
 #include <numeric>
@@ -31,22 +30,26 @@ inline void both_classes(const double* values, std::size_t n, std::size_t thread
 }
 
 // sums[row, i] = values[row, 0, i] + values[row, 1, i] + ... of values (rows, lines, size).
-inline void add_lines(const double* values, std::size_t rows, std::size_t lines, std::size_t size, std::size_t threads,
-                      double* sums) {
+inline void add_lines(const double* values, std::size_t rows, std::size_t lines, std::size_t size, double* sums) {
   constexpr std::size_t lanes = 8;  // short lines are added up side by side
   const std::size_t together = size > 0 && lanes % size == 0 ? lanes : size;
-  in_stretches(rows, lines * size, threads, [&](std::size_t first, std::size_t end) {
-    for (std::size_t row = first; row < end; ++row) {
-      const double *from = values + row * lines * size, *past = from + lines * size;
-      double side[lanes] = {}, *to = together == size ? sums + row * size : side;
-      std::fill_n(sums + row * size, size, 0.0);
-      for (; from + together <= past && together > 0; from += together) {
-        for (std::size_t i = 0; i < together; ++i) to[i] += from[i];
-      }
-      if (to != side) continue;
-      for (std::size_t i = 0; from != past; ++i, ++from) side[i] += *from;
-      for (std::size_t i = 0; i < lanes; ++i) sums[row * size + i % size] += side[i];
+  for (std::size_t row = 0; row < rows; ++row) {
+    const double *from = values + row * lines * size, *past = from + lines * size;
+    double side[lanes] = {}, *to = together == size ? sums + row * size : side;
+    std::fill_n(sums + row * size, size, 0.0);
+    for (; from + together <= past && together > 0; from += together) {
+      for (std::size_t i = 0; i < together; ++i) to[i] += from[i];
     }
+    if (to != side) continue;
+    for (std::size_t i = 0; from != past; ++i, ++from) side[i] += *from;
+    for (std::size_t i = 0; i < lanes; ++i) sums[row * size + i % size] += side[i];
+  }
+}
+
+inline void add_lines(const double* values, std::size_t rows, std::size_t lines, std::size_t size, std::size_t threads,
+                      double* sums) {
+  in_stretches(rows, lines * size, threads, [&](std::size_t first, std::size_t end) {
+    add_lines(values + first * lines * size, end - first, lines, size, sums + first * size);
   });
 }
 
@@ -76,15 +79,9 @@ double asymmetry_of(const double* values, std::size_t n, std::size_t size, std::
 }
 
 // Whether matrices (n, size, size, depth) are finite and exactly the same when transposed.
-inline bool have_equal_halves(const double* values, std::size_t n, std::size_t size, std::size_t depth,
-                              std::size_t threads) {
+inline bool have_equal_halves(const double* values, std::size_t n, std::size_t size, std::size_t depth) {
   const auto asymmetry = depth == 1 ? asymmetry_of<1> : depth == 2 ? asymmetry_of<2> : asymmetry_of<0>;
-  const std::size_t matrix = size * size * depth;
-  std::atomic<bool> equal{true};
-  in_stretches(n, matrix, threads, [&](std::size_t first, std::size_t end) {
-    if (!(asymmetry(values + first * matrix, end - first, size, depth) == 0.0)) equal = false;  // NaN is not 0
-  });
-  return equal;
+  return asymmetry(values, n, size, depth) == 0.0;  // NaN is not 0
 }
 
 }  // namespace pellucid

@@ -175,13 +175,16 @@ struct Game {
     return to_numpy(std::move(values), {rows.rows, positions.size(), trees.n_outputs()});
   }
 
-  void interactions(Table columns, Answer<4> to, std::size_t threads) const {
+  void interactions(Table columns, Answer<4> to, Answer<3> sums, bool mirrored, std::size_t threads) const {
     const pellucid::Matrix rows = matrix(columns, trees.n_columns());
-    require(to.shape(0) == rows.rows && to.shape(1) == trees.n_players && to.shape(2) == trees.n_players &&
-                to.shape(3) == trees.n_outputs(),
+    require(!mirrored || trees.n_outputs() == 1, "only one output has a mirror image");
+    const std::size_t players = trees.n_players, depth = mirrored ? 2 : trees.n_outputs();
+    require(to.shape(0) == rows.rows && to.shape(1) == players && to.shape(2) == players && to.shape(3) == depth,
             "an answer must have the shape (rows, players, players, outputs)");
+    require(sums.shape(0) == rows.rows && sums.shape(1) == players && sums.shape(2) == depth,
+            "sums must have the shape (rows, players, outputs)");
     const nb::gil_scoped_release released;
-    kind.interactions(rows, threads, to.data());
+    kind.interactions(rows, threads, mirrored, to.data(), sums.data());
   }
 };
 
@@ -214,7 +217,8 @@ nb::class_<Game<Kind>> bind_game(nb::module_& module, const char* name) {
   return nb::class_<Game<Kind>>(module, name)
       .def("base", &Game<Kind>::base)
       .def("values", &Game<Kind>::values, "columns"_a.noconvert(), "to"_a.noconvert(), "threads"_a)
-      .def("interactions", &Game<Kind>::interactions, "columns"_a.noconvert(), "to"_a.noconvert(), "threads"_a)
+      .def("interactions", &Game<Kind>::interactions, "columns"_a.noconvert(), "to"_a.noconvert(),
+           "sums"_a.noconvert(), "mirrored"_a, "threads"_a)
       .def("pairs", &Game<Kind>::pairs)
       .def("pair_values", &Game<Kind>::pair_values, "columns"_a.noconvert(), "chosen"_a.noconvert(), "threads"_a);
 }
@@ -414,18 +418,17 @@ void add_lines(nb::ndarray<const double, nb::ndim<3>, nb::c_contig, nb::device::
   pellucid::add_lines(values.data(), values.shape(0), values.shape(1), values.shape(2), threads, sums.data());
 }
 
-bool have_equal_halves(nb::ndarray<const double, nb::ndim<4>, nb::c_contig, nb::device::cpu> values,
-                       std::size_t threads) {
+bool have_equal_halves(nb::ndarray<const double, nb::ndim<4>, nb::c_contig, nb::device::cpu> values) {
   require(values.shape(1) == values.shape(2), "matrices must be square");
   const nb::gil_scoped_release released;
-  return pellucid::have_equal_halves(values.data(), values.shape(0), values.shape(1), values.shape(3), threads);
+  return pellucid::have_equal_halves(values.data(), values.shape(0), values.shape(1), values.shape(3));
 }
 
 void bind_answers(nb::module_& module) {
   module.def("mean", &mean, "lines"_a.noconvert());
   module.def("both_classes", &both_classes, "values"_a.noconvert(), "to"_a.noconvert(), "threads"_a);
   module.def("add_lines", &add_lines, "values"_a.noconvert(), "sums"_a.noconvert(), "threads"_a);
-  module.def("have_equal_halves", &have_equal_halves, "values"_a.noconvert(), "threads"_a);
+  module.def("have_equal_halves", &have_equal_halves, "values"_a.noconvert());
 }
 
 }  // namespace

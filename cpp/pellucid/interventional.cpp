@@ -103,7 +103,7 @@ void Interventional::pair_values(const Matrix& rows, std::span<const std::int32_
   std::vector<double> whole(std::min(at_once, rows.rows) * size);
   for (std::size_t first = 0; first < rows.rows; first += at_once) {
     const std::size_t count = std::min(at_once, rows.rows - first);
-    interactions({rows.row(first), count, rows.columns}, threads, whole.data());
+    matrices({rows.row(first), count, rows.columns}, threads, whole.data());
     for (std::size_t row = 0; row < count; ++row) {
       for (const std::int32_t position : chosen) {
         const auto [i, j] = names[std::size_t(position)];
@@ -114,7 +114,21 @@ void Interventional::pair_values(const Matrix& rows, std::span<const std::int32_
   }
 }
 
-void Interventional::interactions(const Matrix& rows, std::size_t threads, double* values) const {
+void Interventional::interactions(const Matrix& rows, std::size_t threads, bool mirrored, double* values,
+                                  double* sums) const {
+  const std::size_t players = trees_.n_players, cells = rows.rows * players * players;
+  if (mirrored) {
+    const auto one = std::make_unique_for_overwrite<double[]>(cells);
+    matrices(rows, threads, one.get());
+    both_classes(one.get(), cells, threads, values);
+  } else {
+    matrices(rows, threads, values);
+  }
+  add_lines(values, rows.rows * players, players, mirrored ? 2 : trees_.n_outputs(), threads, sums);
+}
+
+// Fills values (rows, players, players, outputs).
+void Interventional::matrices(const Matrix& rows, std::size_t threads, double* values) const {
   const LeafTables& tables = pair_tables(threads);
   walk(tables, rows, true, threads, values);
   tables.interactions(rows, threads, values);

@@ -29,15 +29,14 @@ class Interventional {
   // Fills values (rows, players, outputs): means over all background rows.
   void values(const Matrix& rows, std::size_t threads, double* values) const;
 
-  // Fills values (rows, players, players, outputs): symmetric, each row of a matrix adds up to the player's value.
-  void interactions(const Matrix& rows, std::size_t threads, double* values) const;
-
-  // As for PathDependent, but made of whole matrices, a few rows at a time.
+  // As for PathDependent; chosen pairs are made of whole matrices, a few rows at a time.
+  void interactions(const Matrix& rows, std::size_t threads, bool mirrored, double* values, double* sums) const;
   std::vector<PlayerPair> pairs() const;
   void pair_values(const Matrix& rows, std::span<const std::int32_t> chosen, std::size_t threads, double* values) const;
 
  private:
   // Fills values with means over the background rows, for the leaves that `tables` has no tables for.
+  void matrices(const Matrix& rows, std::size_t threads, double* values) const;
   void walk(const LeafTables& tables, const Matrix& rows, bool pairs, std::size_t threads, double* values) const;
   const LeafTables& pair_tables(std::size_t threads) const;
 

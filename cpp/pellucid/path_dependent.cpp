@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <memory>
 
+#include "answers.hpp"
 #include "parallel.hpp"
 #include "path_parts.hpp"
 #include "scratch.hpp"
@@ -37,6 +38,13 @@ struct Stretch {
     for (to += first * size; n--; ++to, from += per_block) {
       for (std::size_t row = 0; row < count; ++row) to[row * size] = double(from[row]);
     }
+  }
+
+  // The same of one number, for both classes: (rows, 2).
+  template <class Real>
+  void turn_for_both(const Real* from, double* to, std::size_t size) const {
+    to += first * size;
+    for (std::size_t row = 0; row < count; ++row, to += size) to[0] = -double(from[row]), to[1] = double(from[row]);
   }
 };
 
@@ -281,23 +289,31 @@ void PathDependent<Real>::pair_values(const Matrix& rows, std::span<const std::i
 }
 
 template <class Real>
-void PathDependent<Real>::interactions(const Matrix& rows, std::size_t threads, double* values) const {
-  const std::size_t outputs = trees_.n_outputs(), line = trees_.n_players * outputs, size = trees_.n_players * line;
+void PathDependent<Real>::interactions(const Matrix& rows, std::size_t threads, bool mirrored, double* values,
+                                       double* sums) const {
+  const std::size_t outputs = trees_.n_outputs(), depth = mirrored ? 2 : outputs, players = trees_.n_players;
+  const std::size_t line = players * depth, size = players * line;
   const std::vector<PlayerPair> names = pairs();
   explain(rows, threads, &meeting(), [&](Blocks& blocks, std::size_t block, Stretch stretch) {
-    std::fill_n(values + stretch.first * size, stretch.count * size, 0.0);
+    double* found = values + stretch.first * size;
+    std::fill_n(found, stretch.count * size, 0.0);
+    const auto place = [&](const auto* from, std::int32_t i, std::int32_t j) {
+      double* to = values + std::size_t(i) * line + std::size_t(j) * depth;
+      if (mirrored) stretch.turn_for_both(from, to, size);
+      else stretch.turn(from, outputs, to, size);
+    };
     blocks.part(block, meeting().pairs);
     const double* main = blocks.sums(block);
     for (const std::int32_t player : used_.players) {
-      stretch.turn(main, outputs, values + std::size_t(player) * (line + outputs), size);
+      place(main, player, player);
       main += outputs * stretch.per_block;
     }
     const Real* pair = blocks.pair_sums(block);
     for (const auto& [first, second] : names) {
-      stretch.turn(pair, outputs, values + std::size_t(first) * line + std::size_t(second) * outputs, size);
-      stretch.turn(pair, outputs, values + std::size_t(second) * line + std::size_t(first) * outputs, size);
+      place(pair, first, second), place(pair, second, first);
       pair += outputs * stretch.per_block;
     }
+    add_lines(found, stretch.count * players, players, depth, sums + stretch.first * line);
   });
 }
 

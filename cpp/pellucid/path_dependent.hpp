@@ -30,8 +30,9 @@ class PathDependent {
   // Fills values (rows, players, outputs).
   void values(const Matrix& rows, std::size_t threads, double* values) const;
 
-  // Fills values (rows, players, players, outputs): symmetric, each row of a matrix adds up to the player's value.
-  void interactions(const Matrix& rows, std::size_t threads, double* values) const;
+  // Fills values (rows, players, players, outputs): symmetric, each line of a matrix adds up to the player's value, which
+  // goes to sums (rows, players, outputs). `mirrored` makes the one output v two, -v and v.
+  void interactions(const Matrix& rows, std::size_t threads, bool mirrored, double* values, double* sums) const;
 
   // The pairs of players that meet on a path, in rising order; all others do not interact.
   std::vector<PlayerPair> pairs() const;

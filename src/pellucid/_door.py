@@ -210,11 +210,12 @@ class Explainer:
             evaluated, and with a budget those that ``"shapley"`` explains.
         """
         started = time.perf_counter()
-        table, std_error = self._aligned(Table.of(X)), None
+        table, std_error, symmetric = self._aligned(Table.of(X)), None, False
         digest = table.begin_digest(self._question.n_jobs)
         budget = self._question.budget
         if isinstance(self._bound, BoundMatrix):
             values, sums = self._bound.interactions(table)
+            symmetric = self._bound.symmetric
         elif isinstance(self.choice.method, Shapley) and budget is not None:
             values, std_error, sums = SampledPairs.of(self._question, budget).interactions(table)
         else:
@@ -242,7 +243,7 @@ class Explainer:
             provenance=self._provenance(sums, digest, time.perf_counter() - started),
             data=table,
             std_error=std_error,
-            n_jobs=self._question.n_jobs,
+            symmetric=symmetric,
         )
         return found if self.output is None else _outputs_of(found, self.output)
 

@@ -83,7 +83,7 @@ def test_pairs_leaf_by_leaf_are_pairs_by_definition() -> None:
 @pytest.mark.parametrize("seed", range(25))
 def test_interactions_equal_exact_rationals(kind: str, seed: int) -> None:
     s = random_subject(seed, max_depth=7, max_features=8)
-    found = game_of(kind, s).interactions(s.rows)
+    found = game_of(kind, s).interactions(s.rows)[0]
     background = None if kind == "path_dependent" else s.background
     for row, values in zip(s.rows, found, strict=True):
         exact = oracles.exact_interactions(s.trees, s.groups, s.n_features, row, background)
@@ -96,9 +96,36 @@ def test_interactions_equal_exact_rationals(kind: str, seed: int) -> None:
 def test_lines_of_a_matrix_add_up_to_the_values(kind: str, seed: int) -> None:
     s = random_subject(seed + 100, max_depth=9, max_features=15, n_rows=9)
     game = game_of(kind, s)
-    pairs, values = game.interactions(s.rows), game.values(s.rows)
+    (pairs, sums), values = game.interactions(s.rows), game.values(s.rows)
     assert np.array_equal(pairs, pairs.swapaxes(1, 2))
-    assert np.abs(pairs.sum(axis=2) - values).max() <= 1e-13 * (1 + s.trees.leaf_sizes().sum())
+    assert np.abs(pairs.sum(axis=2) - sums).max() <= 1e-14 * (1 + s.trees.leaf_sizes().sum())
+    assert np.abs(sums - values).max() <= 1e-13 * (1 + s.trees.leaf_sizes().sum())
+
+
+@pytest.mark.parametrize("kind", GAMES)
+@pytest.mark.parametrize("n_jobs", [1, 3])
+def test_both_classes_have_the_same_matrices_against_each_other(kind: str, n_jobs: int) -> None:
+    rng = np.random.default_rng(5)
+    trees, groups = random_ensemble(rng, Shape(n_trees=6, n_columns=9, n_features=7, depth=5))
+    rows, background = random_rows(rng, 150, 9), random_rows(rng, 20, 9)
+    game = game_of(kind, Subject(trees=trees, groups=groups, n_features=7, rows=rows, background=background))
+    one, _ = game.interactions(rows)
+    both, sums = game.interactions(rows, mirrored=True, n_jobs=n_jobs)
+    assert np.array_equal(both, np.concatenate([-one, one], axis=-1))
+    assert np.array_equal(sums[..., 0], -sums[..., 1])
+    assert np.abs(both.sum(axis=2) - sums).max() <= 1e-14 * (1 + trees.leaf_sizes().sum())
+    assert not both.flags.writeable
+    assert not sums.flags.writeable
+
+
+def test_only_one_output_has_a_mirror_image_and_answers_have_their_shapes() -> None:
+    trees, groups = random_ensemble(np.random.default_rng(0), Shape(n_columns=4, n_features=4, n_outputs=2, width=2))
+    game = PathDependent(trees, groups, 4)
+    with pytest.raises(ValueError, match="one output has a mirror image"):
+        game.interactions(np.zeros((1, 4)), mirrored=True)
+    for matrices, sums in [((1, 4, 4, 2), (1, 4, 1)), ((1, 4, 4, 2), (2, 4, 2)), ((1, 4, 3, 2), (1, 4, 2))]:
+        with pytest.raises(ValueError, match="must have the shape"):
+            game._native.interactions(np.zeros((1, 4)), np.zeros(matrices), np.zeros(sums), False, 1)
 
 
 @pytest.mark.usefixtures("way")
@@ -135,8 +162,8 @@ def test_every_instruction_set_is_exact(instructions: str, kind: str, seed: int)
     for rows in (s.rows, many):
         for row, values in zip(s.rows, game.values(rows), strict=False):
             assert oracles.relative_error(s.trees, values, game.base, exact_values(kind, s, row)) <= TOLERANCE
-    best = game_of(kind, s).interactions(s.rows)
-    assert np.abs(game.interactions(many)[:3] - best).max() <= 1e-13 * (1 + s.trees.leaf_sizes().sum())
+    best = game_of(kind, s).interactions(s.rows)[0]
+    assert np.abs(game.interactions(many)[0][:3] - best).max() <= 1e-13 * (1 + s.trees.leaf_sizes().sum())
 
 
 @pytest.mark.usefixtures("way")
@@ -162,10 +189,11 @@ def test_interactions_have_the_same_bits_for_any_threads_and_batch(instructions:
     rows, background = random_rows(rng, 150, 12), random_rows(rng, 70, 12)
     s = Subject(trees=trees, groups=groups, n_features=9, rows=rows, background=background)
     game = game_of(kind, s, instructions=instructions)
-    whole = game.interactions(rows)
-    assert game.interactions(rows, n_jobs=3).tobytes() == whole.tobytes()
+    whole, sums = game.interactions(rows)
+    assert [one.tobytes() for one in game.interactions(rows, n_jobs=3)] == [whole.tobytes(), sums.tobytes()]
     for part in [slice(17, 18), slice(0, 1), slice(3, 70), slice(64, 129)]:
-        assert game.interactions(rows[part].copy()).tobytes() == whole[part].tobytes()
+        of_part = [one.tobytes() for one in game.interactions(rows[part].copy())]
+        assert of_part == [whole[part].tobytes(), sums[part].tobytes()]
         assert game.values(rows[part].copy()).tobytes() == game.values(rows)[part].tobytes()
 
 
@@ -173,7 +201,7 @@ def test_interactions_have_the_same_bits_for_any_threads_and_batch(instructions:
 def test_interactions_of_a_deep_chain_add_up(depth: int) -> None:
     trees, row, *_ = random_chain(np.random.default_rng(depth), depth)
     game = PathDependent(trees, np.arange(depth), depth)
-    pairs = game.interactions(row)
+    pairs = game.interactions(row)[0]
     assert np.abs(pairs.sum(axis=2) - game.values(row)).max() <= 1e-12
 
 

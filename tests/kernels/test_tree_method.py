@@ -8,7 +8,8 @@ from sklearn.datasets import load_diabetes, load_iris
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
 import pellucid
-from pellucid._base.errors import InputError, UnsupportedRequestError
+from pellucid._base.errors import AdditivityError, InputError, UnsupportedRequestError
+from pellucid._kernels.trees import PathDependent
 from pellucid.explainers.base import Question
 from pellucid.explainers.interactions import check_size
 from pellucid.explainers.tree import Tree
@@ -179,6 +180,22 @@ def test_the_door_cuts_interactions_to_the_outputs_asked_for() -> None:
     part = pellucid.interactions(forest, rows[:3], output=[2, 0])
     assert part.outputs == (whole.outputs[2], whole.outputs[0])
     assert np.array_equal(part.values, whole.values[..., [2, 0]])
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf, 1.0])
+def test_matrices_that_do_not_add_up_to_finite_outputs_are_refused(monkeypatch, number: float) -> None:
+    rows, y = load_iris(return_X_y=True)
+    forest = RandomForestRegressor(5, max_depth=3, random_state=0).fit(rows, y)
+    right = PathDependent.interactions
+
+    def wrong(game: PathDependent, columns: np.ndarray, **options: object) -> tuple[np.ndarray, np.ndarray]:
+        matrices, _ = right(game, columns, **options)
+        changed = matrices + np.where(np.arange(len(rows))[:, None, None, None] == 7, number, 0.0)
+        return changed, changed.sum(axis=2)
+
+    monkeypatch.setattr(PathDependent, "interactions", wrong)
+    with pytest.raises(AdditivityError, match="at row 7"):
+        pellucid.interactions(forest, rows)
 
 
 def test_a_row_that_nothing_can_move_has_no_interactions() -> None:

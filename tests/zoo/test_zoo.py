@@ -50,6 +50,6 @@ def test_values_and_interactions_add_up_to_the_models_own_output(specimen):
         assert np.abs(total - resummed).max() <= RESUMMATION * scale, mode
         bound = trees.rounding_bound() + RESUMMATION * scale
         assert np.abs(model.structure_outputs(total) - own).max() <= bound, mode
-        pairs = game.interactions(rows)
+        pairs = game.interactions(rows)[0]
         assert np.abs(pairs.sum(axis=2) - values).max() <= RESUMMATION * scale, mode
         assert np.array_equal(pairs, np.swapaxes(pairs, 1, 2)), mode

@@ -26,6 +26,6 @@ def sums_of_features(values: Array, *, n_jobs: int | None = None) -> Array:
     return sums
 
 
-def have_equal_halves(matrices: Array, *, n_jobs: int | None = None) -> bool:
+def have_equal_halves(matrices: Array) -> bool:
     """Whether matrices (n, size, size, depth) are finite, and exactly the same when transposed."""
-    return _native.have_equal_halves(np.ascontiguousarray(matrices, dtype=np.float64), thread_count(n_jobs))
+    return _native.have_equal_halves(np.ascontiguousarray(matrices, dtype=np.float64))

@@ -1,6 +1,5 @@
 """Exact Shapley values of tree ensembles: the door to the compiled kernels."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -112,19 +111,26 @@ class _Game:
 
     def values(self, columns: Float2, *, n_jobs: int | None = None) -> Float3:
         """Return each feature's value, (rows, features, outputs), read-only."""
-        return self._answer(self._native.values, columns, 1, n_jobs)
-
-    def interactions(self, columns: Float2, *, n_jobs: int | None = None) -> Array:
-        """Return interactions (rows, features, features, outputs), read-only; a matrix's lines add up to the values."""
-        return self._answer(self._native.interactions, columns, 2, n_jobs)
-
-    def _answer(self, fill: Callable[..., None], columns: Float2, axes: int, n_jobs: int | None) -> Array:
-        """Memory of numpy's own is first touched by the threads, and need not be copied by whoever keeps it."""
         rows = _rows(columns, self._trees, "columns")
-        answer = np.empty((len(rows), *[self._n_features] * axes, len(self.base)))
-        fill(rows, answer, thread_count(n_jobs))
-        answer.flags.writeable = False
-        return answer
+        values = np.empty((len(rows), self._n_features, len(self.base)))  # the threads touch it first
+        self._native.values(rows, values, thread_count(n_jobs))
+        values.flags.writeable = False  # so that whoever keeps it need not copy it
+        return values
+
+    def interactions(
+        self, columns: Float2, *, mirrored: bool = False, n_jobs: int | None = None
+    ) -> tuple[Array, Float3]:
+        """Return interactions (rows, features, features, outputs), and what their lines add up to: the values.
+
+        Halves are the same numbers to the last bit. `mirrored` makes the one output v two, ``-v`` and ``v``. Both
+        arrays are read-only.
+        """
+        rows = _rows(columns, self._trees, "columns")
+        line = (self._n_features, 2 if mirrored else len(self.base))
+        matrices, sums = np.empty((len(rows), self._n_features, *line)), np.empty((len(rows), *line))
+        self._native.interactions(rows, matrices, sums, mirrored, thread_count(n_jobs))
+        matrices.flags.writeable = sums.flags.writeable = False
+        return matrices, sums
 
     @cached_property
     def pairs(self) -> Int2:

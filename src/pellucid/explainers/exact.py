@@ -120,6 +120,8 @@ class ExactBound:
     question: Question
     game: MarginalGame
 
+    symmetric: ClassVar[bool] = False
+
     def explain(self, X: Table, y: Array | None = None) -> Attribution:
         """Explain rows.
 

@@ -29,7 +29,10 @@ class PairValues:
 
 @runtime_checkable
 class BoundMatrix(Protocol):
-    """A bound method that has interactions."""
+    """A bound method that has interactions; `symmetric` ones are written to both halves, and need not be compared."""
+
+    @property
+    def symmetric(self) -> bool: ...  # noqa: D102 - said above
 
     def interactions(self, X: Table) -> tuple[Array, Attribution]:
         """Return interactions (rows, features, features, outputs), and their sums as Shapley values."""

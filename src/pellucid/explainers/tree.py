@@ -8,7 +8,6 @@ import numpy as np
 
 from pellucid._base.errors import InputError, UnsupportedRequestError
 from pellucid._base.typing import Array, Float2, Float3
-from pellucid._kernels.answers import sums_of_features
 from pellucid._kernels.trees import SHAPLEY, Index, Interventional, PathDependent
 from pellucid.explainers.base import Attribution, Needs, Question
 from pellucid.explainers.interactions import PairValues, check_size, largest_pairs, pairs_of_feature
@@ -116,10 +115,12 @@ class BoundTree:
     reading_bound: float
     largest: float
 
+    symmetric: ClassVar[bool] = True
+
     def explain(self, X: Table, y: Array | None = None) -> Attribution:  # noqa: ARG002 - trees do not compute the loss
         """Return exact values and the base value that all rows share."""
         values = self.game.values(self.encoding.transform(X), n_jobs=self.n_jobs)
-        return self._attribution(_widened(values, X.n_columns, axes=(1,)))
+        return self._attribution(self._effects(_widened(values, X.n_columns, axes=(1,))))
 
     def interactions(self, X: Table) -> tuple[Array, Attribution]:
         """Return exact interactions (rows, features, features, outputs), and their sums.
@@ -133,10 +134,10 @@ class BoundTree:
         """
         self._check_index()
         check_size(len(X), X.n_columns**2, len(self.model.outputs))
-        pairs = self.game.interactions(self.encoding.transform(X), n_jobs=self.n_jobs)
-        pairs = _widened(pairs, X.n_columns, axes=(1, 2))
-        values = sums_of_features(pairs, n_jobs=self.n_jobs)
-        return self.model.structure_effects(pairs, n_jobs=self.n_jobs), self._attribution(values)
+        columns = self.encoding.transform(X)
+        pairs, values = self.game.interactions(columns, mirrored=self.model.mirrored, n_jobs=self.n_jobs)
+        values = _widened(values, X.n_columns, axes=(1,))
+        return _widened(pairs, X.n_columns, axes=(1, 2)), self._attribution(values)
 
     def pairs(self, X: Table, feature: int | None, top: int | None) -> tuple[PairValues, Attribution]:
         """Return the interactions of one feature, or the largest, and all Shapley values; errors as `interactions`."""
@@ -147,18 +148,21 @@ class BoundTree:
             found = largest_pairs(self.game, columns, values.shape[2], top or 1, n_jobs=self.n_jobs)
         else:
             found = pairs_of_feature(self.game, columns, values, feature, n_jobs=self.n_jobs)
-        kept = PairValues(values=self.model.structure_effects(found.values[:, :top]), pairs=found.pairs[:top])
-        return kept, self._attribution(values)
+        kept = PairValues(values=self._effects(found.values[:, :top]), pairs=found.pairs[:top])
+        return kept, self._attribution(self._effects(values))
 
     def _check_index(self) -> None:
         if self.index != SHAPLEY:
             raise UnsupportedRequestError("interactions are those of Shapley values. Use Tree() with index='SV'.")
 
+    def _effects(self, values: Float3) -> Float3:
+        return self.model.structure_effects(values, n_jobs=self.n_jobs)
+
     def _attribution(self, values: Float3) -> Attribution:
         bases = np.tile(self.game.base, (len(values), 1))
         rows = f"{self.n_background} background rows (interventional)"
         return Attribution(
-            values=self.model.structure_effects(values, n_jobs=self.n_jobs),
+            values=values,
             base_values=self.model.structure_outputs(bases),
             evaluations=Evaluations(),
             sums=self.index == SHAPLEY,

@@ -40,8 +40,8 @@ class Interactions(Saved):
     provenance : Provenance
     data : Table or None
         The explained rows.
-    n_jobs : int, optional
-        Threads that check the values; the number is not kept.
+    symmetric : bool
+        Whether the values are known to be finite and symmetric, and are not compared. Not kept.
 
     Raises
     ------
@@ -58,9 +58,9 @@ class Interactions(Saved):
     provenance: Provenance
     data: Table | None = None
     std_error: Array | None = None
-    n_jobs: InitVar[int | None] = None
+    symmetric: InitVar[bool] = False
 
-    def __post_init__(self, n_jobs: int | None) -> None:
+    def __post_init__(self, symmetric: bool) -> None:
         axes = "(rows, features, features, outputs)"
         rows = rank(self.values, 4, "values", axes)[0]
         freeze_names(self, "features")
@@ -69,7 +69,7 @@ class Interactions(Saved):
         if self.std_error is not None:
             freeze(self, "std_error", self.values.shape, axes)
         freeze(self, "base_values", (rows, len(self.outputs)), "(rows, outputs)")
-        if not have_equal_halves(self.values, n_jobs=n_jobs):  # those of the kernels have
+        if not symmetric and not have_equal_halves(self.values):
             freeze(self, "values", self.values.shape, axes)
             gap = np.abs(self.values - self.values.swapaxes(1, 2)).max()
             if gap > _ASYMMETRY * np.abs(self.values).max():
