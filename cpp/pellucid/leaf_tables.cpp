@@ -56,7 +56,7 @@ LeafTables::LeafTables(const Ensemble& trees, const Semivalue& semivalue, std::s
     list(tree);
   }
   first_leaf_.push_back(leaves_.size());
-  tables_.resize(n_numbers_);
+  tables_ = Scratch(n_numbers_ * sizeof(double));
   walked_ = WalkedTrees(trees, marked_);
 }
 
@@ -128,7 +128,7 @@ void LeafTables::count(const Leaf& leaf, const Piece& piece, std::vector<Cohort>
     const std::size_t bit = std::size_t(1) << slot;
     for (std::size_t set = 0; set < bit; ++set) all_of[set | bit] = all_of[set] & passing[slot];
   }
-  double* counts = tables_.data() + leaf.table;
+  double* counts = tables_.numbers() + leaf.table;
   for (std::size_t set = 0; set < std::size_t(1) << leaf.n_players; ++set) counts[set] += double(all_of[set].size());
 }
 
@@ -152,7 +152,7 @@ void LeafTables::finish_values(const Leaf& leaf, double background_rows) {
   const std::size_t d = leaf.n_players, size = std::size_t(1) << d;
   std::array<double, most_players> weight{};
   for (std::size_t s = 0; s < d; ++s) weight[s] = semivalue_.weight(s, d - 1 - s);
-  double *gain = tables_.data() + leaf.table, *loss = gain + leaf.entries;
+  double *gain = tables_.numbers() + leaf.table, *loss = gain + leaf.entries;
   std::reverse(gain, gain + size);  // the rest of a set is its mirror image
   for (std::size_t set = 0; set < size; ++set) {
     const std::size_t s = std::size_t(std::popcount(set));
@@ -168,7 +168,7 @@ void LeafTables::finish_pairs(const Leaf& leaf, double background_rows) {
   const std::size_t d = leaf.n_players, size = std::size_t(1) << d;
   std::array<double, most_players + 1> weight{};
   for (std::size_t s = 0; s + 1 < d; ++s) weight[s] = semivalue_.weight(s, d - 2 - s);
-  double *both = tables_.data() + leaf.table, *one = both + leaf.entries, *none = one + leaf.entries;
+  double *both = tables_.numbers() + leaf.table, *one = both + leaf.entries, *none = one + leaf.entries;
   std::reverse(both, both + size);
   for (std::size_t set = 0; set < size; ++set) {
     const std::size_t s = std::size_t(std::popcount(set));
@@ -188,7 +188,7 @@ void LeafTables::finish_pairs(const Leaf& leaf, double background_rows) {
 void LeafTables::merge(const Leaf& left, const Leaf& right) {
   const std::size_t half = std::size_t(1) << (left.n_players - 1);
   const double l = *trees_.leaf_value(left.node), r = *trees_.leaf_value(right.node);
-  double *gain = tables_.data() + left.table, *loss = gain + left.entries;
+  double *gain = tables_.numbers() + left.table, *loss = gain + left.entries;
   double *gain_right = loss + left.entries, *loss_right = gain_right + left.entries;
   for (std::size_t set = 0; set < half; ++set) {
     const std::size_t with = set + half;
@@ -206,7 +206,7 @@ std::vector<LeafTable> LeafTables::lookups() const {
   tables.reserve(leaves_.size());
   bool looked_up = false;  // with the leaf before
   for (const Leaf& leaf : leaves_) {
-    tables.push_back({leaf.has_table && !looked_up ? tables_.data() + leaf.table : nullptr,
+    tables.push_back({leaf.has_table && !looked_up ? tables_.numbers() + leaf.table : nullptr,
                       leaf.merged ? nullptr : trees_.leaf_value(leaf.node), players_.data() + leaf.player,
                       std::uint32_t(leaf.n_players), std::uint32_t(leaf.entries)});
     looked_up = leaf.merged;

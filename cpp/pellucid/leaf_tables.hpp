@@ -80,7 +80,7 @@ class LeafTables {
   std::vector<Condition> conditions_;
   std::vector<std::int32_t> players_;
   std::size_t n_numbers_ = 0;
-  std::vector<double> tables_;  // per leaf: gain, loss; or both, one, none
+  Scratch tables_;  // per leaf: gain, loss; or both, one, none
   std::vector<bool> marked_;  // per node, whether it is walked
   WalkedTrees walked_;
   bool all_in_tables_ = true;

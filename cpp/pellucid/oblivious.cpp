@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "path_parts.hpp"
-#include "scratch.hpp"
 
 namespace pellucid {
 namespace {
@@ -35,7 +34,7 @@ Oblivious tabulate(const Program& program, const Quadrature& rule, Shape shape, 
   }
   const std::size_t n_levels = tree.levels.size(), kinds = std::size_t(1) << n_levels;
   tree.entries = std::max(least_entries, kinds);
-  tree.table.resize(tree.players.size() * shape.width * tree.entries);
+  tree.table = Scratch(tree.players.size() * shape.width * tree.entries * sizeof(double));
   std::vector<Split> splits = program.splits;  // the same tree, with the players by slot, and an input for each level
   for (Split& split : splits) {
     split.input = std::int32_t(split.level), split.player = std::int32_t(split.slot), split.threshold = 0.5;
@@ -56,7 +55,7 @@ Oblivious tabulate(const Program& program, const Quadrature& rule, Shape shape, 
     run_parts(rule, task, [&] { kernel.values(task); });
     for (std::size_t i = 0; i < earners; ++i) {
       std::copy_n(phi.numbers() + i * kernel.rows, std::min(kernel.rows, kinds - first),
-                  tree.table.begin() + std::ptrdiff_t(i * tree.entries + first));
+                  tree.table.numbers() + i * tree.entries + first);
     }
   }
   return tree;

@@ -7,6 +7,7 @@
 
 #include "path_kernel.hpp"
 #include "program.hpp"
+#include "scratch.hpp"
 #include "semivalue.hpp"
 
 namespace pellucid {
@@ -16,7 +17,7 @@ struct Oblivious {
   std::vector<Split> levels;
   std::vector<std::int32_t> players;
   std::size_t entries = 0;
-  std::vector<double> table;  // (players, width, entries)
+  Scratch table;  // (players, width, entries)
 };
 
 Oblivious tabulate(const Program& program, const Quadrature& rule, Shape shape, const PathKernel<double>& kernel);

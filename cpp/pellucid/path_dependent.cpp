@@ -181,7 +181,7 @@ class PathDependent<Real>::Blocks {
     for (std::size_t block = 0; block < blocks_; ++block) {
       double* to = looked_up_.numbers() + block * sums_ + game_.programs_[index].first_output * kernel_.rows;
       tables_.whole_tree({tree.levels.data(), tree.levels.size(), tree.players.data(), tree.players.size(),
-                          game_.shape_.width, outputs_, tree.entries, tree.table.data(), x_.numbers() + block * inputs_, to});
+                          game_.shape_.width, outputs_, tree.entries, tree.table.numbers(), x_.numbers() + block * inputs_, to});
     }
   }
 

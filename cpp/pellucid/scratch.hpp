@@ -9,7 +9,7 @@ namespace pellucid {
 
 class Scratch {
  public:
-  explicit Scratch(std::size_t bytes) : bytes_(new (std::align_val_t(64)) std::byte[bytes]()) {}
+  explicit Scratch(std::size_t bytes = 0) : bytes_(new (std::align_val_t(64)) std::byte[bytes]()) {}
   std::byte* bytes() { return bytes_.get(); }
   template <class Real = double>
   Real* numbers() { return reinterpret_cast<Real*>(bytes_.get()); }
