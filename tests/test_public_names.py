@@ -15,7 +15,8 @@ PUBLIC = {
     "audit", "audit_data", "compare", "compliance", "counterfactuals", "counterfactuals_from_dice", "datasets",
     "explain", "explain_image", "explain_text", "fairness", "find_slices", "glassbox", "h_statistic", "ice",
     "importance", "improvement", "interactions", "load_model", "nn", "pairs", "pdp", "plot", "quality",
-    "reason_codes", "regional_effects", "save_artefact", "save_report", "superpixels", "testing", "verify",
+    "reason_codes", "regional_effect_from_effector", "regional_effects", "save_artefact", "save_report",
+    "superpixels", "testing", "verify",
 }  # fmt: skip
 HEAVY = ("sklearn", "scipy", "pandas", "altair", "torch")
 

@@ -25,7 +25,15 @@ if TYPE_CHECKING:
     from pellucid._door import Explainer, explain
     from pellucid._door_inputs import explain_image, explain_text
     from pellucid._door_pairs import interactions, pairs
-    from pellucid._measures import ale, h_statistic, ice, importance, pdp, regional_effects
+    from pellucid._measures import (
+        ale,
+        h_statistic,
+        ice,
+        importance,
+        pdp,
+        regional_effect_from_effector,
+        regional_effects,
+    )
     from pellucid.adapters.files import load_model
     from pellucid.auditing.audit import Audit, audit, audit_data
     from pellucid.auditing.policy import Policy
@@ -80,7 +88,15 @@ _HOMES = {
     "pellucid._door": ("Explainer", "explain"),
     "pellucid._door_inputs": ("explain_image", "explain_text"),
     "pellucid._door_pairs": ("interactions", "pairs"),
-    "pellucid._measures": ("ale", "h_statistic", "ice", "importance", "pdp", "regional_effects"),
+    "pellucid._measures": (
+        "ale",
+        "h_statistic",
+        "ice",
+        "importance",
+        "pdp",
+        "regional_effect_from_effector",
+        "regional_effects",
+    ),
     "pellucid.adapters.files": ("load_model",),
     "pellucid.auditing.audit": ("Audit", "audit", "audit_data"),
     "pellucid.auditing.policy": ("Policy",),

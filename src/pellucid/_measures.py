@@ -7,7 +7,7 @@ from pellucid._base.errors import InputError
 from pellucid._base.progress import Progress, check_progress
 from pellucid._base.randomness import check_seed
 from pellucid._door import explain, read_model
-from pellucid.explainers import effects, regions
+from pellucid.explainers import effects, regions, regions_from_effector
 from pellucid.explainers import h_statistic as h
 from pellucid.explainers.base import Method, Question
 from pellucid.explainers.groups import Groups
@@ -152,6 +152,54 @@ def regional_effects(model: Any, X: Any, feature: str, **options: Any) -> Region
     ([1, 1], 1.0)
     """
     return regions.regional_effects(*_effect_of(model, X, options), feature, **options)
+
+
+def regional_effect_from_effector(found: Any, model: Any, X: Any, **options: Any) -> RegionalEffect:
+    """Take over the regions that effector found: the model is asked anew in them, and measured as in ours.
+
+    effector is not needed to read its answer; any object with the same attributes will do. Its regions keep their
+    conditions, heterogeneity is that of `regional_effects` whatever effector's method was, and every row must lie in
+    one region.
+
+    Parameters
+    ----------
+    found : effector.Partition
+        What ``find_regions(feature)`` of an effect of effector 0.6 (`PDP`, `ALE`, `RHALE`, …) returned.
+    model : object
+        As in `explain`, and the one that effector was given or what that was made of.
+    X : table of shape (rows, features)
+        The rows that effector was given, as a matrix or as the frame it was made of.
+    **options
+        `n_points`, `percentiles`, `output` and `space`, as in `regional_effects`.
+
+    Raises
+    ------
+    InputError
+        When `found` is no such object, or its regions do not fit the rows.
+    ColumnError
+        When `X` lacks a feature that effector names.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pellucid
+    >>> from types import SimpleNamespace as Stub
+    >>> X = np.random.default_rng(0).uniform(-1, 1, (500, 2))
+    >>> below = Stub(lo=-np.inf, hi=0.0, lo_closed=False, hi_closed=False)
+    >>> above = Stub(lo=0.0, hi=np.inf, lo_closed=True, hi_closed=False)
+    >>> leaves = [
+    ...     Stub(rule=Stub(conditions={1: below}), nof_instances=int((X[:, 1] < 0).sum())),
+    ...     Stub(rule=Stub(conditions={1: above}), nof_instances=int((X[:, 1] >= 0).sum())),
+    ... ]
+    >>> partition = Stub(feature=0, feature_names=["x_0", "x_1"], leaves=leaves)
+    >>> found = pellucid.regional_effect_from_effector(partition, lambda X: X[:, 0] * np.sign(X[:, 1]), X)
+    >>> [str(region) for region in found.regions], round(found.explained, 1)
+    (['x1 < 0', 'x1 ≥ 0'], 1.0)
+    """
+    given = Table.of(X)
+    return regions_from_effector.regional_effect_from_effector(
+        found, _effect_of(model, given, options)[0], given, **options
+    )
 
 
 def h_statistic(model: Any, X: Any, feature: str | None = None, **options: Any) -> Importance:

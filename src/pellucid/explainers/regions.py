@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Any, Self
 
 import numpy as np
 
@@ -60,17 +61,45 @@ def regional_effects(
     InputError
         When the feature has no value at all, or the grid is impossible.
     """
-    effect = ice(model, X, feature, n_points=n_points, percentiles=percentiles, output=output, space=space)
-    curves = np.asarray(effect.individual)
-    centred = curves - curves.mean(axis=1, keepdims=True)
-    shapes = (centred - centred.mean(axis=0)).reshape(len(curves), -1) / np.sqrt(len(effect.grid))
-    whole = _region(effect, np.arange(len(X)), (), shapes)
-    rounding = np.finfo(float).eps * np.abs(curves).max(initial=0.0)
+    curves = Curves.of(model, X, feature, n_points=n_points, percentiles=percentiles, output=output, space=space)
+    whole = curves.region(np.arange(len(X)))
+    rounding = np.finfo(float).eps * np.abs(np.asarray(curves.effect.individual)).max(initial=0.0)
     regions = [whole]
     if whole.heterogeneity > (64 * rounding) ** 2:
         splits = [split for name in X.names if name != feature for split in _splits(X, name)]
-        regions = _Splitter(effect, shapes, splits, min_rows, LEAST_DROP * whole.heterogeneity).grown(whole, max_depth)
+        regions = _Splitter(curves, splits, min_rows, LEAST_DROP * whole.heterogeneity).grown(whole, max_depth)
     return RegionalEffect(feature=feature, whole=whole, regions=tuple(regions))
+
+
+@dataclass(frozen=True, eq=False)
+class Curves:
+    """The curves of all rows, of which regions take some.
+
+    Parameters
+    ----------
+    effect : Effect
+        The curves.
+    shapes : float64 array of shape (rows, points × outputs)
+        The centred curves, whose squares add up to heterogeneity.
+    """
+
+    effect: Effect
+    shapes: Float2
+
+    @classmethod
+    def of(cls, model: Model, X: Table, feature: str, **options: Any) -> Self:
+        """Ask the model; options are those of `ice`."""
+        effect = ice(model, X, feature, **options)
+        curves = np.asarray(effect.individual)
+        centred = curves - curves.mean(axis=1, keepdims=True)
+        return cls(effect, (centred - centred.mean(axis=0)).reshape(len(curves), -1) / np.sqrt(len(effect.grid)))
+
+    def region(self, rows: Int1, conditions: tuple[Condition, ...] = ()) -> Region:
+        """Return the rows, of which there is at least one, with their mean curve and heterogeneity."""
+        curves = np.asarray(self.effect.individual)[rows]
+        mean = replace(self.effect, kind="pdp", values=curves.mean(axis=0), individual=None, n_rows=len(rows))
+        spread = _spread(self.shapes[rows], np.ones((1, len(rows)), dtype=bool))[0]
+        return Region(conditions=conditions, rows=rows, effect=mean, heterogeneity=float(spread) / len(rows))
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,45 +108,34 @@ class _Splitter:
 
     Parameters
     ----------
-    effect : Effect
-        The curves of all rows.
-    shapes : float64 array of shape (rows, points × outputs)
-        The centred curves, whose squares add up to heterogeneity.
+    curves : Curves
     splits : list of (Condition, bool array of shape (rows,))
     min_rows : int
     least : float
         What a split must take from the heterogeneity of the whole.
     """
 
-    effect: Effect
-    shapes: Float2
+    curves: Curves
     splits: list[tuple[Condition, Bool1]]
     min_rows: int
     least: float
 
     def grown(self, region: Region, depth: int) -> list[Region]:
         """Return the region, or those that it is split into."""
-        rows, shapes = region.rows, self.shapes[region.rows]
+        rows, shapes = region.rows, self.curves.shapes[region.rows]
         if not depth or not self.splits:
             return [region]
         masks = np.stack([side[rows] for _, side in self.splits])
         inside = _spread(shapes, masks) + _spread(shapes, ~masks)
         inside[np.minimum(masks.sum(axis=1), (~masks).sum(axis=1)) < self.min_rows] = np.inf
         best = int(inside.argmin())
-        if not (len(rows) * region.heterogeneity - inside[best]) / len(self.shapes) >= self.least:
+        if not (len(rows) * region.heterogeneity - inside[best]) / len(self.curves.shapes) >= self.least:
             return [region]
         condition, found = self.splits[best][0], []
         for kept, said in ((masks[best], condition), (~masks[best], _opposite(condition))):
-            part = _region(self.effect, rows[kept], (*region.conditions, said), self.shapes)
+            part = self.curves.region(rows[kept], (*region.conditions, said))
             found += self.grown(part, depth - 1)
         return found
-
-
-def _region(effect: Effect, rows: Int1, conditions: tuple[Condition, ...], shapes: Float2) -> Region:
-    curves = np.asarray(effect.individual)[rows]
-    mean = replace(effect, kind="pdp", values=curves.mean(axis=0), individual=None, n_rows=len(rows))
-    spread = _spread(shapes[rows], np.ones((1, len(rows)), dtype=bool))[0]
-    return Region(conditions=conditions, rows=rows, effect=mean, heterogeneity=float(spread) / len(rows))
 
 
 def _spread(shapes: Float2, masks: Bool2) -> Float1:
@@ -134,15 +152,14 @@ def _splits(X: Table, name: str) -> Iterator[tuple[Condition, Bool1]]:
     if column.dtype != object:
         known = np.sort(column[~np.isnan(column)])
         ranks = np.ceil(np.linspace(0, 1, LEVELS + 2)[1:-1] * len(known)).astype(int) - 1
-        for value in np.unique(known[np.maximum(ranks, 0)]) if len(known) else known:
-            yield Condition(feature=name, sign="≤", value=float(value)), column <= value
-        return
-    times = Counter(value for value in column.tolist() if value is not None)
-    for value in sorted(times, key=lambda level: (-times[level], str(level)))[:LEVELS]:
-        yield (
-            Condition(feature=name, sign="=", value=value),
-            np.array([cell == value for cell in column.tolist()], dtype=bool),
-        )
+        values = np.unique(known[np.maximum(ranks, 0)]) if len(known) else known
+        conditions = [Condition(feature=name, sign="≤", value=float(value)) for value in values]
+    else:
+        times = Counter(value for value in column.tolist() if value is not None)
+        levels = sorted(times, key=lambda level: (-times[level], str(level)))[:LEVELS]
+        conditions = [Condition(feature=name, sign="=", value=level) for level in levels]
+    for condition in conditions:
+        yield condition, condition.holds(column)
 
 
 def _opposite(condition: Condition) -> Condition:

@@ -1,13 +1,21 @@
 """`RegionalEffect`: the effect of a feature in parts of the data where it is nearly the same for all rows."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from pellucid._base.numbers import number_text
-from pellucid._base.typing import Float1, Int1
+from pellucid._base.typing import Array, Bool1, Float1, Int1
 from pellucid.explanation.effect import Effect
+
+_COMPARED: dict[str, Callable[[Array, Any], Any]] = {
+    "≤": np.less_equal,
+    ">": lambda column, value: ~(column <= value),  # and what is missing
+    "<": np.less,
+    "≥": np.greater_equal,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,17 +27,27 @@ class Condition:
     feature : str
     sign : str
         ``"≤"`` or ``">"`` for a number, ``"="`` or ``"≠"`` for the rest; what is missing is ``">"`` and ``"≠"``.
+        Splits of others may also say ``"<"`` or ``"≥"``, and ``"∈"`` for several values; what is missing is none.
     value : float or str or other
-        The number or category compared with.
+        The number or category compared with; for ``"∈"`` a tuple of them.
     """
 
     feature: str
     sign: str
     value: Any
 
+    def holds(self, column: Array) -> Bool1:
+        """Return for each cell of the feature's column, as `Table.column` gives it, whether it meets the condition."""
+        if self.sign in _COMPARED:
+            return np.asarray(_COMPARED[self.sign](column, self.value))
+        levels = self.value if self.sign == "∈" else (self.value,)
+        found = np.array([cell in levels for cell in column.tolist()], dtype=bool)
+        return ~found if self.sign == "≠" else found
+
     def __str__(self) -> str:
-        value = number_text(self.value, 4) if isinstance(self.value, float) else str(self.value)
-        return f"{self.feature} {self.sign} {value}"
+        values = self.value if self.sign == "∈" else (self.value,)
+        texts = ", ".join(number_text(value, 4) if isinstance(value, float) else str(value) for value in values)
+        return f"{self.feature} {self.sign} " + (f"{{{texts}}}" if self.sign == "∈" else texts)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
