@@ -173,9 +173,9 @@ class Explainer:
         """
         started = time.perf_counter()
         table = self._aligned(Table.of(X))
-        digest = table.begin_digest(self._question.n_jobs)
         target = self._target(y, table)
         attribution = self._bound.explain(table, target)
+        digest = table.begin_digest(self._question.n_jobs)
         predicted = self.model.predict(self._as_the_method_sees(table), self.space, target)
         residual = self._residual(attribution, predicted, table, target)
         if self.choice.method.needs == "predict" and self.background is not None and self.space is not Space.LOSS:
@@ -211,7 +211,6 @@ class Explainer:
         """
         started = time.perf_counter()
         table, std_error, symmetric = self._aligned(Table.of(X)), None, False
-        digest = table.begin_digest(self._question.n_jobs)
         budget = self._question.budget
         if isinstance(self._bound, BoundMatrix):
             values, sums = self._bound.interactions(table)
@@ -224,6 +223,7 @@ class Explainer:
                 "budget= of all coalitions or method='shapley' with a smaller one; "
                 f"{self.model.label} is explained by method={self.choice.method.name!r} with budget={budget}."
             )
+        digest = table.begin_digest(self._question.n_jobs)
         predicted = self.model.predict(table, self.space)
         residual = self._residual(sums, predicted, table, None)
         if self.choice.method.needs == "predict" and self.background is not None:
@@ -274,9 +274,9 @@ class Explainer:
         if feature is None and top is None:
             raise InputError("pairs needs feature=, top= or both; interactions() has all pairs.")
         table = self._aligned(Table.of(X))
-        digest = table.begin_digest(self._question.n_jobs)
         at = None if feature is None else named_positions(feature, table.names, "feature")[0]
         found, sums = bound.pairs(table, at, top)
+        digest = table.begin_digest(self._question.n_jobs)
         predicted = self.model.predict(table, self.space)
         residual = self._residual(sums, predicted, table, None)
         outputs = self.model.outputs_in(self.space)

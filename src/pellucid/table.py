@@ -308,7 +308,10 @@ class Table:
         return sha.hexdigest()
 
     def begin_digest(self, n_jobs: int | None) -> Callable[[], str]:
-        """Call what is returned for the digest when the rest is done: threads make that of a long table meanwhile."""
+        """Call what is returned for the digest: where there are threads, one makes that of a long table meanwhile.
+
+        Best begun beside the model's own prediction, which mostly leaves a processor free.
+        """
         return begun(self.digest, n_jobs if self.n_rows * self.n_columns >= LONG else None)
 
     def _plain_cells(self) -> Iterator[Any]:
