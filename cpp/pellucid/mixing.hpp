@@ -1,7 +1,11 @@
 // Rows whose hidden cells are those of other rows: what a marginal game gives its model. For kernels.cpp only.
 #pragma once
 
+#include <cstddef>
+#include <type_traits>
+
 #include "path_kernel.hpp"
+#include "simd.hpp"
 
 namespace pellucid {
 namespace {
