@@ -29,7 +29,11 @@ class PairValues:
 
 @runtime_checkable
 class BoundMatrix(Protocol):
-    """A bound method that has interactions; `symmetric` ones are written to both halves, and need not be compared."""
+    """A bound method that has interactions.
+
+    `symmetric` ones are written to both halves from one number, so nobody needs to compare them; that they are finite
+    shows when their sums are compared with the model's output.
+    """
 
     @property
     def symmetric(self) -> bool: ...  # noqa: D102 - said above
